@@ -1,0 +1,1 @@
+//! Criterion benches of diffplan (see the files in this folder).

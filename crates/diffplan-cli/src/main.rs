@@ -1,0 +1,2 @@
+//! The `diffplan` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Normalisers for diffusion planning, saved beside the networks

@@ -1,0 +1,1 @@
+//! UNet1dModel of diffusers in Rust: Diffuser's planner and value function, with gradients by hand

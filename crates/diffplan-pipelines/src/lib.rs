@@ -1,0 +1,1 @@
+//! Value-guided planning by diffusion: ValueGuidedRLPipeline of diffusers in Rust, on the CPU

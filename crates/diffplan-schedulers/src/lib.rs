@@ -1,0 +1,1 @@
+//! Diffusion schedulers as in diffusers: DDPM with every option, noise handed in

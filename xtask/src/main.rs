@@ -1,0 +1,2 @@
+//! Developer commands: `cargo xtask golden`.
+fn main() {}
