@@ -1,1 +1,43 @@
-//! Normalisers for diffusion planning, saved beside the networks
+//! Normalisers for diffusion planning, saved beside the networks.
+//!
+//! A planner is trained on normalised trajectories; what an environment gives and takes has units. [`Normalizers`] holds
+//! one [`Normalizer`] for the observations, one for the actions and, where the value function's target was scaled, one
+//! for the values. It comes from a dataset's arrays or from `normalizer.json` in a checkpoint folder.
+//!
+//! ```
+//! use diffplan_data::{Normalizers, Statistics};
+//! use ndarray::array;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let observations = array![[1.0, 10.0], [3.0, 30.0]];
+//! let actions = array![[-2.0], [2.0]];
+//! let normalizers = Normalizers::from_dataset(observations.view(), actions.view(), Statistics::PerDimension)?;
+//!
+//! assert_eq!(normalizers.observations().normalize(observations.view())?, array![[-1.0, -1.0], [1.0, 1.0]]);
+//!
+//! // In the planner's loop: in place, no allocation. Two rows of one action each.
+//! let mut plan = [0.5, -1.0];
+//! normalizers.actions().denormalize_slice(&mut plan)?;
+//! assert_eq!(plan, [1.0, -2.0]);
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("normalizer.json");
+//! normalizers.save(&path)?;
+//! assert_eq!(Normalizers::from_json(&path)?, normalizers);
+//! # Ok(())
+//! # }
+//! ```
+
+mod config;
+mod error;
+mod format;
+mod normalizer;
+mod normalizers;
+mod statistics;
+mod transform;
+
+pub use config::{Key, NormalizerConfig};
+pub use error::{Error, Warning};
+pub use normalizer::Normalizer;
+pub use normalizers::Normalizers;
+pub use statistics::Statistics;

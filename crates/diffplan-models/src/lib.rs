@@ -1,1 +1,46 @@
-//! UNet1dModel of diffusers in Rust: Diffuser's planner and value function, with gradients by hand
+//! `UNet1dModel` of diffusers, as Diffuser uses it: the planner that denoises trajectories, and the value function whose
+//! gradient guides them, are two configurations of one network. Gradients are written by hand.
+//!
+//! This crate knows networks, their configurations and their files in the diffusers layout; it knows neither schedulers nor
+//! plans.
+//!
+//! # How a call flows
+//!
+//! [`UNet1dModel::time_features`] computes what depends on the timestep alone, once for any number of calls.
+//! [`forward_into`](UNet1dModel::forward_into) and [`value_and_grad_into`](UNet1dModel::value_and_grad_into) split the batch
+//! over the threads of a [`Workspace`], which holds every buffer; each thread takes its samples through the whole network.
+//! [`vjp`](UNet1dModel::vjp) adds the gradients of all parameters, as another model. Results have the same bits for any
+//! number of threads.
+//!
+//! ```
+//! use diffplan_models::{UNet1dConfig, UNet1dModel};
+//! use ndarray::Array3;
+//! use ndarray_rand::rand::{SeedableRng, rngs::StdRng};
+//!
+//! # fn main() -> Result<(), diffplan_models::Error> {
+//! let mut value_function = UNet1dModel::new(UNet1dConfig::value_function(14, &[32, 64, 128, 256]))?;
+//! value_function.init(&mut StdRng::seed_from_u64(0));
+//! let trajectories = Array3::zeros((4, 14, 32)); // (batch, action + observation, horizon)
+//! let (values, gradient) = value_function.value_and_grad(trajectories.view(), &[5.0])?;
+//! assert_eq!(values.dim(), 4);
+//! assert_eq!(gradient.dim(), (4, 14, 32));
+//! # Ok(())
+//! # }
+//! ```
+
+mod blocks;
+mod config;
+mod error;
+mod json;
+mod run;
+mod time;
+mod unet;
+mod workspace;
+
+pub use config::{DownBlockType, MidBlockType, OutBlockType, TimeEmbeddingType, UNet1dConfig, UpBlockType};
+pub use diffplan_nn::{Params, count_params, named_params, named_params_mut, zeros_like};
+pub use error::{Error, Result};
+pub use run::Vjp;
+pub use time::TimeFeatures;
+pub use unet::UNet1dModel;
+pub use workspace::Workspace;

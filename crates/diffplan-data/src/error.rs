@@ -1,0 +1,185 @@
+//! What can be wrong with statistics, data and `normalizer.json`, and what is odd about them but works.
+
+use std::path::PathBuf;
+
+use crate::Key;
+
+/// What was broken, where, and what was expected. Each message is complete on its own line.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file could not be read or written.
+    #[error("cannot {operation} {}: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was tried: "read", "write".
+        operation: &'static str,
+        /// What the operating system said.
+        error: std::io::Error,
+    },
+    /// A file is not JSON. (NaN and Infinity, which Python's `json` writes, are not JSON.)
+    #[error("{}: not valid JSON: {error}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said, with line and column.
+        error: serde_json::Error,
+    },
+    /// A file is JSON, but does not describe normalisers.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with what it says.
+        error: Box<Error>,
+    },
+    /// A value of the file has the wrong JSON type.
+    #[error("{place}: expected {expected}, found {actual}")]
+    JsonType {
+        /// Path to the value, as in `observations.mean[2]`.
+        place: String,
+        /// What should be there.
+        expected: &'static str,
+        /// What is there.
+        actual: &'static str,
+    },
+    /// A key that must be there is not.
+    #[error("{place}: {name:?} is missing")]
+    MissingEntry {
+        /// Path to the object.
+        place: String,
+        /// The missing key.
+        name: &'static str,
+    },
+    /// A key that means nothing here.
+    #[error("{place}: unknown key {name:?}, expected one of {}", expected.join(", "))]
+    UnknownEntry {
+        /// Path to the object.
+        place: String,
+        /// The key.
+        name: String,
+        /// The keys that mean something.
+        expected: &'static [&'static str],
+    },
+    /// A normaliser type that does not exist.
+    #[error("{key}: unknown normaliser type {actual:?}, expected one of {}", expected.join(", "))]
+    UnknownType {
+        /// Whose normaliser.
+        key: Key,
+        /// The type named.
+        actual: String,
+        /// The types that exist.
+        expected: &'static [&'static str],
+    },
+    /// A statistic has another number of dimensions than it should.
+    #[error("{key}: {name} holds {actual} dimension(s), expected {expected}")]
+    StatisticLength {
+        /// Whose normaliser.
+        key: Key,
+        /// `mean`, `std`, `min` or `max`.
+        name: &'static str,
+        /// How many dimensions there should be.
+        expected: usize,
+        /// How many there are.
+        actual: usize,
+    },
+    /// A statistic holds no dimension at all.
+    #[error("{key}: {name} is empty, expected at least 1 dimension")]
+    NoDimensions {
+        /// Whose normaliser.
+        key: Key,
+        /// `mean`, `std`, `min` or `max`.
+        name: &'static str,
+    },
+    /// A statistic is NaN, infinite, or impossible.
+    #[error("{key}: {} is {value}, expected {expected}", indexed(name, *dimension))]
+    InvalidStatistic {
+        /// Whose normaliser.
+        key: Key,
+        /// `mean`, `std`, `min`, `max`, or `max - min`.
+        name: &'static str,
+        /// Which dimension, from 0; none where one number holds for all of them.
+        dimension: Option<usize>,
+        /// The value.
+        value: f64,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// Data holds no rows, or rows of no values.
+    #[error("{key}: the dataset is empty: {rows} rows of {columns} values")]
+    EmptyDataset {
+        /// Which array.
+        key: Key,
+        /// Its rows.
+        rows: usize,
+        /// Its columns.
+        columns: usize,
+    },
+    /// Observations and actions are not of the same steps.
+    #[error("the dataset has {observations} rows of observations, but {actions} rows of actions")]
+    DatasetRows {
+        /// Rows of observations.
+        observations: usize,
+        /// Rows of actions.
+        actions: usize,
+    },
+    /// Data holds a NaN or an infinity.
+    #[error("{key}: row {row}, column {column} of the dataset is {value}, expected a finite number")]
+    NonFiniteData {
+        /// Which array.
+        key: Key,
+        /// The row, from 0.
+        row: usize,
+        /// The column, from 0.
+        column: usize,
+        /// The value.
+        value: f32,
+    },
+    /// What should be normalised does not come in rows of the statistics' dimensions.
+    #[error("{key}: expected rows of {expected} values, got {actual} values")]
+    RowLength {
+        /// Whose normaliser.
+        key: Key,
+        /// The number of dimensions of the statistics.
+        expected: usize,
+        /// The last axis of an array, or the length of a slice.
+        actual: usize,
+    },
+}
+
+/// Something about the statistics that works, but that a caller may want to show.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// The standard deviation, or `max - min`, is 0 (or below the smallest normal `f32`). Nothing can be divided by it, so
+    /// values are centred and not scaled: normalised, the constant is 0, and a difference of 1 from it is 1.
+    Constant {
+        /// Whose normaliser.
+        key: Key,
+        /// `std` or `max - min`.
+        name: &'static str,
+        /// Which dimension, from 0; none where one number holds for all of them.
+        dimension: Option<usize>,
+    },
+}
+
+impl std::fmt::Display for Warning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self::Constant { key, name, dimension } = self;
+        write!(
+            f,
+            "{key}: {} is 0, values are centred and not scaled",
+            indexed(name, *dimension)
+        )
+    }
+}
+
+/// `std[2]`, `(max - min)[2]`, or the name alone.
+fn indexed(name: &str, dimension: Option<usize>) -> String {
+    match dimension {
+        Some(dimension) if name.contains(' ') => format!("({name})[{dimension}]"),
+        Some(dimension) => format!("{name}[{dimension}]"),
+        None => name.to_owned(),
+    }
+}

@@ -1,0 +1,346 @@
+//! The normalisers of one checkpoint: observations, actions and, where the value function's target was scaled, values.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ndarray::ArrayView2;
+
+use crate::statistics::{self, Statistics};
+use crate::{Error, Key, Normalizer, NormalizerConfig, Warning, format};
+
+/// What `normalizer.json` holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Normalizers {
+    observations: Normalizer,
+    actions: Normalizer,
+    values: Option<Normalizer>,
+}
+
+impl Normalizers {
+    /// From statistics at hand.
+    ///
+    /// # Errors
+    /// Those of [`Normalizer::new`].
+    pub fn new(
+        observations: NormalizerConfig,
+        actions: NormalizerConfig,
+        values: Option<NormalizerConfig>,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            observations: Normalizer::new(Key::Observations, observations)?,
+            actions: Normalizer::new(Key::Actions, actions)?,
+            values: values.map(|values| Normalizer::new(Key::Values, values)).transpose()?,
+        })
+    }
+
+    /// Mean and standard deviation of a dataset. `observations`: (steps, observation dimensions); `actions`: (steps,
+    /// action dimensions); any memory layout. There is no normaliser for values: a dataset's rewards are not the value
+    /// function's target.
+    ///
+    /// # Errors
+    /// [`Error::EmptyDataset`]; [`Error::DatasetRows`]; [`Error::NonFiniteData`]; [`Error::InvalidStatistic`] where the
+    /// data is so large that its float32 statistics overflow.
+    pub fn from_dataset(
+        observations: ArrayView2<'_, f32>,
+        actions: ArrayView2<'_, f32>,
+        statistics: Statistics,
+    ) -> Result<Self, Error> {
+        if observations.nrows() != actions.nrows() {
+            return Err(Error::DatasetRows {
+                observations: observations.nrows(),
+                actions: actions.nrows(),
+            });
+        }
+        Self::new(
+            statistics::gaussian(Key::Observations, observations, statistics)?,
+            statistics::gaussian(Key::Actions, actions, statistics)?,
+            None,
+        )
+    }
+
+    /// Reads `normalizer.json`:
+    ///
+    /// ```json
+    /// {
+    ///   "observations": {"type": "gaussian", "mean": [0.0, 1.5], "std": [1.0, 0.2]},
+    ///   "actions": {"type": "scalar_gaussian", "mean": 0.0, "std": 1.0},
+    ///   "values": {"type": "limits", "min": -295.4, "max": 0.0}
+    /// }
+    /// ```
+    ///
+    /// Any key takes any type. Statistics of `gaussian` and `limits` are lists with one number a dimension; a number alone is
+    /// one dimension. `values` is optional.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Json`], and [`Error::File`] with what is wrong with the content.
+    pub fn from_json(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let text = fs::read(path).map_err(|error| Error::Io {
+            path: path.into(),
+            operation: "read",
+            error,
+        })?;
+        let value = serde_json::from_slice(&text).map_err(|error| Error::Json {
+            path: path.into(),
+            error,
+        })?;
+        format::parse(&value)
+            .and_then(|[observations, actions, values]| {
+                let required = |config: Option<_>, name| {
+                    config.ok_or(Error::MissingEntry {
+                        place: format::TOP_LEVEL.to_owned(),
+                        name,
+                    })
+                };
+                Self::new(
+                    required(observations, Key::Observations.name())?,
+                    required(actions, Key::Actions.name())?,
+                    values,
+                )
+            })
+            .map_err(|error| Error::File {
+                path: path.into(),
+                error: Box::new(error),
+            })
+    }
+
+    /// Writes `normalizer.json`. The file is written under another name in the same folder and then renamed, so that a
+    /// reader, and a crash, find the old file or the new one, never a part.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; an old file is then as it was.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        let path = path.as_ref();
+        let values = self.values.as_ref().map(Normalizer::config);
+        write_atomically(
+            path,
+            &format::to_json(self.observations.config(), self.actions.config(), values),
+        )
+        .map_err(|error| Error::Io {
+            path: path.into(),
+            operation: "write",
+            error,
+        })
+    }
+
+    /// The normaliser of observations.
+    #[must_use]
+    pub fn observations(&self) -> &Normalizer {
+        &self.observations
+    }
+
+    /// The normaliser of actions.
+    #[must_use]
+    pub fn actions(&self) -> &Normalizer {
+        &self.actions
+    }
+
+    /// The normaliser of the value function's target, if it was scaled.
+    #[must_use]
+    pub fn values(&self) -> Option<&Normalizer> {
+        self.values.as_ref()
+    }
+
+    /// What is odd about the statistics of any key.
+    pub fn warnings(&self) -> impl Iterator<Item = &Warning> {
+        [Some(&self.observations), Some(&self.actions), self.values.as_ref()]
+            .into_iter()
+            .flatten()
+            .flat_map(Normalizer::warnings)
+    }
+}
+
+fn write_atomically(path: &Path, text: &str) -> io::Result<()> {
+    let temporary = temporary_name(path)?;
+    let written = File::create(&temporary)
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // The first error says more than a second one about the file that is left behind would.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// A name in the same folder, since a rename is atomic only within one file system, that no other save uses.
+fn temporary_name(path: &Path) -> io::Result<PathBuf> {
+    static SAVES: AtomicU64 = AtomicU64::new(0);
+    let name = path
+        .file_name()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
+    let mut temporary = name.to_owned();
+    temporary.push(format!(
+        ".{}-{}.tmp",
+        std::process::id(),
+        SAVES.fetch_add(1, Ordering::Relaxed)
+    ));
+    Ok(path.with_file_name(temporary))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    const PENDULUM: &str = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../testdata/pendulum-hor32/normalizer.json"
+    );
+
+    fn example() -> Normalizers {
+        Normalizers::new(
+            NormalizerConfig::Gaussian {
+                mean: vec![0.1, -2.0],
+                std: vec![0.3, 1e-7],
+            },
+            NormalizerConfig::ScalarGaussian { mean: 0.7, std: 1.1 },
+            Some(NormalizerConfig::Limits {
+                min: vec![-295.4],
+                max: vec![0.0],
+            }),
+        )
+        .unwrap()
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn a_checkpoint_reads_and_writes_back_the_same_json() {
+        let normalizers = Normalizers::from_json(PENDULUM).unwrap();
+        let dimensions = [
+            normalizers.observations(),
+            normalizers.actions(),
+            normalizers.values().unwrap(),
+        ];
+        assert_eq!(dimensions.map(Normalizer::dimensions), [Some(3), Some(1), Some(1)]);
+        assert_eq!(
+            dimensions.map(Normalizer::key),
+            [Key::Observations, Key::Actions, Key::Values]
+        );
+        assert_eq!(normalizers.warnings().count(), 0);
+        let mean = array![0.264_032_3, -0.001_091_088_9, 0.026_027_258];
+        assert_eq!(
+            normalizers.observations().normalize(mean.view()).unwrap(),
+            array![0.0, 0.0, 0.0]
+        );
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("normalizer.json");
+        normalizers.save(&path).unwrap();
+        let json = |path: &Path| serde_json::from_slice::<serde_json::Value>(&fs::read(path).unwrap()).unwrap();
+        assert_eq!(json(&path), json(Path::new(PENDULUM)));
+    }
+
+    #[test]
+    fn every_type_survives_saving_in_the_bits() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("normalizer.json");
+        fs::write(&path, "an older file").unwrap();
+        let mut normalizers = example();
+        normalizers.save(&path).unwrap();
+        assert_eq!(Normalizers::from_json(&path).unwrap(), normalizers);
+        normalizers.values = None;
+        normalizers.save(&path).unwrap();
+        assert_eq!(Normalizers::from_json(&path).unwrap(), normalizers);
+        assert_eq!(names(folder.path()), ["normalizer.json"], "no temporary file may stay");
+    }
+
+    #[test]
+    fn a_save_that_fails_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        // A folder of that name: the temporary file can be written, the rename cannot be done.
+        let path = folder.path().join("normalizer.json");
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("occupied"), "").unwrap();
+        let message = example().save(&path).unwrap_err().to_string();
+        assert!(
+            message.starts_with(&format!("cannot write {}: ", path.display())),
+            "{message}"
+        );
+        assert_eq!(names(folder.path()), ["normalizer.json"]);
+        for path in [folder.path().join("missing/normalizer.json"), PathBuf::from("..")] {
+            assert!(matches!(
+                example().save(&path),
+                Err(Error::Io { operation: "write", .. })
+            ));
+        }
+    }
+
+    #[test]
+    fn a_missing_file_and_one_that_is_no_json_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("normalizer.json");
+        let message = Normalizers::from_json(&path).unwrap_err().to_string();
+        assert!(
+            message.starts_with(&format!("cannot read {}: ", path.display())),
+            "{message}"
+        );
+        for text in ["", "{\"observations\": {", "{\"observations\": NaN}", "\u{0}\u{1}"] {
+            fs::write(&path, text).unwrap();
+            let message = Normalizers::from_json(&path).unwrap_err().to_string();
+            assert!(
+                message.starts_with(&format!("{}: not valid JSON: ", path.display())),
+                "{message}"
+            );
+            assert!(message.contains("line 1 column"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_dataset_gives_its_statistics() {
+        let observations = array![[1.0, 7.0], [3.0, 7.0], [5.0, 7.0], [7.0, 7.0]];
+        let actions = array![[-1.0], [1.0], [-1.0], [1.0]];
+        let normalizers =
+            Normalizers::from_dataset(observations.view(), actions.view(), Statistics::PerDimension).unwrap();
+        let expected = NormalizerConfig::Gaussian {
+            mean: vec![4.0, 7.0],
+            std: vec![5.0_f32.sqrt(), 0.0],
+        };
+        assert_eq!(normalizers.observations().config(), &expected);
+        let expected = NormalizerConfig::Gaussian {
+            mean: vec![0.0],
+            std: vec![1.0],
+        };
+        assert_eq!(normalizers.actions().config(), &expected);
+        assert_eq!(normalizers.values(), None);
+        let warning = Warning::Constant {
+            key: Key::Observations,
+            name: "std",
+            dimension: Some(1),
+        };
+        assert_eq!(normalizers.warnings().collect::<Vec<_>>(), [&warning]);
+
+        let normalizers = Normalizers::from_dataset(observations.view(), actions.view(), Statistics::Scalar).unwrap();
+        let expected = NormalizerConfig::ScalarGaussian {
+            mean: 5.5,
+            std: 4.75_f32.sqrt(),
+        };
+        assert_eq!(normalizers.observations().config(), &expected);
+    }
+
+    #[test]
+    fn a_dataset_of_uneven_or_overflowing_arrays_is_refused() {
+        let check = |observations: ArrayView2<'_, f32>, actions: ArrayView2<'_, f32>, message: &str| {
+            let result = Normalizers::from_dataset(observations, actions, Statistics::Scalar);
+            assert_eq!(result.unwrap_err().to_string(), message);
+        };
+        let (two, three) = (array![[1.0], [2.0]], array![[1.0], [2.0], [3.0]]);
+        check(
+            two.view(),
+            three.view(),
+            "the dataset has 2 rows of observations, but 3 rows of actions",
+        );
+        let huge = array![[3e38], [-3e38]];
+        check(two.view(), huge.view(), "actions: std is inf, expected a finite number");
+    }
+}

@@ -1,0 +1,284 @@
+//! The last block: `OutConv1DBlock` of the planner, `OutValueFunctionBlock` of the value function.
+
+use super::{BlockGrad, Keep, Scratch};
+use crate::time::TimeRows;
+use diffplan_nn::{Activation, Conv1d, GroupNorm, GroupNormSaved, Linear, Params, Path, Signal, params};
+use ndarray::{ArrayViewD, ArrayViewMutD};
+use ndarray_rand::rand::RngCore;
+
+/// Convolution of kernel 5, group normalisation, activation, convolution of kernel 1 to the sample's channels.
+#[derive(Clone, Debug)]
+pub(crate) struct OutConv1dBlock {
+    final_conv1d_1: Conv1d,
+    final_conv1d_gn: GroupNorm,
+    final_conv1d_2: Conv1d,
+    activation: Activation,
+}
+params!(OutConv1dBlock {
+    final_conv1d_1,
+    final_conv1d_gn,
+    final_conv1d_2
+});
+
+/// Linear, activation, linear over the hidden signal and the time embedding: one value a sample.
+#[derive(Clone, Debug)]
+pub(crate) struct OutValueFunctionBlock {
+    final_block: ValueLayers,
+    activation: Activation,
+    /// Length of the time embedding in the first layer's input.
+    time_channels: usize,
+}
+params!(OutValueFunctionBlock { final_block });
+
+/// The layers, numbered as in diffusers' module list, where the activation is number 1.
+#[derive(Clone, Debug)]
+struct ValueLayers {
+    first: Linear,
+    last: Linear,
+}
+params!(ValueLayers { first as "0", last as "2" });
+
+#[derive(Debug, Default)]
+pub(crate) struct OutConvSaved {
+    norm: GroupNormSaved,
+    activated: Signal,
+    /// The block's input, where parameter gradients are asked for.
+    input: Option<Signal>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct OutValueSaved {
+    /// The hidden signal's (length, channels).
+    shape: (usize, usize),
+    /// The first layer's input, (batch, features + time channels).
+    input: Vec<f32>,
+    /// Its output, before and after the activation.
+    hidden: Vec<f32>,
+    activated: Vec<f32>,
+    /// The gradient of `input`; that of `hidden`.
+    d_input: Vec<f32>,
+    d_hidden: Vec<f32>,
+    /// (batch), what the block computed.
+    values: Vec<f32>,
+}
+
+/// What the gradient of the last block reads, and the value function's values.
+#[derive(Debug)]
+pub(crate) enum OutSaved {
+    Conv(OutConvSaved),
+    Value(OutValueSaved),
+}
+
+impl OutSaved {
+    /// The values, one a sample; none where the output is a signal.
+    pub(crate) fn values(&self) -> &[f32] {
+        match self {
+            OutSaved::Conv(_) => &[],
+            OutSaved::Value(saved) => &saved.values,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum OutBlock {
+    Conv(OutConv1dBlock),
+    Value(OutValueFunctionBlock),
+}
+
+impl OutConv1dBlock {
+    pub(crate) fn zeros(groups: usize, out_channels: usize, channels: usize, activation: Activation) -> Self {
+        Self {
+            final_conv1d_1: Conv1d::zeros(channels, channels, 5).padding(2),
+            final_conv1d_gn: GroupNorm::zeros(groups, channels),
+            final_conv1d_2: Conv1d::zeros(channels, out_channels, 1),
+            activation,
+        }
+    }
+
+    fn forward(&self, x: &mut Signal, saved: &mut OutConvSaved) {
+        self.final_conv1d_1.forward(x, &mut saved.norm.signal);
+        if let Some(input) = &mut saved.input {
+            std::mem::swap(input, x);
+        }
+        self.final_conv1d_gn
+            .forward(self.activation, &mut saved.norm, &mut saved.activated);
+        self.final_conv1d_2.forward(&saved.activated, x);
+    }
+
+    fn backward(&self, d: &mut Signal, saved: &mut OutConvSaved, scratch: &mut Scratch, grad: Option<&mut Self>) {
+        let Scratch { out, side, .. } = scratch;
+        self.final_conv1d_2.input_grad(d, d.len(), out);
+        match (grad, &saved.input) {
+            (Some(grad), Some(input)) => {
+                self.final_conv1d_2
+                    .weight_grad(&saved.activated, d, &mut grad.final_conv1d_2);
+                self.final_conv1d_2.bias_grad(d, &mut grad.final_conv1d_2);
+                let norm_grad = Some(&mut grad.final_conv1d_gn);
+                self.final_conv1d_gn
+                    .backward(self.activation, &mut saved.norm, out, side, norm_grad);
+                self.final_conv1d_1.weight_grad(input, side, &mut grad.final_conv1d_1);
+                self.final_conv1d_1.bias_grad(side, &mut grad.final_conv1d_1);
+            }
+            _ => self
+                .final_conv1d_gn
+                .backward(self.activation, &mut saved.norm, out, side, None),
+        }
+        self.final_conv1d_1.input_grad(side, side.len(), d);
+    }
+}
+
+impl OutValueFunctionBlock {
+    pub(crate) fn zeros(features: usize, time_channels: usize, activation: Activation) -> Self {
+        let final_block = ValueLayers {
+            first: Linear::zeros(features + time_channels, features / 2),
+            last: Linear::zeros(features / 2, 1),
+        };
+        Self {
+            final_block,
+            activation,
+            time_channels,
+        }
+    }
+
+    /// How many numbers of the hidden signal a sample must have.
+    fn features(&self) -> usize {
+        self.final_block.first.in_features() - self.time_channels
+    }
+
+    fn forward(&self, x: &Signal, time: &TimeRows, saved: &mut OutValueSaved) {
+        let (len, batch, channels) = x.shape();
+        saved.shape = (len, channels);
+        let width = self.final_block.first.in_features();
+        saved.input.resize(batch * width, 0.0);
+        for (b, row) in saved.input.chunks_exact_mut(width).enumerate() {
+            let (hidden, embedding) = row.split_at_mut(self.features());
+            // PyTorch flattens (channels, length).
+            for (l, position) in x.data().chunks_exact(batch * channels).enumerate() {
+                for (c, value) in position[b * channels..(b + 1) * channels].iter().enumerate() {
+                    hidden[c * len + l] = *value;
+                }
+            }
+            embedding.copy_from_slice(time.embedding(b));
+        }
+        saved.hidden.resize(batch * self.final_block.first.out_features(), 0.0);
+        saved.activated.resize(saved.hidden.len(), 0.0);
+        saved.values.resize(batch, 0.0);
+        self.final_block.first.forward(&saved.input, &mut saved.hidden);
+        diffplan_kernels::activate(self.activation, &saved.hidden, &mut saved.activated);
+        self.final_block.last.forward(&saved.activated, &mut saved.values);
+    }
+
+    /// `d_values` (batch) is the gradient of the values; `d` becomes that of the hidden signal.
+    fn backward(&self, d_values: &[f32], d: &mut Signal, saved: &mut OutValueSaved, grad: Option<BlockGrad<Self>>) {
+        let ValueLayers { first, last } = &self.final_block;
+        saved.d_hidden.resize(saved.hidden.len(), 0.0);
+        saved.d_input.resize(saved.input.len(), 0.0);
+        // The gradient of the activated numbers goes where that of the input will be: it is smaller.
+        let (d_activated, _) = saved.d_input.split_at_mut(saved.activated.len());
+        last.input_grad(d_values, d_activated);
+        diffplan_kernels::activation_grad(self.activation, &saved.hidden, d_activated, &mut saved.d_hidden);
+        first.input_grad(&saved.d_hidden, &mut saved.d_input);
+        let ((len, channels), width) = (saved.shape, first.in_features());
+        let batch = d_values.len();
+        d.reset(len, batch, channels);
+        for (b, row) in saved.d_input.chunks_exact(width).enumerate() {
+            for (l, position) in d.data_mut().chunks_exact_mut(batch * channels).enumerate() {
+                for (c, value) in position[b * channels..(b + 1) * channels].iter_mut().enumerate() {
+                    *value = row[c * len + l];
+                }
+            }
+        }
+        if let Some(grad) = grad {
+            let layers = &mut grad.block.final_block;
+            last.weight_grad(&saved.activated, d_values, &mut layers.last);
+            last.bias_grad(d_values, &mut layers.last);
+            first.weight_grad(&saved.input, &saved.d_hidden, &mut layers.first);
+            first.bias_grad(&saved.d_hidden, &mut layers.first);
+            for (b, row) in saved.d_input.chunks_exact(width).enumerate() {
+                grad.time.add_embedding(b, &row[self.features()..]);
+            }
+        }
+    }
+}
+
+impl OutBlock {
+    pub(crate) fn saved(&self, keep: Keep) -> OutSaved {
+        match self {
+            OutBlock::Conv(_) => OutSaved::Conv(OutConvSaved {
+                input: (keep == Keep::AllGrads).then(Signal::default),
+                ..OutConvSaved::default()
+            }),
+            OutBlock::Value(_) => OutSaved::Value(OutValueSaved::default()),
+        }
+    }
+
+    /// How many numbers a sample of the hidden signal must have; none if any length will do.
+    pub(crate) fn features(&self) -> Option<usize> {
+        match self {
+            OutBlock::Conv(_) => None,
+            OutBlock::Value(block) => Some(block.features()),
+        }
+    }
+
+    /// `x` becomes the output; a value function's is in `saved`.
+    pub(crate) fn forward(&self, x: &mut Signal, time: &TimeRows, saved: &mut OutSaved) {
+        match (self, saved) {
+            (OutBlock::Conv(block), OutSaved::Conv(saved)) => block.forward(x, saved),
+            (OutBlock::Value(block), OutSaved::Value(saved)) => block.forward(x, time, saved),
+            _ => unreachable!("saved by another kind of block"),
+        }
+    }
+
+    /// `d` becomes the gradient of the hidden signal. Before, it is that of the output signal; a value function's comes in
+    /// `d_values`.
+    pub(crate) fn backward(
+        &self,
+        d: &mut Signal,
+        d_values: &[f32],
+        saved: &mut OutSaved,
+        scratch: &mut Scratch,
+        grad: Option<BlockGrad<Self>>,
+    ) {
+        // A gradient is another value of the model's type, so its last block is of the same kind.
+        match (self, saved) {
+            (OutBlock::Conv(block), OutSaved::Conv(saved)) => {
+                let grad = grad.and_then(|g| match g.block {
+                    OutBlock::Conv(block) => Some(block),
+                    OutBlock::Value(_) => None,
+                });
+                block.backward(d, saved, scratch, grad);
+            }
+            (OutBlock::Value(block), OutSaved::Value(saved)) => {
+                let grad = grad.and_then(|g| match g.block {
+                    OutBlock::Value(block) => Some(BlockGrad { block, time: g.time }),
+                    OutBlock::Conv(_) => None,
+                });
+                block.backward(d_values, d, saved, grad);
+            }
+            _ => unreachable!("saved by another kind of block"),
+        }
+    }
+}
+
+impl Params for OutBlock {
+    fn visit<'a>(&'a self, path: &mut Path, f: &mut dyn FnMut(&str, ArrayViewD<'a, f32>)) {
+        match self {
+            OutBlock::Conv(block) => block.visit(path, f),
+            OutBlock::Value(block) => block.visit(path, f),
+        }
+    }
+
+    fn visit_mut<'a>(&'a mut self, path: &mut Path, f: &mut dyn FnMut(&str, ArrayViewMutD<'a, f32>)) {
+        match self {
+            OutBlock::Conv(block) => block.visit_mut(path, f),
+            OutBlock::Value(block) => block.visit_mut(path, f),
+        }
+    }
+
+    fn init(&mut self, rng: &mut dyn RngCore) {
+        match self {
+            OutBlock::Conv(block) => block.init(rng),
+            OutBlock::Value(block) => block.init(rng),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! `Downsample1D` and `Upsample1D`: a strided convolution, and a transposed one.
+
+use super::{Keep, Scratch};
+use diffplan_nn::{Conv1d, ConvTranspose1d, Signal, params};
+
+/// Halves the length, rounding up: kernel 3, stride 2, padding 1.
+#[derive(Clone, Debug)]
+pub(crate) struct Downsample1d {
+    conv: Conv1d,
+}
+params!(Downsample1d { conv });
+
+/// Doubles the length: kernel 4, stride 2, padding 1.
+#[derive(Clone, Debug)]
+pub(crate) struct Upsample1d {
+    conv: ConvTranspose1d,
+}
+params!(Upsample1d { conv });
+
+#[derive(Debug, Default)]
+pub(crate) struct ResampleSaved {
+    /// The input's length.
+    len: usize,
+    /// The input, where parameter gradients are asked for.
+    input: Option<Signal>,
+}
+
+impl ResampleSaved {
+    pub(crate) fn new(keep: Keep) -> Self {
+        Self {
+            input: (keep == Keep::AllGrads).then(Signal::default),
+            ..Self::default()
+        }
+    }
+}
+
+macro_rules! in_place {
+    ($layer:ident) => {
+        impl $layer {
+            /// `x` becomes the output.
+            pub(crate) fn forward(&self, x: &mut Signal, saved: Option<&mut ResampleSaved>, scratch: &mut Scratch) {
+                let len = x.len();
+                self.conv.forward(x, &mut scratch.out);
+                std::mem::swap(x, &mut scratch.out);
+                if let Some(saved) = saved {
+                    saved.len = len;
+                    if let Some(input) = &mut saved.input {
+                        std::mem::swap(input, &mut scratch.out);
+                    }
+                }
+            }
+
+            /// `d` is the gradient of the output and becomes that of the input.
+            pub(crate) fn backward(
+                &self,
+                d: &mut Signal,
+                saved: &ResampleSaved,
+                scratch: &mut Scratch,
+                grad: Option<&mut Self>,
+            ) {
+                if let (Some(grad), Some(input)) = (grad, &saved.input) {
+                    self.conv.weight_grad(input, d, &mut grad.conv);
+                    self.conv.bias_grad(d, &mut grad.conv);
+                }
+                self.conv.input_grad(d, saved.len, &mut scratch.out);
+                std::mem::swap(d, &mut scratch.out);
+            }
+
+            /// The output's length for an input's.
+            pub(crate) fn out_len(&self, len: usize) -> Option<usize> {
+                self.conv.out_len(len)
+            }
+        }
+    };
+}
+in_place!(Downsample1d);
+in_place!(Upsample1d);
+
+impl Downsample1d {
+    pub(crate) fn zeros(channels: usize) -> Self {
+        Self {
+            conv: Conv1d::zeros(channels, channels, 3).stride(2).padding(1),
+        }
+    }
+}
+
+impl Upsample1d {
+    pub(crate) fn zeros(channels: usize) -> Self {
+        Self {
+            conv: ConvTranspose1d::zeros(channels, channels, 4).stride(2).padding(1),
+        }
+    }
+}

@@ -1,0 +1,438 @@
+//! `config.json` of a `UNet1DModel`, key for key as diffusers writes it.
+
+use crate::error::{Error, Result};
+use diffplan_nn::{Activation, activation_from_name, activation_names};
+use serde::{Deserialize, Serialize};
+
+/// The configuration of a [`UNet1dModel`](crate::UNet1dModel). [`Default`] is diffusers' own, which describes an audio network
+/// that is not supported; [`planner`](Self::planner) and [`value_function`](Self::value_function) are Diffuser's two networks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UNet1dConfig {
+    /// A default length of samples; not used by the network.
+    pub sample_size: usize,
+    /// For audio; not used by the network.
+    pub sample_rate: Option<usize>,
+    /// Channels of a sample: action and observation dimensions together.
+    pub in_channels: usize,
+    /// Channels of the output, where it is a sample.
+    pub out_channels: usize,
+    /// Channels of a sample beyond `in_channels`.
+    pub extra_in_channels: usize,
+    /// How a timestep becomes a vector.
+    pub time_embedding_type: TimeEmbeddingType,
+    /// The vector's length for `fourier`; twice the first block's channels where not given.
+    pub time_embedding_dim: Option<usize>,
+    /// Cosines before sines.
+    pub flip_sin_to_cos: bool,
+    /// A small network on top of the vector; the blocks supported here need it.
+    pub use_timestep_embedding: bool,
+    /// Shift of the sinusoids' frequencies.
+    pub freq_shift: f32,
+    /// One a level.
+    pub down_block_types: Vec<DownBlockType>,
+    /// One a level to come back up.
+    pub up_block_types: Vec<UpBlockType>,
+    /// Between down and up.
+    pub mid_block_type: Option<MidBlockType>,
+    /// At the end.
+    pub out_block_type: Option<OutBlockType>,
+    /// Channels of each level; multiples of 8.
+    pub block_out_channels: Vec<usize>,
+    /// Activation of the time embedding and of the last block: swish, silu, mish, gelu or relu.
+    pub act_fn: Option<String>,
+    /// Groups of the last block's normalisation; a quarter of the first level's channels, at most 32, where null.
+    pub norm_num_groups: Option<usize>,
+    /// Residual blocks a level beyond the first.
+    pub layers_per_block: usize,
+    /// Downsample after the last level too.
+    pub downsample_each_block: bool,
+}
+
+macro_rules! names {
+    ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $name:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[non_exhaustive]
+        pub enum $type {
+            $($(#[$variant_doc])* #[serde(rename = $name)] $variant,)*
+        }
+    };
+}
+names!(
+    /// How a timestep becomes a vector.
+    TimeEmbeddingType {
+        /// Random frequencies, saved with the model.
+        Fourier = "fourier",
+        /// Sinusoids at fixed frequencies.
+        Positional = "positional",
+    }
+);
+names!(
+    /// Blocks of the way down.
+    DownBlockType {
+        /// Residual temporal blocks, then a strided convolution.
+        DownResnetBlock1D = "DownResnetBlock1D",
+        /// Of audio networks; refused.
+        DownBlock1D = "DownBlock1D",
+        /// Of audio networks; refused.
+        DownBlock1DNoSkip = "DownBlock1DNoSkip",
+        /// Of audio networks; refused.
+        AttnDownBlock1D = "AttnDownBlock1D",
+    }
+);
+names!(
+    /// Blocks of the way up.
+    UpBlockType {
+        /// Residual temporal blocks over the joined skip, then a transposed convolution.
+        UpResnetBlock1D = "UpResnetBlock1D",
+        /// Of audio networks; refused.
+        UpBlock1D = "UpBlock1D",
+        /// Of audio networks; refused.
+        UpBlock1DNoSkip = "UpBlock1DNoSkip",
+        /// Of audio networks; refused.
+        AttnUpBlock1D = "AttnUpBlock1D",
+    }
+);
+names!(
+    /// Blocks in the middle.
+    MidBlockType {
+        /// The planner's: residual temporal blocks.
+        MidResTemporalBlock1D = "MidResTemporalBlock1D",
+        /// The value function's: two residual blocks, each halving channels and length.
+        ValueFunctionMidBlock1D = "ValueFunctionMidBlock1D",
+        /// Of audio networks; refused.
+        UNetMidBlock1D = "UNetMidBlock1D",
+    }
+);
+names!(
+    /// Blocks at the end.
+    OutBlockType {
+        /// The planner's: convolution, normalisation, activation, convolution to `out_channels`.
+        OutConv1DBlock = "OutConv1DBlock",
+        /// The value function's: two linear layers to one number a sample.
+        ValueFunction = "ValueFunction",
+    }
+);
+
+impl Default for UNet1dConfig {
+    fn default() -> Self {
+        Self {
+            sample_size: 65536,
+            sample_rate: None,
+            in_channels: 2,
+            out_channels: 2,
+            extra_in_channels: 0,
+            time_embedding_type: TimeEmbeddingType::Fourier,
+            time_embedding_dim: None,
+            flip_sin_to_cos: true,
+            use_timestep_embedding: false,
+            freq_shift: 0.0,
+            down_block_types: vec![
+                DownBlockType::DownBlock1DNoSkip,
+                DownBlockType::DownBlock1D,
+                DownBlockType::AttnDownBlock1D,
+            ],
+            up_block_types: vec![
+                UpBlockType::AttnUpBlock1D,
+                UpBlockType::UpBlock1D,
+                UpBlockType::UpBlock1DNoSkip,
+            ],
+            mid_block_type: Some(MidBlockType::UNetMidBlock1D),
+            out_block_type: None,
+            block_out_channels: vec![32, 32, 64],
+            act_fn: None,
+            norm_num_groups: Some(8),
+            layers_per_block: 1,
+            downsample_each_block: false,
+        }
+    }
+}
+
+/// The groups of every residual block, whatever `norm_num_groups` says, as in diffusers' `Conv1dBlock`.
+pub(crate) const RESIDUAL_GROUPS: usize = 8;
+
+impl UNet1dConfig {
+    fn diffuser(channels: usize, block_out_channels: &[usize]) -> Self {
+        Self {
+            in_channels: channels,
+            out_channels: channels,
+            time_embedding_type: TimeEmbeddingType::Positional,
+            flip_sin_to_cos: false,
+            use_timestep_embedding: true,
+            freq_shift: 1.0,
+            down_block_types: vec![DownBlockType::DownResnetBlock1D; block_out_channels.len()],
+            up_block_types: Vec::new(),
+            block_out_channels: block_out_channels.to_vec(),
+            act_fn: Some("mish".into()),
+            ..Self::default()
+        }
+    }
+
+    /// Diffuser's planner for trajectories of `channels` action and observation dimensions, as its conversion script for
+    /// diffusers configures it.
+    pub fn planner(channels: usize, block_out_channels: &[usize]) -> Self {
+        Self {
+            up_block_types: vec![UpBlockType::UpResnetBlock1D; block_out_channels.len().saturating_sub(1)],
+            mid_block_type: Some(MidBlockType::MidResTemporalBlock1D),
+            out_block_type: Some(OutBlockType::OutConv1DBlock),
+            ..Self::diffuser(channels, block_out_channels)
+        }
+    }
+
+    /// Diffuser's value function for trajectories of `channels` action and observation dimensions.
+    pub fn value_function(channels: usize, block_out_channels: &[usize]) -> Self {
+        Self {
+            mid_block_type: Some(MidBlockType::ValueFunctionMidBlock1D),
+            out_block_type: Some(OutBlockType::ValueFunction),
+            downsample_each_block: true,
+            ..Self::diffuser(channels, block_out_channels)
+        }
+    }
+
+    /// Channels a sample must have.
+    pub fn sample_channels(&self) -> usize {
+        self.in_channels + self.extra_in_channels
+    }
+
+    /// Checks everything that does not depend on the horizon.
+    ///
+    /// # Errors
+    /// Names the first key whose value is not supported.
+    pub fn validate(&self) -> Result<()> {
+        let refuse = |key: &str, reason: String| Err(Error::config(key, reason));
+        if self.sample_channels() == 0 || self.out_channels == 0 {
+            return refuse(
+                "in_channels",
+                "a sample needs at least one channel, as does the output".into(),
+            );
+        }
+        let levels = self.block_out_channels.len();
+        if levels == 0
+            || self
+                .block_out_channels
+                .iter()
+                .any(|&c| c == 0 || c % RESIDUAL_GROUPS != 0)
+        {
+            let reason = format!("{:?}, expected multiples of {RESIDUAL_GROUPS}", self.block_out_channels);
+            return refuse("block_out_channels", reason);
+        }
+        if self.down_block_types.len() != levels {
+            let reason = format!("{} blocks, expected {levels}, one a level", self.down_block_types.len());
+            return refuse("down_block_types", reason);
+        }
+        if self.up_block_types.len() > levels {
+            let reason = format!("{} blocks, expected at most {levels}", self.up_block_types.len());
+            return refuse("up_block_types", reason);
+        }
+        let audio = |name: String, expected: &str| {
+            format!("{name}, a block of audio networks, is not supported; expected {expected}")
+        };
+        if let Some(other) = self
+            .down_block_types
+            .iter()
+            .find(|t| **t != DownBlockType::DownResnetBlock1D)
+        {
+            return refuse("down_block_types", audio(format!("{other:?}"), "DownResnetBlock1D"));
+        }
+        if let Some(other) = self.up_block_types.iter().find(|t| **t != UpBlockType::UpResnetBlock1D) {
+            return refuse("up_block_types", audio(format!("{other:?}"), "UpResnetBlock1D"));
+        }
+        match self.mid_block_type {
+            Some(MidBlockType::MidResTemporalBlock1D) => {}
+            Some(MidBlockType::ValueFunctionMidBlock1D) => {
+                let last = self.block_out_channels[levels - 1];
+                if !last.is_multiple_of(4 * RESIDUAL_GROUPS) {
+                    let reason =
+                        format!("{last} at the end, expected a multiple of 32: the value function quarters it");
+                    return refuse("block_out_channels", reason);
+                }
+            }
+            other => {
+                let expected = "MidResTemporalBlock1D or ValueFunctionMidBlock1D";
+                let name = other.map_or("null".into(), |t| format!("{t:?}"));
+                return refuse(
+                    "mid_block_type",
+                    format!("{name} is not supported; expected {expected}"),
+                );
+            }
+        }
+        if !self.use_timestep_embedding {
+            return refuse(
+                "use_timestep_embedding",
+                "false, expected true: the blocks read a time embedding".into(),
+            );
+        }
+        self.activation()?;
+        self.validate_time()?;
+        self.validate_out()
+    }
+
+    fn validate_time(&self) -> Result<()> {
+        let first = self.block_out_channels[0];
+        if self.time_embedding_type == TimeEmbeddingType::Fourier && !self.fourier_dim().is_multiple_of(2) {
+            let reason = format!("{}, expected an even number", self.fourier_dim());
+            return Err(Error::config("time_embedding_dim", reason));
+        }
+        if !self.freq_shift.is_finite() || self.freq_shift >= (first / 2) as f32 {
+            let reason = format!(
+                "{}, expected less than {}, half the first level's channels",
+                self.freq_shift,
+                first / 2
+            );
+            return Err(Error::config("freq_shift", reason));
+        }
+        Ok(())
+    }
+
+    fn validate_out(&self) -> Result<()> {
+        let (first, hidden) = (self.block_out_channels[0], self.hidden_channels());
+        match self.out_block_type {
+            Some(OutBlockType::OutConv1DBlock) => {
+                let groups = self.out_groups();
+                if groups == 0 || !first.is_multiple_of(groups) {
+                    let reason = format!("{groups}, expected a divisor of {first}, the first level's channels");
+                    return Err(Error::config("norm_num_groups", reason));
+                }
+                if hidden != first {
+                    let reason =
+                        format!("OutConv1DBlock reads {first} channels, but the blocks before it give {hidden}");
+                    return Err(Error::config("out_block_type", reason));
+                }
+            }
+            Some(OutBlockType::ValueFunction) if self.value_features() < 2 => {
+                return Err(Error::config(
+                    "block_out_channels",
+                    "too few at the end for a value function, expected 8 up",
+                ));
+            }
+            Some(OutBlockType::ValueFunction) => {}
+            None if !hidden.is_multiple_of(RESIDUAL_GROUPS) => {
+                let reason = format!("{hidden}, expected a multiple of {RESIDUAL_GROUPS} where out_block_type is null");
+                return Err(Error::config("out_channels", reason));
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// The function `act_fn` names.
+    pub(crate) fn activation(&self) -> Result<Activation> {
+        let expected = format!("expected one of {}", activation_names().join(", "));
+        let Some(name) = &self.act_fn else {
+            return Err(Error::config("act_fn", format!("null, {expected}")));
+        };
+        activation_from_name(name).ok_or_else(|| Error::config("act_fn", format!("{name:?}, {expected}")))
+    }
+
+    pub(crate) fn fourier_dim(&self) -> usize {
+        self.time_embedding_dim.unwrap_or(2 * self.block_out_channels[0])
+    }
+
+    pub(crate) fn out_groups(&self) -> usize {
+        self.norm_num_groups.unwrap_or((self.block_out_channels[0] / 4).min(32))
+    }
+
+    /// Features of the hidden signal that the value function's last layers read.
+    pub(crate) fn value_features(&self) -> usize {
+        self.block_out_channels[self.block_out_channels.len() - 1] / 4
+    }
+
+    /// Channels of up block `i`'s output.
+    pub(crate) fn up_channels(&self, i: usize) -> usize {
+        if i + 1 < self.up_block_types.len() {
+            self.block_out_channels[self.block_out_channels.len() - 2 - i]
+        } else if self.out_block_type.is_none() {
+            self.out_channels
+        } else {
+            self.block_out_channels[0]
+        }
+    }
+
+    /// Channels before the last block.
+    pub(crate) fn hidden_channels(&self) -> usize {
+        let last = self.block_out_channels[self.block_out_channels.len() - 1];
+        match (self.up_block_types.len().checked_sub(1), self.mid_block_type) {
+            (Some(i), _) => self.up_channels(i),
+            (None, Some(MidBlockType::ValueFunctionMidBlock1D)) => last / 4,
+            (None, _) => last,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::from_object;
+    use serde_json::{Value, json};
+
+    fn parse(value: Value) -> Result<UNet1dConfig> {
+        let Value::Object(object) = value else {
+            panic!("an object")
+        };
+        from_object::<UNet1dConfig>(object).and_then(|config| config.validate().map(|()| config))
+    }
+
+    fn with(key: &str, value: Value) -> Value {
+        let mut config = serde_json::to_value(UNet1dConfig::planner(14, &[32, 64])).unwrap();
+        config[key] = value;
+        config
+    }
+
+    #[test]
+    fn both_networks_of_diffuser_are_valid() {
+        for channels in [&[32][..], &[32, 64, 128, 256]] {
+            UNet1dConfig::planner(14, channels).validate().unwrap();
+            UNet1dConfig::value_function(14, channels).validate().unwrap();
+        }
+    }
+
+    #[test]
+    fn keys_of_diffusers_itself_are_passed_over() {
+        let config = parse(with("_class_name", json!("UNet1DModel"))).unwrap();
+        assert_eq!(config, UNet1dConfig::planner(14, &[32, 64]));
+    }
+
+    #[test]
+    fn what_is_not_supported_is_named() {
+        let cases = [
+            ("act_fn", json!("tanh"), "\"tanh\", expected one of swish"),
+            ("act_fn", json!(null), "null, expected one of"),
+            (
+                "down_block_types",
+                json!(["DownResnetBlock1D", "AttnDownBlock1D"]),
+                "AttnDownBlock1D, a block of audio",
+            ),
+            ("down_block_types", json!(["DownResnetBlock1D"]), "1 blocks, expected 2"),
+            (
+                "down_block_types",
+                json!(["Nonsense", "Nonsense"]),
+                "unknown variant `Nonsense`",
+            ),
+            (
+                "mid_block_type",
+                json!("UNetMidBlock1D"),
+                "UNetMidBlock1D is not supported",
+            ),
+            ("mid_block_type", json!(null), "null is not supported"),
+            ("block_out_channels", json!([32, 12]), "multiples of 8"),
+            ("block_out_channels", json!([]), "multiples of 8"),
+            ("block_out_channels", json!([-1]), "invalid value"),
+            ("norm_num_groups", json!(5), "5, expected a divisor of 32"),
+            ("norm_num_groups", json!(0), "0, expected a divisor of 32"),
+            ("use_timestep_embedding", json!(false), "expected true"),
+            ("freq_shift", json!(16.0), "expected less than 16"),
+            ("time_embedding_type", json!("learned"), "unknown variant `learned`"),
+            ("attention_heads", json!(4), "unknown field"),
+            ("in_channels", json!("14"), "invalid type: string"),
+            ("in_channels", json!(0), "at least one channel"),
+        ];
+        for (key, value, reason) in cases {
+            let error = parse(with(key, value.clone())).unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("`{key}`")) && error.contains(reason),
+                "{key} = {value}: {error}"
+            );
+        }
+    }
+}

@@ -1,0 +1,417 @@
+//! Forward and backward passes of [`UNet1dModel`]: the batch split over threads, each part taken through the whole network.
+
+use crate::blocks::{BlockGrad, Forward, Keep};
+use crate::error::{Error, Result};
+use crate::time::{TimeFeatures, TimeGrad};
+use crate::unet::UNet1dModel;
+use crate::workspace::{Chunk, Saved, Workspace};
+use diffplan_nn::{named_params, named_params_mut, zeros_like};
+use ndarray::{Array1, Array3, ArrayD, ArrayView3, ArrayViewD, ArrayViewMut1, ArrayViewMut3, ArrayViewMutD, Axis};
+use ndarray::{Ix2, Ix3};
+use rayon::prelude::*;
+
+/// What [`UNet1dModel::vjp`] computes.
+#[derive(Debug)]
+pub struct Vjp {
+    /// The output, (batch, out channels, horizon), or (batch, 1) of a value function.
+    pub output: ArrayD<f32>,
+    /// The gradient with respect to the sample, (batch, channels, horizon).
+    pub sample_grad: Array3<f32>,
+    /// The gradients with respect to all parameters.
+    pub param_grad: UNet1dModel,
+}
+
+/// Samples whose parameter gradients are summed together. Fixed, so that the sum is the same for any number of threads.
+const SAMPLES_A_GRADIENT: usize = 8;
+
+impl UNet1dModel {
+    /// The output for `sample` (batch, channels, horizon): (batch, out channels, horizon), or (batch, 1) of a value function.
+    ///
+    /// `timesteps` is one for the whole batch, or one a sample. Allocates all it needs; for many calls use
+    /// [`forward_into`](Self::forward_into).
+    ///
+    /// # Errors
+    /// If a shape or the horizon does not fit.
+    pub fn forward(&self, sample: ArrayView3<f32>, timesteps: &[f32]) -> Result<ArrayD<f32>> {
+        let mut output = ArrayD::zeros(self.output_shape(sample.dim().0, sample.dim().2)?);
+        let mut workspace = Workspace::new(rayon::current_num_threads());
+        self.forward_into(
+            sample,
+            &self.time_features(timesteps),
+            output.view_mut(),
+            &mut workspace,
+        )?;
+        Ok(output)
+    }
+
+    /// The values (batch) for `sample` (batch, channels, horizon), and the gradient of their sum with respect to it.
+    ///
+    /// # Errors
+    /// If this is not a value function, or a shape or the horizon does not fit.
+    pub fn value_and_grad(&self, sample: ArrayView3<f32>, timesteps: &[f32]) -> Result<(Array1<f32>, Array3<f32>)> {
+        let (mut values, mut grad) = (Array1::zeros(sample.dim().0), Array3::zeros(sample.dim()));
+        let mut workspace = Workspace::new(rayon::current_num_threads());
+        let features = self.time_features(timesteps);
+        self.value_and_grad_into(sample, &features, values.view_mut(), grad.view_mut(), &mut workspace)?;
+        Ok((values, grad))
+    }
+
+    /// The shape of the output for a batch of that horizon.
+    ///
+    /// # Errors
+    /// If the network cannot take the horizon.
+    pub fn output_shape(&self, batch: usize, horizon: usize) -> Result<Vec<usize>> {
+        self.check_horizon(horizon)?;
+        if self.is_value_function() {
+            return Ok(vec![batch, 1]);
+        }
+        let channels = match &self.out_block {
+            Some(_) => self.config().out_channels,
+            None => self.config().hidden_channels(),
+        };
+        let len = self.output_len(horizon).expect("the horizon was checked");
+        Ok(vec![batch, channels, len])
+    }
+
+    /// [`forward`](Self::forward) into `output`, with buffers that are kept.
+    ///
+    /// # Errors
+    /// If a shape or the horizon does not fit; the output is then untouched.
+    pub fn forward_into(
+        &self,
+        sample: ArrayView3<f32>,
+        time: &TimeFeatures,
+        output: ArrayViewMutD<f32>,
+        workspace: &mut Workspace,
+    ) -> Result<()> {
+        self.check_sample(sample, time)?;
+        self.check_output("output", output.shape(), sample)?;
+        let (parts, per_part) = workspace.parts(self, sample.dim().0);
+        let run = &|chunk: &mut Chunk, first: usize, sample: ArrayView3<f32>, output: ArrayViewMutD<f32>| {
+            self.forward_chunk(chunk, first, sample, time, false);
+            write_output(chunk, output);
+        };
+        split(parts, per_part, 0, sample, output, run);
+        Ok(())
+    }
+
+    /// The values alone, without a gradient.
+    ///
+    /// # Shapes
+    /// `sample` (batch, channels, horizon), `values` (batch).
+    ///
+    /// # Errors
+    /// If this is not a value function, or a shape or the horizon does not fit; the values are then untouched.
+    pub fn value_into(
+        &self,
+        sample: ArrayView3<f32>,
+        time: &TimeFeatures,
+        values: ArrayViewMut1<f32>,
+        workspace: &mut Workspace,
+    ) -> Result<()> {
+        self.check_value_function()?;
+        self.forward_into(sample, time, values.insert_axis(Axis(1)).into_dyn(), workspace)
+    }
+
+    /// [`value_and_grad`](Self::value_and_grad) into `values` and `grad`, with buffers that are kept.
+    ///
+    /// # Shapes
+    /// `sample` and `grad` (batch, channels, horizon), `values` (batch).
+    ///
+    /// # Errors
+    /// If this is not a value function, or a shape or the horizon does not fit; the outputs are then untouched.
+    pub fn value_and_grad_into(
+        &self,
+        sample: ArrayView3<f32>,
+        time: &TimeFeatures,
+        values: ArrayViewMut1<f32>,
+        grad: ArrayViewMut3<f32>,
+        workspace: &mut Workspace,
+    ) -> Result<()> {
+        self.check_value_function()?;
+        self.check_sample(sample, time)?;
+        check_shape("values", values.shape(), &[sample.dim().0])?;
+        check_shape("grad", grad.shape(), sample.shape())?;
+        let (parts, per_part) = workspace.parts(self, sample.dim().0);
+        let run = &|chunk: &mut Chunk, first: usize, sample: ArrayView3<f32>, mut out: ValueAndGrad| {
+            chunk.saved.get_or_insert_with(|| Saved::new(self, Keep::SampleGrad));
+            self.forward_chunk(chunk, first, sample, time, true);
+            chunk.ones.resize(sample.dim().0, 1.0);
+            let values = chunk.out.as_ref().map_or(&[][..], |out| out.values());
+            out.values.iter_mut().zip(values).for_each(|(to, from)| *to = *from);
+            let ones = std::mem::take(&mut chunk.ones);
+            self.backward_chunk(chunk, &ones, None);
+            chunk.ones = ones;
+            chunk.x.copy_to_bcl(out.grad);
+        };
+        split(parts, per_part, 0, sample, ValueAndGrad { values, grad }, run);
+        Ok(())
+    }
+
+    /// The vector-Jacobian product: the output, and the gradients of ⟨output, cotangent⟩ with respect to the sample and to
+    /// all parameters. Parts of the batch run in parallel; the bits do not depend on how many at a time.
+    ///
+    /// # Shapes
+    /// `sample` (batch, channels, horizon); `cotangent` as the output of [`forward`](Self::forward); `timesteps` one, or one
+    /// a sample.
+    ///
+    /// # Errors
+    /// If a shape or the horizon does not fit.
+    pub fn vjp(&self, sample: ArrayView3<f32>, timesteps: &[f32], cotangent: ArrayViewD<f32>) -> Result<Vjp> {
+        let batch = sample.dim().0;
+        self.check_channels(sample)?;
+        check_timesteps(timesteps.len(), batch)?;
+        let mut output = ArrayD::zeros(self.output_shape(batch, sample.dim().2)?);
+        check_shape("cotangent", cotangent.shape(), output.shape())?;
+        let mut sample_grad = Array3::zeros(sample.dim());
+        let starts = (0..batch).step_by(SAMPLES_A_GRADIENT);
+        let parts: Vec<_> = sample
+            .axis_chunks_iter(Axis(0), SAMPLES_A_GRADIENT)
+            .zip(cotangent.axis_chunks_iter(Axis(0), SAMPLES_A_GRADIENT))
+            .zip(output.axis_chunks_iter_mut(Axis(0), SAMPLES_A_GRADIENT))
+            .zip(sample_grad.axis_chunks_iter_mut(Axis(0), SAMPLES_A_GRADIENT))
+            .zip(starts)
+            .collect();
+        let grads: Vec<UNet1dModel> = parts
+            .into_par_iter()
+            .map(|((((sample, cotangent), output), mut sample_grad), start)| {
+                let own = start..start + sample.dim().0;
+                let time = self.time_features(if timesteps.len() == 1 {
+                    timesteps
+                } else {
+                    &timesteps[own]
+                });
+                let mut chunk = Chunk::new(self);
+                chunk.out = self.out_block.as_ref().map(|block| block.saved(Keep::AllGrads));
+                chunk.saved = Some(Saved::new(self, Keep::AllGrads));
+                self.forward_chunk(&mut chunk, 0, sample, &time, true);
+                write_output(&chunk, output);
+
+                let (mut grad, mut time_grad) = (zeros_like(self), TimeGrad::zeros_like(&time));
+                let d_values: Vec<f32> = match cotangent.view().into_dimensionality::<Ix3>() {
+                    Ok(signal) => {
+                        chunk.x.copy_from_bcl(signal);
+                        Vec::new()
+                    }
+                    Err(_) => cotangent.iter().copied().collect(),
+                };
+                let whole = BlockGrad {
+                    block: &mut grad,
+                    time: &mut time_grad,
+                };
+                self.backward_chunk(&mut chunk, &d_values, Some(whole));
+                time.backward(self, &time_grad, &mut grad);
+                chunk.x.copy_to_bcl(sample_grad.view_mut());
+                grad
+            })
+            .collect();
+        let mut grads = grads.into_iter();
+        let mut param_grad = grads.next().unwrap_or_else(|| zeros_like(self));
+        for part in grads {
+            for ((_, mut sum), (_, part)) in named_params_mut(&mut param_grad).into_iter().zip(named_params(&part)) {
+                sum += &part;
+            }
+        }
+        Ok(Vjp {
+            output,
+            sample_grad,
+            param_grad,
+        })
+    }
+
+    /// `chunk.x` becomes the output for `sample`, samples `first..` of the batch; a value function's is in `chunk.out`.
+    fn forward_chunk(&self, chunk: &mut Chunk, first: usize, sample: ArrayView3<f32>, time: &TimeFeatures, save: bool) {
+        let Chunk {
+            x,
+            skips,
+            scratch,
+            out,
+            saved,
+            ..
+        } = chunk;
+        let mut saved = saved.as_mut().filter(|_| save);
+        let mut run = Forward {
+            time: time.of_samples(first..first + sample.dim().0),
+            scratch,
+        };
+        x.copy_from_bcl(sample);
+        let unused = self.down_blocks.len() - self.up_blocks.len();
+        for (i, block) in self.down_blocks.iter().enumerate() {
+            let skip = (i >= unused).then_some(&mut skips[i]);
+            block.forward(x, skip, saved.as_mut().map(|s| &mut s.down[i]), &mut run);
+        }
+        self.mid_block.forward(x, saved.as_mut().map(|s| &mut s.mid), &mut run);
+        for (i, block) in self.up_blocks.iter().enumerate() {
+            let skip = &skips[skips.len() - 1 - i];
+            block.forward(x, skip, saved.as_mut().map(|s| &mut s.up[i]), &mut run);
+        }
+        if let (Some(block), Some(out)) = (&self.out_block, out) {
+            block.forward(x, &run.time, out);
+        }
+    }
+
+    /// `chunk.x`, the gradient of the output, becomes that of the sample; a value function's output has its in `d_values`.
+    fn backward_chunk(&self, chunk: &mut Chunk, d_values: &[f32], mut grad: Option<BlockGrad<Self>>) {
+        let Chunk {
+            x,
+            skips,
+            scratch,
+            out,
+            saved,
+            ..
+        } = chunk;
+        let saved = saved.as_mut().expect("the forward pass saved what this pass reads");
+        if let (Some(block), Some(out)) = (&self.out_block, out) {
+            let grad = grad.as_mut().and_then(|g| {
+                g.block.out_block.as_mut().map(|block| BlockGrad {
+                    block,
+                    time: &mut *g.time,
+                })
+            });
+            block.backward(x, d_values, out, scratch, grad);
+        }
+        let levels = skips.len();
+        for (i, block) in self.up_blocks.iter().enumerate().rev() {
+            let grad = grad.as_mut().map(|g| BlockGrad {
+                block: &mut g.block.up_blocks[i],
+                time: &mut *g.time,
+            });
+            block.backward(x, None, &mut saved.up[i], scratch, grad);
+            block.split_skip(x, &mut skips[levels - 1 - i], scratch);
+        }
+        let mid = grad.as_mut().map(|g| BlockGrad {
+            block: &mut g.block.mid_block,
+            time: &mut *g.time,
+        });
+        self.mid_block.backward(x, &mut saved.mid, scratch, mid);
+        let unused = self.down_blocks.len() - self.up_blocks.len();
+        for (i, block) in self.down_blocks.iter().enumerate().rev() {
+            let grad = grad.as_mut().map(|g| BlockGrad {
+                block: &mut g.block.down_blocks[i],
+                time: &mut *g.time,
+            });
+            let d_skip = (i >= unused).then_some(&skips[i]);
+            block.backward(x, d_skip, &mut saved.down[i], scratch, grad);
+        }
+    }
+
+    fn check_channels(&self, sample: ArrayView3<f32>) -> Result<()> {
+        let channels = self.config().sample_channels();
+        if sample.dim().1 == channels && sample.dim().0 > 0 {
+            return Ok(());
+        }
+        let expected = format!("(batch of at least 1, {channels} channels, horizon)");
+        Err(Error::Shape {
+            name: "sample",
+            actual: sample.shape().to_vec(),
+            expected,
+        })
+    }
+
+    fn check_sample(&self, sample: ArrayView3<f32>, time: &TimeFeatures) -> Result<()> {
+        self.check_channels(sample)?;
+        self.check_horizon(sample.dim().2)?;
+        check_timesteps(time.rows(), sample.dim().0)
+    }
+
+    fn check_output(&self, name: &'static str, actual: &[usize], sample: ArrayView3<f32>) -> Result<()> {
+        check_shape(name, actual, &self.output_shape(sample.dim().0, sample.dim().2)?)
+    }
+
+    fn check_value_function(&self) -> Result<()> {
+        let out_block_type = self.config().out_block_type;
+        if self.is_value_function() {
+            Ok(())
+        } else {
+            Err(Error::NotAValueFunction { out_block_type })
+        }
+    }
+}
+
+fn check_shape(name: &'static str, actual: &[usize], expected: &[usize]) -> Result<()> {
+    if actual == expected {
+        return Ok(());
+    }
+    Err(Error::Shape {
+        name,
+        actual: actual.to_vec(),
+        expected: format!("{expected:?}"),
+    })
+}
+
+fn check_timesteps(rows: usize, batch: usize) -> Result<()> {
+    if rows == 1 || rows == batch {
+        return Ok(());
+    }
+    Err(Error::Shape {
+        name: "timesteps",
+        actual: vec![rows],
+        expected: format!("[1] or [{batch}], one a sample"),
+    })
+}
+
+/// Copies a part's output to where the caller wants it.
+fn write_output(chunk: &Chunk, mut output: ArrayViewMutD<f32>) {
+    match output.view_mut().into_dimensionality::<Ix3>() {
+        Ok(signal) => chunk.x.copy_to_bcl(signal),
+        Err(_) => {
+            let mut values = output
+                .into_dimensionality::<Ix2>()
+                .expect("checked: a signal, or a value a sample");
+            let computed = chunk.out.as_ref().map_or(&[][..], |out| out.values());
+            values.iter_mut().zip(computed).for_each(|(to, from)| *to = *from);
+        }
+    }
+}
+
+/// What a part of the batch is written to; splits along the samples.
+trait Output: Send + Sized {
+    fn split_at(self, samples: usize) -> (Self, Self);
+}
+
+impl Output for ArrayViewMutD<'_, f32> {
+    fn split_at(self, samples: usize) -> (Self, Self) {
+        ArrayViewMutD::split_at(self, Axis(0), samples)
+    }
+}
+
+struct ValueAndGrad<'a> {
+    values: ArrayViewMut1<'a, f32>,
+    grad: ArrayViewMut3<'a, f32>,
+}
+
+impl Output for ValueAndGrad<'_> {
+    fn split_at(self, samples: usize) -> (Self, Self) {
+        let (values, values_rest) = self.values.split_at(Axis(0), samples);
+        let (grad, grad_rest) = self.grad.split_at(Axis(0), samples);
+        (
+            Self { values, grad },
+            Self {
+                values: values_rest,
+                grad: grad_rest,
+            },
+        )
+    }
+}
+
+/// Runs `run` on every part with its samples and its output, in parallel: halves of halves, so that nothing is allocated.
+fn split<O: Output>(
+    parts: &mut [Chunk],
+    per_part: usize,
+    first: usize,
+    sample: ArrayView3<f32>,
+    output: O,
+    run: &(impl Fn(&mut Chunk, usize, ArrayView3<f32>, O) + Sync),
+) {
+    if let [part] = parts {
+        return run(part, first, sample, output);
+    }
+    let (left, right) = parts.split_at_mut(parts.len() / 2);
+    let samples = left.len() * per_part;
+    let (sample, sample_rest) = sample.split_at(Axis(0), samples);
+    let (output, output_rest) = output.split_at(samples);
+    rayon::join(
+        || split(left, per_part, first, sample, output, run),
+        || split(right, per_part, first + samples, sample_rest, output_rest, run),
+    );
+}

@@ -1,0 +1,80 @@
+//! [`Workspace`]: every buffer of a network's passes, a set a thread.
+
+use crate::blocks::{Keep, MidSaved, OutSaved, Scratch, StageSaved};
+use crate::unet::UNet1dModel;
+use diffplan_nn::Signal;
+
+/// The buffers of forward and backward passes, and over how many threads a batch is split.
+///
+/// Made once and used for every call of one model; buffers grow to the largest batch and horizon seen. Threads are those of
+/// the rayon pool that the call runs in.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    threads: usize,
+    pub(crate) chunks: Vec<Chunk>,
+}
+
+impl Workspace {
+    /// Buffers for batches split into at most `threads` parts; 1 (or 0) keeps everything on the calling thread.
+    pub fn new(threads: usize) -> Self {
+        Self {
+            threads: threads.max(1),
+            chunks: Vec::new(),
+        }
+    }
+
+    /// A set of buffers for each part of a batch, and the samples in a part (fewer in the last).
+    pub(crate) fn parts(&mut self, model: &UNet1dModel, batch: usize) -> (&mut [Chunk], usize) {
+        let per_part = batch.div_ceil(self.threads.max(1)).max(1);
+        let parts = batch.div_ceil(per_part).max(1);
+        while self.chunks.len() < parts {
+            self.chunks.push(Chunk::new(model));
+        }
+        (&mut self.chunks[..parts], per_part)
+    }
+}
+
+/// The buffers of one thread.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    /// The signal that goes through the network, or its gradient that comes back.
+    pub(crate) x: Signal,
+    pub(crate) skips: Vec<Signal>,
+    pub(crate) scratch: Scratch,
+    pub(crate) out: Option<OutSaved>,
+    /// What the backward pass reads; made when the first gradient is asked for.
+    pub(crate) saved: Option<Saved>,
+    /// Ones, the gradient of a sum of values with respect to each.
+    pub(crate) ones: Vec<f32>,
+}
+
+impl Chunk {
+    pub(crate) fn new(model: &UNet1dModel) -> Self {
+        Self {
+            x: Signal::default(),
+            skips: model.down_blocks.iter().map(|_| Signal::default()).collect(),
+            scratch: Scratch::default(),
+            out: model.out_block.as_ref().map(|block| block.saved(Keep::SampleGrad)),
+            saved: None,
+            ones: Vec::new(),
+        }
+    }
+}
+
+/// What the backward pass reads, level by level.
+#[derive(Debug)]
+pub(crate) struct Saved {
+    pub(crate) down: Vec<StageSaved>,
+    pub(crate) mid: MidSaved,
+    pub(crate) up: Vec<StageSaved>,
+}
+
+impl Saved {
+    pub(crate) fn new(model: &UNet1dModel, keep: Keep) -> Self {
+        Self {
+            down: model.down_blocks.iter().map(|block| block.saved(keep)).collect(),
+            mid: model.mid_block.saved(keep),
+            up: model.up_blocks.iter().map(|block| block.saved(keep)).collect(),
+        }
+    }
+}
