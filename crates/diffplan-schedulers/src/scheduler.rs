@@ -32,6 +32,9 @@ impl SchedulerOutput {
 ///
 /// The trait is usable as `dyn Scheduler`.
 pub trait Scheduler: Debug + Send + Sync {
+    /// A copy, so that each planner can choose timesteps of its own.
+    fn clone_boxed(&self) -> Box<dyn Scheduler>;
+
     /// Length of the beta schedule; a timestep is below it.
     fn num_train_timesteps(&self) -> usize;
 

@@ -229,6 +229,10 @@ impl DdpmScheduler {
 }
 
 impl Scheduler for DdpmScheduler {
+    fn clone_boxed(&self) -> Box<dyn Scheduler> {
+        Box::new(self.clone())
+    }
+
     fn num_train_timesteps(&self) -> usize {
         self.config.num_train_timesteps
     }

@@ -1,0 +1,202 @@
+//! The environment trait, with the semantics of Gymnasium 1.x.
+
+use ndarray::{Array1, ArrayView1};
+
+use crate::{Error, Frame, Info, ResetOptions, Result, Space};
+
+/// An environment with vectors as observations and actions, as [`make`](crate::make) returns it.
+pub type BoxEnv = Box<dyn Env<Observation = Array1<f64>, Action = Array1<f32>> + Send>;
+
+/// What a step returns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step<Observation> {
+    /// The observation after the step.
+    pub observation: Observation,
+    /// The reward of the step.
+    pub reward: f64,
+    /// Whether the step led to a terminal state of the task: no reward can follow.
+    pub terminated: bool,
+    /// Whether the episode ends here for a reason outside the task, such as a time limit.
+    pub truncated: bool,
+    /// Whatever else there is to tell.
+    pub info: Info,
+}
+
+impl<Observation> Step<Observation> {
+    /// Whether the episode is over, for either reason: `reset` comes next.
+    pub fn done(&self) -> bool {
+        self.terminated || self.truncated
+    }
+}
+
+/// What an environment was registered with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EnvSpec {
+    /// The id, such as `"Pendulum-v1"`.
+    pub id: String,
+    /// The number of steps after which an episode is truncated; `None` where it is not.
+    pub max_episode_steps: Option<usize>,
+    /// The mean return of an episode from which on the task counts as solved.
+    pub reward_threshold: Option<f64>,
+}
+
+/// An environment.
+///
+/// With `Observation` and `Action` fixed the trait is object safe ([`BoxEnv`]). A wrapper is an `Env` that holds another.
+pub trait Env {
+    /// What the agent sees.
+    type Observation;
+    /// What the agent does.
+    type Action;
+
+    /// Starts an episode.
+    ///
+    /// A seed restarts the environment's random stream; without one the stream goes on. Usually a seed is given once,
+    /// with the first call. The keys of `options` are the environment's own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SeedNeeded`] if there is no random stream to go on with yet; errors of the options.
+    fn reset(&mut self, seed: Option<u64>, options: &ResetOptions) -> Result<(Self::Observation, Info)>;
+
+    /// Applies an action for one step.
+    ///
+    /// After a step that ended the episode the next call should be `reset`. As in Gymnasium, stepping on is not an
+    /// error, but what comes of it means nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ResetNeeded`] before the first `reset`; [`Error::ActionLength`] and [`Error::ActionNotFinite`] for an
+    /// action that is none, in which case the environment has not moved.
+    fn step(&mut self, action: &Self::Action) -> Result<Step<Self::Observation>>;
+
+    /// The space that observations lie in.
+    fn observation_space(&self) -> &Space;
+
+    /// The space that actions lie in.
+    fn action_space(&self) -> &Space;
+
+    /// Draws the current state.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`] where the environment has no picture (what this default returns), and
+    /// [`Error::RenderFeature`] where this crate was built without one.
+    fn render(&self) -> Result<Frame> {
+        Err(Error::Unsupported { method: "render" })
+    }
+
+    /// The state of the dynamics, shape `(state_dim,)`: what [`Env::set_state`] takes.
+    ///
+    /// It holds what the next step depends on, and neither the random stream nor what wrappers count.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`] where the environment does not tell (what this default returns), and
+    /// [`Error::ResetNeeded`] before there is a state.
+    fn state(&self) -> Result<Array1<f64>> {
+        Err(Error::Unsupported { method: "state" })
+    }
+
+    /// Puts the dynamics into a state, shape `(state_dim,)`, and returns the observation there.
+    ///
+    /// Stepping may follow at once, also where no `reset` came before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`] where the environment cannot (what this default returns); [`Error::StateLength`] and
+    /// [`Error::StateNotFinite`] for a state that is none, and [`Error::StateTooLarge`] for one that leads to infinities,
+    /// in which cases the environment keeps the one it has.
+    fn set_state(&mut self, state: ArrayView1<'_, f64>) -> Result<Self::Observation> {
+        let _ = state;
+        Err(Error::Unsupported { method: "set_state" })
+    }
+
+    /// What the environment was registered with; `None` where it was not made by a [`Registry`](crate::Registry).
+    fn spec(&self) -> Option<&EnvSpec> {
+        None
+    }
+}
+
+/// Writes the methods of [`Env`] that a wrapper leaves as they are: each hands on to the field `env`.
+macro_rules! forward_to_env {
+    ($($method:ident),+ $(,)?) => { $( forward_to_env!(@ $method); )+ };
+    (@ reset) => {
+        fn reset(&mut self, seed: Option<u64>, options: &$crate::ResetOptions) -> $crate::Result<(Self::Observation, $crate::Info)> {
+            self.env.reset(seed, options)
+        }
+    };
+    (@ step) => {
+        fn step(&mut self, action: &Self::Action) -> $crate::Result<$crate::Step<Self::Observation>> {
+            self.env.step(action)
+        }
+    };
+    (@ observation_space) => {
+        fn observation_space(&self) -> &$crate::Space {
+            self.env.observation_space()
+        }
+    };
+    (@ action_space) => {
+        fn action_space(&self) -> &$crate::Space {
+            self.env.action_space()
+        }
+    };
+    (@ render) => {
+        fn render(&self) -> $crate::Result<$crate::Frame> {
+            self.env.render()
+        }
+    };
+    (@ state) => {
+        fn state(&self) -> $crate::Result<ndarray::Array1<f64>> {
+            self.env.state()
+        }
+    };
+    (@ set_state) => {
+        fn set_state(&mut self, state: ndarray::ArrayView1<'_, f64>) -> $crate::Result<Self::Observation> {
+            self.env.set_state(state)
+        }
+    };
+    (@ spec) => {
+        fn spec(&self) -> Option<&$crate::EnvSpec> {
+            self.env.spec()
+        }
+    };
+}
+pub(crate) use forward_to_env;
+
+impl<E: Env + ?Sized> Env for Box<E> {
+    type Observation = E::Observation;
+    type Action = E::Action;
+
+    fn reset(&mut self, seed: Option<u64>, options: &ResetOptions) -> Result<(Self::Observation, Info)> {
+        (**self).reset(seed, options)
+    }
+
+    fn step(&mut self, action: &Self::Action) -> Result<Step<Self::Observation>> {
+        (**self).step(action)
+    }
+
+    fn observation_space(&self) -> &Space {
+        (**self).observation_space()
+    }
+
+    fn action_space(&self) -> &Space {
+        (**self).action_space()
+    }
+
+    fn render(&self) -> Result<Frame> {
+        (**self).render()
+    }
+
+    fn state(&self) -> Result<Array1<f64>> {
+        (**self).state()
+    }
+
+    fn set_state(&mut self, state: ArrayView1<'_, f64>) -> Result<Self::Observation> {
+        (**self).set_state(state)
+    }
+
+    fn spec(&self) -> Option<&EnvSpec> {
+        (**self).spec()
+    }
+}

@@ -1,0 +1,18 @@
+//! Pictures of environments.
+
+#[cfg(feature = "render")]
+mod canvas;
+
+#[cfg(feature = "render")]
+pub(crate) use canvas::{Canvas, Color};
+
+/// An RGB picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// Pixels a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Red, green and blue of every pixel, row by row from the top: `height · width · 3` bytes.
+    pub pixels: Vec<u8>,
+}

@@ -1,0 +1,308 @@
+//! What holds for every built-in environment, whatever its dynamics: order, seeds, spaces, and errors that leave it as it
+//! was.
+
+use diffplan_envs::classic_control::{MountainCarContinuous, Pendulum};
+use diffplan_envs::{BoxEnv, Dict, Env, Error, NumpyRng, make, registered};
+use ndarray::{Array1, array};
+
+fn started(id: &str) -> BoxEnv {
+    let mut env = make(id).expect("a registered id");
+    env.reset(Some(1), &Dict::new()).expect("a seed and no options");
+    env
+}
+
+/// The environments without the wrappers that `make` applies.
+fn bare() -> [BoxEnv; 2] {
+    [
+        Box::new(Pendulum::new(10.0).expect("finite")),
+        Box::new(MountainCarContinuous::new(0.0).expect("finite")),
+    ]
+}
+
+#[test]
+fn observations_lie_in_their_space_under_random_actions() {
+    for spec in registered() {
+        let (mut env, mut rng) = (make(&spec.id).unwrap(), NumpyRng::new(4));
+        for episode in 0..5 {
+            let seed = (episode == 0).then_some(17);
+            let (observation, _) = env.reset(seed, &Dict::new()).unwrap();
+            assert!(
+                env.observation_space().as_box().unwrap().contains(observation.view()),
+                "{}",
+                spec.id
+            );
+            for steps in 1.. {
+                let action = env.action_space().as_box().unwrap().sample(&mut rng).mapv(|x| x as f32);
+                let step = env.step(&action).unwrap();
+                assert!(
+                    env.observation_space()
+                        .as_box()
+                        .unwrap()
+                        .contains(step.observation.view()),
+                    "{}",
+                    spec.id
+                );
+                assert!(step.reward.is_finite());
+                if step.done() {
+                    assert!(step.terminated || Some(steps) == spec.max_episode_steps, "{}", spec.id);
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_and_actions_give_the_same_episode_and_another_seed_another() {
+    for spec in registered() {
+        let episode = |seed: u64| {
+            let mut env = make(&spec.id).unwrap();
+            let (first, _) = env.reset(Some(seed), &Dict::new()).unwrap();
+            (first, [0.5, -1.5, 0.25].map(|x| env.step(&array![x]).unwrap()))
+        };
+        assert_eq!(episode(5), episode(5), "{}", spec.id);
+        assert_ne!(episode(5), episode(6), "{}", spec.id);
+    }
+}
+
+#[test]
+fn the_first_reset_needs_a_seed_and_later_ones_go_on_in_its_stream() {
+    for spec in registered() {
+        let mut env = make(&spec.id).unwrap();
+        assert_eq!(env.reset(None, &Dict::new()), Err(Error::SeedNeeded));
+        let (first, _) = env.reset(Some(8), &Dict::new()).unwrap();
+        let (second, _) = env.reset(None, &Dict::new()).unwrap();
+        assert_ne!(first, second, "{}", spec.id);
+        assert_eq!(env.reset(Some(8), &Dict::new()).unwrap().0, first, "{}", spec.id);
+        assert_eq!(env.reset(None, &Dict::new()).unwrap().0, second, "{}", spec.id);
+    }
+}
+
+#[test]
+fn bare_environments_need_a_start_too() {
+    for mut env in bare() {
+        assert_eq!(
+            env.step(&array![0.0]).unwrap_err(),
+            Error::ResetNeeded { method: "step" }
+        );
+        assert_eq!(env.render().unwrap_err(), Error::ResetNeeded { method: "render" });
+        assert_eq!(env.state().unwrap_err(), Error::ResetNeeded { method: "state" });
+        assert_eq!(env.spec(), None);
+        env.set_state(array![0.5, 0.0].view()).unwrap();
+        assert!(env.step(&array![0.0]).is_ok());
+        assert_eq!(env.reset(None, &Dict::new()), Err(Error::SeedNeeded));
+    }
+}
+
+#[test]
+fn an_action_that_is_none_is_an_error_and_moves_nothing() {
+    for spec in registered() {
+        let mut env = started(&spec.id);
+        let before = env.state().unwrap();
+        for actual in [0, 2] {
+            let error = env.step(&Array1::zeros(actual)).unwrap_err();
+            assert_eq!(error, Error::ActionLength { expected: 1, actual });
+        }
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let error = env.step(&array![value]).unwrap_err();
+            assert!(
+                matches!(error, Error::ActionNotFinite { index: 0, .. }),
+                "{}: {error}",
+                spec.id
+            );
+        }
+        assert_eq!(env.state().unwrap(), before, "{}", spec.id);
+    }
+}
+
+#[test]
+fn a_state_that_is_none_is_an_error_and_changes_nothing() {
+    for spec in registered() {
+        let mut env = started(&spec.id);
+        let before = env.state().unwrap();
+        for actual in [0, 1, 3] {
+            let error = env.set_state(Array1::zeros(actual).view()).unwrap_err();
+            assert_eq!(error, Error::StateLength { expected: 2, actual });
+        }
+        for value in [f64::NAN, f64::INFINITY] {
+            let error = env.set_state(array![0.0, value].view()).unwrap_err();
+            assert!(
+                matches!(error, Error::StateNotFinite { index: 1, .. }),
+                "{}: {error}",
+                spec.id
+            );
+        }
+        let error = env.set_state(array![0.0, 1e39].view()).unwrap_err();
+        assert_eq!(error, Error::StateTooLarge { index: 1, value: 1e39 });
+        assert_eq!(env.state().unwrap(), before, "{}", spec.id);
+    }
+}
+
+#[test]
+fn a_state_leads_on_as_it_did_before() {
+    for spec in registered() {
+        let mut env = started(&spec.id);
+        for x in [0.9, -0.3] {
+            let (state, step) = (env.state().unwrap(), env.step(&array![x]).unwrap());
+            let observation = env.set_state(state.view()).unwrap();
+            assert_eq!(env.state().unwrap(), state, "{}", spec.id);
+            assert!(
+                env.observation_space().as_box().unwrap().contains(observation.view()),
+                "{}",
+                spec.id
+            );
+            assert_eq!(env.step(&array![x]).unwrap(), step, "{}", spec.id);
+        }
+    }
+}
+
+#[test]
+fn extreme_states_stay_finite() {
+    for (mut env, position) in bare().into_iter().zip([f64::MAX, 1e38]) {
+        for state in [
+            [position, 0.0],
+            [-position, 3e38],
+            [0.0, -3e38],
+            [f64::MIN_POSITIVE, 0.0],
+        ] {
+            env.set_state(Array1::from_iter(state).view()).unwrap();
+            assert!(env.render().is_ok() || !cfg!(feature = "render"));
+            for _ in 0..3 {
+                let step = env.step(&array![f32::MAX]).unwrap();
+                assert!(
+                    step.reward.is_finite() && step.observation.iter().all(|x| x.is_finite()),
+                    "{state:?}"
+                );
+            }
+        }
+    }
+    let too_far = MountainCarContinuous::new(0.0)
+        .unwrap()
+        .set_state(array![2e38, 0.0].view());
+    assert_eq!(too_far, Err(Error::StateTooLarge { index: 0, value: 2e38 }));
+}
+
+#[test]
+fn options_that_mean_nothing_are_errors_and_change_nothing() {
+    let number = |name: &str, value: f64| Dict::from_iter([(name, value)]);
+    let unknown = |known| Error::UnknownOption {
+        name: "lo".into(),
+        known,
+    };
+    let rows = [
+        ("Pendulum-v1", number("lo", 0.0), unknown(&["x_init", "y_init"])),
+        (
+            "Pendulum-v1",
+            number("y_init", -1.0),
+            Error::ResetBounds {
+                name: "y_init",
+                low: 1.0,
+                high: -1.0,
+            },
+        ),
+        (
+            "Pendulum-v1",
+            number("x_init", 1e308),
+            Error::OptionNotFinite {
+                name: "x_init",
+                value: 1e308,
+            },
+        ),
+        (
+            "Pendulum-v1",
+            number("y_init", 1e300),
+            Error::StateTooLarge {
+                index: 1,
+                value: 3.7e299,
+            },
+        ),
+        (
+            "Pendulum-v1",
+            Dict::from_iter([("x_init", "wide")]),
+            Error::OptionKind {
+                name: "x_init",
+                actual: "a string",
+            },
+        ),
+        ("MountainCarContinuous-v0", number("lo", 0.0), unknown(&["low", "high"])),
+        (
+            "MountainCarContinuous-v0",
+            number("low", 0.0),
+            Error::ResetBounds {
+                name: "position",
+                low: 0.0,
+                high: -0.4,
+            },
+        ),
+        (
+            "MountainCarContinuous-v0",
+            Dict::from_iter([("low", -1e308), ("high", 1e308)]),
+            Error::OptionNotFinite {
+                name: "high",
+                value: 1e308,
+            },
+        ),
+    ];
+    for (id, options, expected) in rows {
+        let mut env = started(id);
+        let before = env.state().unwrap();
+        let error = env.reset(Some(2), &options).unwrap_err();
+        match (&error, &expected) {
+            // Which number is drawn is not the point.
+            (Error::StateTooLarge { index, .. }, Error::StateTooLarge { index: expected, .. }) => {
+                assert_eq!(index, expected, "{id}: {error}");
+            }
+            _ => assert_eq!(error, expected, "{id}"),
+        }
+        assert_eq!(env.state().unwrap(), before, "{id}");
+    }
+    assert!(Pendulum::new(f64::NAN).is_err() && Pendulum::new(1e308).is_err());
+    assert!(MountainCarContinuous::new(f64::INFINITY).is_err());
+}
+
+#[test]
+fn render_draws_or_says_what_is_missing() {
+    for spec in registered() {
+        let frame = started(&spec.id).render();
+        if cfg!(feature = "render") {
+            let frame = frame.unwrap();
+            assert_eq!(
+                frame.pixels.len(),
+                (frame.width * frame.height * 3) as usize,
+                "{}",
+                spec.id
+            );
+            assert!(frame.pixels.iter().any(|&byte| byte < 255), "{}", spec.id);
+        } else {
+            assert_eq!(frame, Err(Error::RenderFeature), "{}", spec.id);
+        }
+    }
+}
+
+#[test]
+fn what_an_environment_does_not_have_it_says() {
+    struct Bare(diffplan_envs::Space);
+    impl Env for Bare {
+        type Observation = ();
+        type Action = ();
+        fn reset(&mut self, _: Option<u64>, _: &Dict) -> diffplan_envs::Result<((), Dict)> {
+            Ok(((), Dict::new()))
+        }
+        fn step(&mut self, _: &()) -> diffplan_envs::Result<diffplan_envs::Step<()>> {
+            Err(Error::Unsupported { method: "step" })
+        }
+        fn observation_space(&self) -> &diffplan_envs::Space {
+            &self.0
+        }
+        fn action_space(&self) -> &diffplan_envs::Space {
+            &self.0
+        }
+    }
+    let mut env = Bare(diffplan_envs::Discrete::new(2, 0).unwrap().into());
+    assert_eq!(env.render(), Err(Error::Unsupported { method: "render" }));
+    assert_eq!(env.state(), Err(Error::Unsupported { method: "state" }));
+    assert_eq!(
+        env.set_state(array![].view()),
+        Err(Error::Unsupported { method: "set_state" })
+    );
+}

@@ -1,0 +1,111 @@
+//! What can go wrong with a plan.
+
+use std::path::PathBuf;
+
+/// A result whose error is this crate's.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// An error of loading a pipeline, planning, or playing an episode.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A part of a checkpoint folder is not there.
+    #[error("{}: {what} is missing; expected {expected}", folder.display())]
+    Missing {
+        /// The checkpoint.
+        folder: PathBuf,
+        /// The file or folder in it.
+        what: &'static str,
+        /// What belongs there.
+        expected: &'static str,
+    },
+    /// A configuration file that is no JSON object, or has a wrong key or value.
+    #[error("{}: {reason}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what is expected.
+        reason: String,
+    },
+    /// A planning option whose value makes no plan.
+    #[error("{name} = {value}: expected {expected}")]
+    Option {
+        /// The option.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What it could be.
+        expected: String,
+    },
+    /// The parts of a pipeline do not fit each other.
+    #[error("{0}")]
+    Parts(String),
+    /// An observation, as a condition of a plan, that is none.
+    #[error("observation{}: {reason}", place(*index, *time))]
+    Observation {
+        /// Which of a batch.
+        index: usize,
+        /// The time step it was to be imposed at.
+        time: usize,
+        /// What is wrong with it, and what is expected.
+        reason: String,
+    },
+    /// A batch of observations came with another number of noise sources.
+    #[error("{actual} noise sources for {expected} observations, expected one for each")]
+    NoiseSources {
+        /// How many came.
+        actual: usize,
+        /// How many were needed.
+        expected: usize,
+    },
+    /// Trajectories became NaN or infinite: the scale is too large, or a network is broken.
+    #[error("the trajectories are no longer finite after timestep {timestep}; a smaller scale (now {scale}) may help")]
+    Diverged {
+        /// Where it was seen.
+        timestep: usize,
+        /// The guidance scale.
+        scale: f32,
+    },
+    /// From a network.
+    #[error(transparent)]
+    Model(#[from] diffplan_models::Error),
+    /// From a network in a checkpoint's folder.
+    #[error("{part}: {error}")]
+    Network {
+        /// `unet` or `value_function`.
+        part: &'static str,
+        /// What is wrong with it.
+        error: diffplan_models::Error,
+    },
+    /// From the scheduler.
+    #[error(transparent)]
+    Scheduler(#[from] diffplan_schedulers::Error),
+    /// From a normaliser.
+    #[error(transparent)]
+    Normalizer(#[from] diffplan_data::Error),
+    /// From a noise source.
+    #[error(transparent)]
+    Noise(#[from] crate::NoiseError),
+    /// From an environment.
+    #[error(transparent)]
+    Env(#[from] diffplan_envs::Error),
+    /// From a guide of yours.
+    #[error("guide: {0}")]
+    Guide(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+fn place(index: usize, time: usize) -> String {
+    match (index, time) {
+        (0, 0) => String::new(),
+        (index, 0) => format!(" {index}"),
+        (index, time) => format!(" {index} at time {time}"),
+    }
+}

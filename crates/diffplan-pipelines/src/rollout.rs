@@ -1,0 +1,122 @@
+//! An episode with the planner in the loop: plan, do the first action, look, plan again.
+
+use crate::error::{Error, Result};
+use crate::noise::NoiseSource;
+use crate::plan::Plan;
+use crate::planner::Planner;
+use diffplan_envs::{BoxEnv, Env, ResetOptions};
+use ndarray::{Array1, Array2, ArrayView1};
+use std::time::{Duration, Instant};
+
+/// What was played.
+#[derive(Clone, Debug)]
+pub struct Episode {
+    /// (steps + 1, observation dimensions): the first is that of the reset.
+    pub observations: Array2<f64>,
+    /// (steps, action dimensions), as the environment was handed them.
+    pub actions: Array2<f32>,
+    /// (steps).
+    pub rewards: Array1<f64>,
+    /// Whether it ended in a terminal state.
+    pub terminated: bool,
+    /// Whether it was cut off, by a time limit as a rule.
+    pub truncated: bool,
+    /// How long each plan took.
+    pub plan_times: Vec<Duration>,
+}
+
+impl Episode {
+    /// The sum of rewards.
+    pub fn total_return(&self) -> f64 {
+        self.rewards.sum()
+    }
+
+    /// The number of steps.
+    pub fn length(&self) -> usize {
+        self.rewards.len()
+    }
+}
+
+/// What an episode in the making shows to who watches.
+#[derive(Debug)]
+pub struct StepEvent<'a> {
+    /// Which step, from 0.
+    pub step: usize,
+    /// The observation planned from.
+    pub observation: ArrayView1<'a, f64>,
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The reward of its first action.
+    pub reward: f64,
+    /// The sum of rewards so far, this one included.
+    pub return_so_far: f64,
+    /// How long the plan took.
+    pub plan_time: Duration,
+}
+
+/// Plays one episode of `env` from `reset(seed)`, planning anew at every step. Actions are clipped to the action space.
+///
+/// # Errors
+/// If the environment's spaces are not those the planner was made for, or planning or stepping fails.
+pub fn rollout(
+    env: &mut BoxEnv,
+    seed: Option<u64>,
+    planner: &mut Planner,
+    noise: &mut dyn NoiseSource,
+    watch: &mut dyn FnMut(StepEvent),
+) -> Result<Episode> {
+    let pipeline = planner.pipeline();
+    let dims = |space: &diffplan_envs::Space| space.as_box().map(|space| space.dim());
+    for (what, actual, expected) in [
+        (
+            "observations",
+            dims(env.observation_space())?,
+            pipeline.observation_dim(),
+        ),
+        ("actions", dims(env.action_space())?, pipeline.action_dim()),
+    ] {
+        if actual != expected {
+            let message = format!("the environment's {what} have {actual} dimensions, the checkpoint's {expected}");
+            return Err(Error::Parts(message));
+        }
+    }
+    let bounds = env.action_space().as_box()?.clone();
+    let (mut observation, _) = env.reset(seed, &ResetOptions::default())?;
+    let (mut observations, mut actions) = (Array2::zeros((0, observation.len())), Array2::zeros((0, bounds.dim())));
+    let (mut rewards, mut plan_times) = (Vec::new(), Vec::new());
+    let broken = |e: ndarray::ShapeError| Error::Parts(format!("the environment changed the shape of its rows: {e}"));
+    loop {
+        observations.push_row(observation.view()).map_err(broken)?;
+        let started = Instant::now();
+        let plan = planner.plan(observation.mapv(|v| v as f32).view(), noise)?;
+        let plan_time = started.elapsed();
+        let clip = |(i, &a): (usize, &f32)| a.clamp(bounds.low()[i] as f32, bounds.high()[i] as f32);
+        let action: Array1<f32> = plan.action.iter().enumerate().map(clip).collect();
+        let step = env.step(&action)?;
+        rewards.push(step.reward);
+        plan_times.push(plan_time);
+        actions.push_row(action.view()).map_err(broken)?;
+        watch(StepEvent {
+            step: rewards.len() - 1,
+            observation: observation.view(),
+            plan: &plan,
+            reward: step.reward,
+            return_so_far: rewards.iter().sum(),
+            plan_time,
+        });
+        observation = step.observation;
+        if step.terminated || step.truncated {
+            observations.push_row(observation.view()).map_err(broken)?;
+            let (terminated, truncated) = (step.terminated, step.truncated);
+            let rewards = rewards.into();
+            return Ok(Episode {
+                observations,
+                actions,
+                rewards,
+                terminated,
+                truncated,
+                plan_times,
+            });
+        }
+    }
+}
