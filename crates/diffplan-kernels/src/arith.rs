@@ -46,10 +46,12 @@ const EXP_HIGHEST: f32 = 88.0;
 pub(crate) fn exp<A: Arith>(x: f32) -> f32 {
     /// 1.5 · 2²³: adding it rounds to an integer, which is then in the low bits of the sum.
     const ROUND: f32 = 12_582_912.0;
+    #[allow(clippy::manual_clamp)] // `clamp` lets NaN through, which the bits below must not see
     let x = x.min(EXP_HIGHEST).max(EXP_LOWEST);
     let shifted = A::mul_add(x, std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;
     // ln 2 in two parts, the first with so few bits that n times it is exact.
+    #[allow(clippy::excessive_precision)] // the exact value, of ten bits
     let r = A::mul_add(n, -0.693_359_375, x);
     let r = A::mul_add(n, 2.121_944_4e-4, r);
     let mut p = 1.987_569_1e-4;

@@ -67,6 +67,7 @@ impl GroupNormShape {
 }
 
 #[inline(always)]
+#[allow(clippy::too_many_arguments)] // a kernel's operands are what they are
 fn forward_body<A: Arith, F: Function>(
     shape: GroupNormShape,
     eps: f32,
@@ -114,6 +115,7 @@ fn forward_body<A: Arith, F: Function>(
 }
 
 #[inline(always)]
+#[allow(clippy::too_many_arguments)] // a kernel's operands are what they are
 fn backward_body<A: Arith, F: Function>(
     shape: GroupNormShape,
     gamma: &[f32],
@@ -345,14 +347,12 @@ mod tests {
             );
         }
         for c in 0..12 {
-            let nudge = |v: &[f64], h| {
-                v.iter()
-                    .enumerate()
-                    .map(|(i, v)| if i == c { v + h } else { *v })
-                    .collect()
+            let nudge = |v: &[f64], h: f64| -> Vec<f64> {
+                let nudged = |(i, v): (usize, &f64)| if i == c { v + h } else { *v };
+                v.iter().enumerate().map(nudged).collect()
             };
-            let by_gamma = 1.0 + slope(&|h| objective(&x, &Vec::<f64>::as_slice(&nudge(&gamma, h)).to_vec(), &beta));
-            let by_beta = 2.0 + slope(&|h| objective(&x, &gamma, &Vec::<f64>::as_slice(&nudge(&beta, h)).to_vec()));
+            let by_gamma = 1.0 + slope(&|h| objective(&x, &nudge(&gamma, h), &beta));
+            let by_beta = 2.0 + slope(&|h| objective(&x, &gamma, &nudge(&beta, h)));
             assert!(
                 (d_gamma[c] as f64 - by_gamma).abs() < 1e-4,
                 "d_gamma[{c}] = {}, not {by_gamma}",

@@ -233,6 +233,9 @@ impl UNet1dModel {
             }
             len = block.out_len(len).ok_or_else(gone)?;
         }
+        if !self.up_blocks.is_empty() && len != horizon {
+            return Err(format!("it comes back up with {len} positions"));
+        }
         if let Some(expected) = self.out_block.as_ref().and_then(OutBlock::features) {
             let actual = len * self.config.hidden_channels();
             if actual != expected {

@@ -261,6 +261,7 @@ mod tests {
     }
 
     #[rustfmt::skip]
+    #[allow(clippy::excessive_precision)] // as printed by the reference
     const REFERENCE_SINUSOIDS: [(f32, usize, bool, f32, &[f32]); 4] = [
         (3.0, 6, false, 1.0, &[0.141120002, 0.0299954992, 0.000299999956, -0.989992499, 0.999550045, 0.99999994]),
         (19.0, 8, true, 0.0, &[0.988704622, -0.323289424, 0.982004225, 0.999819517, 0.149877205, 0.946300149, 0.188858896, 0.0189988557]),

@@ -32,7 +32,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// Every difference.
-        report: ParameterReport,
+        report: Box<ParameterReport>,
     },
 }
 

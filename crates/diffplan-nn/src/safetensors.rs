@@ -56,7 +56,7 @@ pub fn load(model: &mut impl Params, path: &Path) -> Result<()> {
     if !report.is_empty() {
         return Err(Error::Parameters {
             path: path.to_owned(),
-            report,
+            report: Box::new(report),
         });
     }
     for ((_, mut view), numbers) in named_params_mut(model).into_iter().zip(values) {

@@ -57,7 +57,10 @@ pub(crate) fn assert_close(name: &str, actual: ArrayViewD<f32>, expected: ArrayV
     let wrong: Vec<_> = actual
         .indexed_iter()
         .zip(&expected)
-        .filter(|((_, a), e)| !((**a as f64 - **e).abs() <= 2e-5 * scale + 1e-6))
+        .filter(|((_, a), e)| {
+            let error = (**a as f64 - **e).abs();
+            error.is_nan() || error > 2e-5 * scale + 1e-6
+        })
         .collect();
     if let Some(((index, a), e)) = wrong.first() {
         panic!(

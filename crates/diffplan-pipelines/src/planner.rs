@@ -124,10 +124,10 @@ impl<'a> Planner<'a> {
         &mut self,
         conditions: &[Condition],
         noise: &mut dyn NoiseSource,
-        watch: &mut (dyn FnMut(PlanEvent) + Send),
+        watch: &mut dyn FnMut(PlanEvent),
     ) -> Result<Plan> {
         self.set_conditions(0, conditions)?;
-        let mut plans = self.in_its_pool(&mut [noise], watch)?;
+        let mut plans = self.denoise(&mut [noise], watch)?;
         Ok(plans.remove(0))
     }
 
@@ -153,19 +153,7 @@ impl<'a> Planner<'a> {
         for (i, observation) in observations.outer_iter().enumerate() {
             self.set_conditions(i, &[Condition { time: 0, observation }])?;
         }
-        self.in_its_pool(noise, &mut |_| ())
-    }
-
-    fn in_its_pool(
-        &mut self,
-        noise: &mut [&mut dyn NoiseSource],
-        watch: &mut (dyn FnMut(PlanEvent) + Send),
-    ) -> Result<Vec<Plan>> {
-        // Noise sources need not be Send, and are the caller's: all draws are made on its thread.
-        match self.pool.clone() {
-            None => self.denoise(noise, watch, &mut |work| work()),
-            Some(pool) => self.denoise(noise, watch, &mut |work| pool.install(work)),
-        }
+        self.denoise(noise, &mut |_| ())
     }
 
     /// Checks and normalises the conditions of one observation of the batch; those of the first replace all from before.
@@ -198,19 +186,14 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    fn denoise(
-        &mut self,
-        noise: &mut [&mut dyn NoiseSource],
-        watch: &mut (dyn FnMut(PlanEvent) + Send),
-        on_pool: &mut dyn FnMut(&mut (dyn FnMut() -> Result<()> + Send)) -> Result<()>,
-    ) -> Result<Vec<Plan>> {
+    fn denoise(&mut self, noise: &mut [&mut dyn NoiseSource], watch: &mut dyn FnMut(PlanEvent)) -> Result<Vec<Plan>> {
         let Self {
             pipeline,
             options,
             scheduler,
             steps,
+            pool,
             run,
-            ..
         } = self;
         let (action_dim, batch) = (pipeline.action_dim, options.batch_size);
         run.resize(
@@ -222,7 +205,7 @@ impl<'a> Planner<'a> {
         run.apply_conditions(batch, action_dim);
         let count = steps.len();
         for (step, &(timestep, weight)) in steps.iter().enumerate() {
-            on_pool(&mut || run.guide(options, timestep, weight, batch, action_dim))?;
+            on_pool(pool, || run.guide(options, timestep, weight, batch, action_dim))?;
             let values = (options.n_guide_steps > 0).then(|| run.values.view());
             watch(PlanEvent::Guided {
                 step,
@@ -232,7 +215,7 @@ impl<'a> Planner<'a> {
                 values,
             });
 
-            on_pool(&mut || run.predict(pipeline, timestep))?;
+            on_pool(pool, || run.predict(pipeline, timestep))?;
             let needs_noise = scheduler.needs_noise(timestep);
             if needs_noise {
                 draw(&mut run.noise, noise)?;
@@ -261,12 +244,21 @@ impl<'a> Planner<'a> {
             });
         }
         if options.rescore {
-            on_pool(&mut || run.guide.value(run.x.view(), 0, run.values.view_mut()))?;
+            on_pool(pool, || run.guide.value(run.x.view(), 0, run.values.view_mut()))?;
         }
         let plans = noise.iter_mut().enumerate();
         plans
             .map(|(i, noise)| run.plan(pipeline, options, i, &mut **noise))
             .collect()
+    }
+}
+
+/// Runs `work` on the threads of a pool, or of the one it is called in. Noise sources and watchers stay outside: they
+/// belong to the caller's thread.
+fn on_pool<R: Send>(pool: &Option<Arc<rayon::ThreadPool>>, work: impl FnOnce() -> R + Send) -> R {
+    match pool {
+        Some(pool) => pool.install(work),
+        None => work(),
     }
 }
 

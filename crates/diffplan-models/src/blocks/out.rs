@@ -80,6 +80,7 @@ impl OutSaved {
 }
 
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // there is one a model
 pub(crate) enum OutBlock {
     Conv(OutConv1dBlock),
     Value(OutValueFunctionBlock),

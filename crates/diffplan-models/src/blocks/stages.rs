@@ -268,6 +268,7 @@ impl ValueFunctionMidBlock1d {
 
 /// The middle of either network.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // there is one a model
 pub(crate) enum MidBlock {
     Residual(MidResTemporalBlock1d),
     Value(ValueFunctionMidBlock1d),

@@ -1,0 +1,622 @@
+//! Plans on small random networks: what the options mean, what does not depend on what, and what is refused.
+
+use diffplan_data::{NormalizerConfig, Normalizers};
+use diffplan_models::{Params, UNet1dConfig, UNet1dModel};
+use diffplan_pipelines::{
+    Condition, Error, FnGuide, Guidance, NoiseSource, Plan, PlanEvent, PlanOptions, RecordedNoise, RngNoise, TorchRng,
+    ValueGuidedPipeline, ValueNetwork, rollout,
+};
+use diffplan_schedulers::{BetaSchedule, DdpmConfig, DdpmScheduler, PredictionType, VarianceType};
+use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView3, ArrayViewMut1, ArrayViewMut3, Axis, array, s};
+use ndarray_rand::rand::{SeedableRng, rngs::StdRng};
+use std::sync::Arc;
+
+/// Three observation dimensions, one action dimension: Pendulum's.
+const OBSERVATION: [f32; 3] = [0.5, -0.5, 2.0];
+
+fn network(config: UNet1dConfig, seed: u64) -> UNet1dModel {
+    let mut model = UNet1dModel::new(config).unwrap();
+    Params::init(&mut model, &mut StdRng::seed_from_u64(seed));
+    model
+}
+
+fn scheduler(steps: usize) -> DdpmScheduler {
+    DdpmScheduler::new(DdpmConfig {
+        num_train_timesteps: steps,
+        beta_schedule: BetaSchedule::SquaredcosCapV2,
+        variance_type: VarianceType::FixedSmallLog,
+        prediction_type: PredictionType::Sample,
+        clip_sample: false,
+        ..DdpmConfig::default()
+    })
+    .unwrap()
+}
+
+fn normalizers() -> Normalizers {
+    let observations = NormalizerConfig::Gaussian {
+        mean: vec![0.1, 0.2, 0.3],
+        std: vec![0.5, 0.6, 4.0],
+    };
+    let actions = NormalizerConfig::Gaussian {
+        mean: vec![0.5],
+        std: vec![2.0],
+    };
+    Normalizers::new(observations, actions, None).unwrap()
+}
+
+fn pipeline() -> ValueGuidedPipeline {
+    let unet = network(UNet1dConfig::planner(4, &[16, 32]), 1);
+    let value = ValueNetwork::new(network(UNet1dConfig::value_function(4, &[16, 32]), 2)).unwrap();
+    ValueGuidedPipeline::new(unet, Box::new(value), Box::new(scheduler(6)), normalizers()).unwrap()
+}
+
+fn options() -> PlanOptions {
+    PlanOptions {
+        batch_size: 5,
+        planning_horizon: 16,
+        ..PlanOptions::default()
+    }
+}
+
+fn plan(pipeline: &ValueGuidedPipeline, options: PlanOptions) -> Plan {
+    pipeline
+        .plan(ArrayView1::from(&OBSERVATION), options, &mut RngNoise::seed(3))
+        .unwrap()
+}
+
+#[test]
+fn a_plan_is_sorted_conditioned_and_in_the_environments_units() {
+    let plan = plan(&pipeline(), options());
+    assert_eq!(plan.trajectories.dim(), (5, 16, 4));
+    let values = plan.values.clone().unwrap();
+    assert!(values.windows(2).into_iter().all(|pair| pair[0] >= pair[1]), "{values}");
+    let mut order = plan.order.clone();
+    order.sort_unstable();
+    assert_eq!(order, [0, 1, 2, 3, 4]);
+    for first in plan.observations().index_axis(Axis(1), 0).outer_iter() {
+        assert!(
+            first.iter().zip(OBSERVATION).all(|(a, e)| (a - e).abs() < 1e-5),
+            "{first}"
+        );
+    }
+    assert_eq!(plan.chosen, 0);
+    assert_eq!(plan.action, plan.actions().slice(s![0, 0, ..]));
+    let back = plan.normalized.slice(s![.., .., 0]).mapv(|a| a * 2.0 + 0.5);
+    assert!(
+        (&back - &plan.trajectories.slice(s![.., .., 0]))
+            .iter()
+            .all(|d| d.abs() < 1e-5)
+    );
+}
+
+#[test]
+fn same_seed_same_plan_on_any_number_of_threads() {
+    let pipeline = pipeline();
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let mut planner = pipeline.planner(options()).unwrap().in_pool(Arc::new(pool));
+        planner
+            .plan(ArrayView1::from(&OBSERVATION), &mut RngNoise::seed(3))
+            .unwrap()
+    };
+    let one = on(1);
+    for threads in [2, 3, 8] {
+        assert_eq!(on(threads), one, "{threads} threads");
+    }
+    assert_eq!(plan(&pipeline, options()), one);
+}
+
+#[test]
+fn plans_do_not_depend_on_what_a_planner_did_before() {
+    let pipeline = pipeline();
+    let mut planner = pipeline.planner(options()).unwrap();
+    planner
+        .plan(array![9.0, 9.0, -9.0].view(), &mut RngNoise::seed(8))
+        .unwrap();
+    let again = planner
+        .plan(ArrayView1::from(&OBSERVATION), &mut RngNoise::seed(3))
+        .unwrap();
+    assert_eq!(again, plan(&pipeline, options()));
+}
+
+#[test]
+fn a_batch_of_observations_gives_the_plans_each_would_have_alone() {
+    let pipeline = pipeline();
+    let observations = array![[0.5, -0.5, 2.0], [1.0, 0.0, 0.0], [0.0, 1.0, -3.0]];
+    let mut planner = pipeline.planner(options()).unwrap();
+    let mut noise: Vec<RngNoise> = (0..3).map(RngNoise::seed).collect();
+    let mut sources: Vec<&mut dyn NoiseSource> = noise.iter_mut().map(|n| n as &mut dyn NoiseSource).collect();
+    let plans = planner.plan_batch(observations.view(), &mut sources).unwrap();
+    assert_eq!(plans.len(), 3);
+    for (i, plan) in plans.iter().enumerate() {
+        let alone = planner
+            .plan(observations.row(i), &mut RngNoise::seed(i as u64))
+            .unwrap();
+        assert_eq!(*plan, alone, "observation {i}");
+    }
+    assert_eq!(planner.plan_batch(Array2::zeros((0, 3)).view(), &mut []).unwrap(), []);
+    let error = planner
+        .plan_batch(observations.view(), &mut [&mut RngNoise::seed(0)])
+        .unwrap_err();
+    assert!(
+        matches!(error, Error::NoiseSources { actual: 1, expected: 3 }),
+        "{error}"
+    );
+}
+
+#[test]
+fn one_candidate_works_guided_and_not() {
+    let pipeline = pipeline();
+    let one = plan(
+        &pipeline,
+        PlanOptions {
+            batch_size: 1,
+            ..options()
+        },
+    );
+    assert_eq!(one.values.unwrap().len(), 1);
+    let unguided = plan(
+        &pipeline,
+        PlanOptions {
+            batch_size: 1,
+            n_guide_steps: 0,
+            ..options()
+        },
+    );
+    assert_eq!((unguided.values, unguided.chosen), (None, 0));
+}
+
+#[test]
+fn without_guide_steps_the_noise_source_picks() {
+    let pipeline = pipeline();
+    let options = PlanOptions {
+        n_guide_steps: 0,
+        ..options()
+    };
+    let plan_with = |pick: usize| {
+        let mut draws = RngNoise::seed(3);
+        let mut recorded = vec![vec![0.0; 5 * 16 * 4]; 6];
+        recorded
+            .iter_mut()
+            .for_each(|draw| draws.fill_standard_normal(draw).unwrap());
+        let mut noise = RecordedNoise::new(recorded).with_picks(vec![pick]);
+        let plan = pipeline
+            .plan(ArrayView1::from(&OBSERVATION), options.clone(), &mut noise)
+            .unwrap();
+        assert_eq!(
+            noise.remaining_draws(),
+            0,
+            "one draw at the start and one a timestep but the last"
+        );
+        plan
+    };
+    let plan = plan_with(3);
+    assert_eq!(
+        (plan.chosen, &plan.values, &plan.order),
+        (3, &None, &vec![0, 1, 2, 3, 4])
+    );
+    assert_eq!(plan.action, plan.actions().slice(s![3, 0, ..]));
+    assert_ne!(plan_with(1).action, plan.action);
+}
+
+#[test]
+fn rescoring_values_what_the_candidates_became() {
+    let pipeline = pipeline();
+    let value = network(UNet1dConfig::value_function(4, &[16, 32]), 2);
+    for n_guide_steps in [0, 2] {
+        let plan = plan(
+            &pipeline,
+            PlanOptions {
+                rescore: true,
+                n_guide_steps,
+                ..options()
+            },
+        );
+        let sample = plan.normalized.view().permuted_axes([0, 2, 1]);
+        let (values, _) = value.value_and_grad(sample, &[0.0]).unwrap();
+        assert_eq!(plan.values.unwrap(), values, "{n_guide_steps} guide steps");
+    }
+    let parity = plan(&pipeline, options());
+    let rescored = plan(
+        &pipeline,
+        PlanOptions {
+            rescore: true,
+            ..options()
+        },
+    );
+    assert_ne!(parity.values, rescored.values);
+}
+
+/// A guide that prefers large actions: gradient 1 for the action dimension at every timestep.
+fn action_guide()
+-> FnGuide<impl Fn(ArrayView3<f32>, usize, ArrayViewMut1<f32>, Option<ArrayViewMut3<f32>>) -> GuideResult> {
+    FnGuide(
+        |x: ArrayView3<f32>, _, mut values: ArrayViewMut1<f32>, grad: Option<ArrayViewMut3<f32>>| {
+            values.assign(&x.index_axis(Axis(2), 0).sum_axis(Axis(1)));
+            if let Some(mut grad) = grad {
+                grad.fill(0.0);
+                grad.index_axis_mut(Axis(2), 0).fill(1.0);
+            }
+            Ok(())
+        },
+    )
+}
+type GuideResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+/// How far the guide moved actions at each timestep, from the difference of two plans that share noise up to there.
+fn pushes(options: PlanOptions) -> Vec<(usize, f32)> {
+    let pipeline = pipeline().with_guide(Box::new(action_guide()));
+    let mut planner = pipeline.planner(options).unwrap();
+    let mut before: Option<Array3<f32>> = None;
+    let mut pushes = Vec::new();
+    let observation = ArrayView1::from(&OBSERVATION);
+    let conditions = [Condition { time: 0, observation }];
+    planner
+        .plan_conditioned(&conditions, &mut RngNoise::seed(3), &mut |event| match event {
+            PlanEvent::Guided { timestep, sample, .. } => {
+                if let Some(before) = &before {
+                    pushes.push((timestep, sample[[2, 7, 0]] - before[[2, 7, 0]]));
+                }
+            }
+            PlanEvent::Denoised { prev_sample, .. } => before = Some(prev_sample.to_owned()),
+            _ => {}
+        })
+        .unwrap();
+    pushes
+}
+
+#[test]
+fn gradient_steps_have_the_length_each_reading_gives_them() {
+    use diffplan_schedulers::Scheduler;
+    let scheduler = scheduler(6);
+    for (guidance, t_stopgrad) in [
+        (Guidance::Diffusers, 2),
+        (Guidance::Diffuser, 2),
+        (Guidance::Diffusers, 0),
+    ] {
+        let options = PlanOptions {
+            guidance,
+            t_stopgrad,
+            scale: 0.25,
+            n_guide_steps: 3,
+            ..options()
+        };
+        let pushes = pushes(options);
+        assert_eq!(pushes.iter().map(|p| p.0).collect::<Vec<_>>(), [4, 3, 2, 1, 0]);
+        for (t, push) in pushes {
+            let weight = match guidance {
+                _ if t < t_stopgrad => 0.0,
+                Guidance::Diffuser => scheduler.posterior_variance(t).unwrap(),
+                _ => (0.5 * scheduler.variance(t).unwrap()).exp(),
+            };
+            assert!(
+                (push - 3.0 * 0.25 * weight).abs() < 1e-5,
+                "{guidance:?}, t = {t}: {push}, weight {weight}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_function_guides_as_well_as_a_network() {
+    let pipeline = pipeline().with_guide(Box::new(action_guide()));
+    // With the gradient on to the end, the values before the last gradient step have seen the one before it: 16 actions
+    // of gradient 1 at a length of scale · weight, weight at least 1.
+    let best = |scale: f32| {
+        let options = PlanOptions {
+            scale,
+            t_stopgrad: 0,
+            ..options()
+        };
+        plan(&pipeline, options).values.unwrap()[0]
+    };
+    assert!(best(0.5) > best(0.0) + 4.0);
+    let failing = FnGuide(
+        |_: ArrayView3<f32>, _: usize, _: ArrayViewMut1<f32>, _: Option<ArrayViewMut3<f32>>| {
+            GuideResult::Err("no map of this room".into())
+        },
+    );
+    let pipeline = pipeline.with_guide(Box::new(failing));
+    let error = pipeline
+        .plan(ArrayView1::from(&OBSERVATION), options(), &mut RngNoise::seed(0))
+        .unwrap_err();
+    assert_eq!(error.to_string(), "guide: no map of this room");
+}
+
+#[test]
+fn goals_are_conditions_at_other_times() {
+    let pipeline = pipeline();
+    let mut planner = pipeline.planner(options()).unwrap();
+    let (start, goal) = (array![0.5, -0.5, 2.0], array![1.0, 0.0, 0.0]);
+    let conditions = [
+        Condition {
+            time: 0,
+            observation: start.view(),
+        },
+        Condition {
+            time: 15,
+            observation: goal.view(),
+        },
+    ];
+    let plan = planner
+        .plan_conditioned(&conditions, &mut RngNoise::seed(3), &mut |_| ())
+        .unwrap();
+    for (time, expected) in [(0, &start), (15, &goal)] {
+        for row in plan.observations().index_axis(Axis(1), time).outer_iter() {
+            assert!((&row - expected).iter().all(|d| d.abs() < 1e-5), "time {time}: {row}");
+        }
+    }
+    let mut refused = |conditions: &[Condition], part: &str| {
+        let error = planner
+            .plan_conditioned(conditions, &mut RngNoise::seed(3), &mut |_| ())
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(part), "{error}");
+    };
+    refused(
+        &[Condition {
+            time: 16,
+            observation: goal.view(),
+        }],
+        "at time 16: the time is beyond the horizon",
+    );
+    refused(&[conditions[1], conditions[1]], "two conditions for the same time");
+}
+
+#[test]
+fn fewer_inference_steps_visit_fewer_timesteps() {
+    let pipeline = pipeline();
+    let mut visited = Vec::new();
+    let mut planner = pipeline
+        .planner(PlanOptions {
+            num_inference_steps: Some(3),
+            ..options()
+        })
+        .unwrap();
+    let conditions = [Condition {
+        time: 0,
+        observation: ArrayView1::from(&OBSERVATION),
+    }];
+    planner
+        .plan_conditioned(&conditions, &mut RngNoise::seed(3), &mut |event| {
+            if let PlanEvent::Denoised {
+                step, steps, timestep, ..
+            } = event
+            {
+                visited.push((step, steps, timestep));
+            }
+        })
+        .unwrap();
+    assert_eq!(visited, [(0, 3, 4), (1, 3, 2), (2, 3, 0)]);
+    // The pipeline's own scheduler is as it was.
+    assert_eq!(pipeline.scheduler().timesteps().len(), 6);
+}
+
+#[test]
+fn torch_noise_is_drawn_in_the_order_of_the_reference() {
+    let pipeline = pipeline();
+    let mut torch = TorchRng::manual_seed(77);
+    let mut recorded = vec![vec![0.0; 5 * 16 * 4]; 6];
+    recorded
+        .iter_mut()
+        .for_each(|draw| torch.fill_standard_normal(draw).unwrap());
+    let observation = ArrayView1::from(&OBSERVATION);
+    let replayed = pipeline
+        .plan(observation, options(), &mut RecordedNoise::new(recorded))
+        .unwrap();
+    let seeded = pipeline
+        .plan(observation, options(), &mut TorchRng::manual_seed(77))
+        .unwrap();
+    assert_eq!(replayed, seeded);
+}
+
+#[test]
+fn bad_observations_are_refused_by_dimension() {
+    let pipeline = pipeline();
+    let mut planner = pipeline.planner(options()).unwrap();
+    let mut refused = |observation: &[f32], message: &str| {
+        let error = planner
+            .plan(ArrayView1::from(observation), &mut RngNoise::seed(0))
+            .unwrap_err();
+        assert_eq!(error.to_string(), message);
+    };
+    refused(
+        &[0.0, f32::NAN, 0.0],
+        "observation: dimension 1 is NaN, expected a finite number",
+    );
+    refused(
+        &[0.0, 0.0, f32::INFINITY],
+        "observation: dimension 2 is inf, expected a finite number",
+    );
+    refused(&[0.0, 0.0], "observation: 2 numbers, expected 3");
+    let observations = array![[0.0, 0.0, 0.0], [0.0, f32::NAN, 0.0]];
+    let (mut a, mut b) = (RngNoise::seed(0), RngNoise::seed(1));
+    let error = planner
+        .plan_batch(observations.view(), &mut [&mut a, &mut b])
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "observation 1: dimension 1 is NaN, expected a finite number"
+    );
+}
+
+#[test]
+fn bad_options_are_refused_by_name() {
+    let pipeline = pipeline();
+    let refused = |options: PlanOptions, part: &str| {
+        let error = pipeline.planner(options).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    };
+    refused(
+        PlanOptions {
+            batch_size: 0,
+            ..options()
+        },
+        "batch_size = 0: expected at least 1",
+    );
+    refused(
+        PlanOptions {
+            planning_horizon: 0,
+            ..options()
+        },
+        "planning_horizon = 0: expected at least 1",
+    );
+    refused(
+        PlanOptions {
+            planning_horizon: 15,
+            ..options()
+        },
+        "horizon 15 does not work",
+    );
+    // The planner could, the value function cannot; without values it need not.
+    let long = PlanOptions {
+        planning_horizon: 64,
+        ..options()
+    };
+    refused(long.clone(), "value_function: horizon 64 does not work");
+    pipeline
+        .planner(PlanOptions {
+            n_guide_steps: 0,
+            ..long
+        })
+        .unwrap();
+    refused(
+        PlanOptions {
+            scale: f32::NAN,
+            ..options()
+        },
+        "scale = NaN: expected a finite number",
+    );
+    refused(
+        PlanOptions {
+            num_inference_steps: Some(0),
+            ..options()
+        },
+        "num_inference_steps = 0",
+    );
+    refused(
+        PlanOptions {
+            num_inference_steps: Some(7),
+            ..options()
+        },
+        "7",
+    );
+}
+
+#[test]
+fn a_scale_that_blows_up_is_told() {
+    let error = pipeline()
+        .with_guide(Box::new(action_guide()))
+        .plan(
+            ArrayView1::from(&OBSERVATION),
+            PlanOptions {
+                scale: 1e38,
+                ..options()
+            },
+            &mut RngNoise::seed(0),
+        )
+        .unwrap_err();
+    assert!(matches!(error, Error::Diverged { .. }), "{error}");
+}
+
+#[test]
+fn parts_that_do_not_fit_are_refused() {
+    let unet = || network(UNet1dConfig::planner(4, &[16, 32]), 1);
+    let value = || Box::new(ValueNetwork::new(network(UNet1dConfig::value_function(4, &[16, 32]), 2)).unwrap());
+    let scalar = NormalizerConfig::ScalarGaussian { mean: 0.0, std: 1.0 };
+    let gaussian = |dims: usize| NormalizerConfig::Gaussian {
+        mean: vec![0.0; dims],
+        std: vec![1.0; dims],
+    };
+    let build = |unet: UNet1dModel, observations: NormalizerConfig, actions: NormalizerConfig| {
+        let normalizers = Normalizers::new(observations, actions, None).unwrap();
+        ValueGuidedPipeline::new(unet, value(), Box::new(scheduler(6)), normalizers)
+    };
+    let refused = |result: Result<ValueGuidedPipeline, Error>, part: &str| {
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    };
+    refused(
+        build(unet(), gaussian(4), gaussian(1)),
+        "normaliser of observations has 4 dimensions, expected 3",
+    );
+    refused(
+        build(unet(), scalar.clone(), gaussian(4)),
+        "4 action dimensions in a network of 4 channels",
+    );
+    refused(
+        build(
+            network(UNet1dConfig::value_function(4, &[16, 32]), 3),
+            gaussian(3),
+            gaussian(1),
+        ),
+        "a value function",
+    );
+    assert_eq!(build(unet(), gaussian(2), scalar.clone()).unwrap().action_dim(), 2);
+    let both = build(unet(), scalar.clone(), scalar)
+        .unwrap()
+        .with_action_dim(3)
+        .unwrap();
+    assert_eq!((both.action_dim(), both.observation_dim()), (3, 1));
+    refused(both.with_action_dim(4), "4 action dimensions");
+
+    let planner_as_value = ValueNetwork::new(unet()).unwrap_err().to_string();
+    assert!(planner_as_value.contains("not a value function"), "{planner_as_value}");
+}
+
+#[test]
+fn an_episode_is_played_to_its_end_and_is_the_same_again() {
+    let pipeline = pipeline();
+    let options = PlanOptions {
+        batch_size: 2,
+        num_inference_steps: Some(1),
+        ..options()
+    };
+    let play = || {
+        let mut env = diffplan_envs::make("Pendulum-v1").unwrap();
+        let (mut planner, mut steps) = (pipeline.planner(options.clone()).unwrap(), 0);
+        let episode = rollout(&mut env, Some(5), &mut planner, &mut RngNoise::seed(1), &mut |event| {
+            assert_eq!(event.step, steps);
+            steps += 1;
+        })
+        .unwrap();
+        assert_eq!(steps, 200);
+        episode
+    };
+    let episode = play();
+    assert_eq!(
+        (episode.length(), episode.terminated, episode.truncated),
+        (200, false, true)
+    );
+    assert_eq!(episode.observations.dim(), (201, 3));
+    assert!(episode.actions.iter().all(|a| a.abs() <= 2.0));
+    assert_eq!(episode.total_return(), episode.rewards.sum());
+    let again = play();
+    assert_eq!(
+        (again.observations, again.actions),
+        (episode.observations, episode.actions)
+    );
+
+    let mut car = diffplan_envs::make("MountainCarContinuous-v0").unwrap();
+    let mut planner = pipeline.planner(options.clone()).unwrap();
+    let error = rollout(&mut car, Some(5), &mut planner, &mut RngNoise::seed(1), &mut |_| ())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("observations have 2 dimensions, the checkpoint's 3"),
+        "{error}"
+    );
+}
+
+#[test]
+fn values_have_the_length_of_the_batch_whatever_the_last_timestep() {
+    // All timesteps below the stop-gradient step: nothing moves, but candidates are ranked all the same, as in the reference.
+    let plan = plan(
+        &pipeline(),
+        PlanOptions {
+            t_stopgrad: 100,
+            ..options()
+        },
+    );
+    assert_eq!(plan.values.as_ref().map(Array1::len), Some(5));
+}
