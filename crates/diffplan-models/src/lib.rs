@@ -44,3 +44,8 @@ pub use run::Vjp;
 pub use time::TimeFeatures;
 pub use unet::UNet1dModel;
 pub use workspace::Workspace;
+
+/// Compiles and runs the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
