@@ -1,0 +1,318 @@
+//! What can be typed. Nothing here touches a file; [`settings`](crate::settings) turns this into what is needed.
+
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use diffplan_pipelines::Guidance;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Plan by diffusion: candidate futures are denoised, bent toward high return by a value function, and the first action
+/// of the best is what to do next.
+#[derive(Debug, Parser)]
+#[command(
+    name = "diffplan",
+    version,
+    arg_required_else_help = true,
+    args_override_self = true,
+    max_term_width = 100
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Rollout(RolloutArgs),
+    Plan(PlanArgs),
+    Inspect(InspectArgs),
+    Bench(BenchArgs),
+}
+
+/// How plans are made. What is not given comes from the checkpoint's planning_config.json, then from diffusers' defaults.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Planning")]
+pub(crate) struct PlanningArgs {
+    /// Candidate trajectories for an observation
+    #[arg(short = 'b', long, value_name = "B", value_parser = count(1, MAX_BATCH))]
+    pub(crate) batch_size: Option<usize>,
+    /// Steps of a trajectory
+    #[arg(long, value_name = "H", value_parser = count(1, MAX_HORIZON))]
+    pub(crate) horizon: Option<usize>,
+    /// Gradient steps at every timestep; 0 plans without guidance
+    #[arg(short = 'g', long, value_name = "G", value_parser = count(0, 10_000))]
+    pub(crate) n_guide_steps: Option<usize>,
+    /// Length of a gradient step
+    #[arg(long, value_name = "X", value_parser = finite, allow_hyphen_values = true)]
+    pub(crate) scale: Option<f32>,
+    /// Weight of the gradient at a timestep: as in diffusers, or as in the paper's code
+    #[arg(long, value_name = "RULE", value_parser = guidance())]
+    pub(crate) guidance: Option<Guidance>,
+    /// Rank candidates by the value of what they became, not of what they were before the last denoising
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) rescore: Option<bool>,
+    /// No gradient step below this timestep
+    #[arg(long, value_name = "T", value_parser = count(0, 1_000_000))]
+    pub(crate) t_stopgrad: Option<usize>,
+    /// Timesteps visited, all by default
+    #[arg(long, value_name = "K", value_parser = count(1, 1_000_000))]
+    pub(crate) num_inference_steps: Option<usize>,
+}
+
+/// What every command that computes takes.
+#[derive(Debug, Default, Args)]
+pub(crate) struct RunArgs {
+    /// Threads; all cores by default. Results are the same for any number
+    #[arg(short = 't', long, value_name = "T", value_parser = count(1, 1024))]
+    pub(crate) threads: Option<usize>,
+    /// Print one JSON object, and nothing else on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Play episodes with the planner in the loop
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  diffplan rollout                                    Pendulum-v1, the checkpoint in testdata/
+  diffplan rollout --episodes 20 --seed 1000 --json   the last line is one JSON object
+  diffplan rollout --out runs/guided                  saves trajectories, a summary, a picture
+  diffplan rollout --n-guide-steps 0 --episodes 20    without guidance, to compare
+  diffplan rollout --checkpoint DIR --guidance diffuser --scale 1 --rescore")]
+pub(crate) struct RolloutArgs {
+    /// Checkpoint folder; testdata/pendulum-hor32 by default
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// Environment; the one named in the checkpoint's planning_config.json by default
+    #[arg(short, long, value_name = "ID")]
+    pub(crate) env: Option<String>,
+    /// Episodes to play
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 1, value_parser = count(1, 1_000_000))]
+    pub(crate) episodes: usize,
+    /// Episode i is reset with seed S + i; its noise depends on S and i alone
+    #[arg(short, long, value_name = "S", default_value_t = 0, value_parser = seed())]
+    pub(crate) seed: u64,
+    /// Save trajectories.npz, summary.json and rollout.png in this folder
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    #[command(flatten)]
+    pub(crate) planning: PlanningArgs,
+}
+
+/// Make one plan from one observation
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  diffplan plan --obs -1,0,0                          Pendulum-v1, hanging down, at rest
+  diffplan plan --obs -1,0,0 --batch-size 64 --json
+  diffplan plan --obs -1,0,0 --torch-seed 0           the noise of torch.manual_seed(0)
+  diffplan plan --checkpoint DIR --obs 0.1,0.2,0.3")]
+pub(crate) struct PlanArgs {
+    /// Checkpoint folder; testdata/pendulum-hor32 by default
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// The observation to plan from, in the environment's units
+    #[arg(
+        long,
+        value_name = "X,X,…",
+        required = true,
+        num_args = 1,
+        value_delimiter = ',',
+        allow_hyphen_values = true
+    )]
+    pub(crate) obs: Vec<f32>,
+    /// Seed of the noise
+    #[arg(short, long, value_name = "S", default_value_t = 0, value_parser = seed(), conflicts_with = "torch_seed")]
+    pub(crate) seed: u64,
+    /// Noise as torch.randn draws it on the CPU after torch.manual_seed(S)
+    #[arg(long, value_name = "S", value_parser = torch_seed, allow_hyphen_values = true)]
+    pub(crate) torch_seed: Option<u64>,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    #[command(flatten)]
+    pub(crate) planning: PlanningArgs,
+}
+
+/// Show what a checkpoint holds, and what is wrong with a broken one
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Every part is checked on its own, so one that is broken does not hide another. Exit status 2 if any is.
+
+Examples:
+  diffplan inspect testdata/pendulum-hor32
+  diffplan inspect testdata/pendulum-hor32 --json")]
+pub(crate) struct InspectArgs {
+    /// Checkpoint folder
+    #[arg(value_name = "CHECKPOINT")]
+    pub(crate) checkpoint: PathBuf,
+    /// Print one JSON object, and nothing else on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[value(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Task {
+    /// One forward pass of the planner network
+    Unet,
+    /// Value and its gradient with respect to the sample
+    ValueGrad,
+    /// One whole call: observation in, action out
+    Plan,
+}
+
+impl Task {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Task::Unet => "unet",
+            Task::ValueGrad => "value_grad",
+            Task::Plan => "plan",
+        }
+    }
+}
+
+/// Time a network, a gradient or a whole plan
+#[derive(Debug, Args)]
+#[command(after_help = "\
+One call warms up, then each of the repeats is timed. Options that are not given are those of diffusers' call, whatever
+planning_config.json says, so that numbers compare.
+
+Examples:
+  diffplan bench
+  diffplan bench --task unet --batch-size 64 --threads 1 --json
+  diffplan bench --hopper-size --task plan --threads 2 --repeat 10")]
+pub(crate) struct BenchArgs {
+    /// Checkpoint folder; testdata/pendulum-hor32 by default
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// Random weights in networks of the size for Hopper (32-64-128-256 channels, 11 + 3 dimensions), no checkpoint
+    #[arg(long, conflicts_with = "checkpoint")]
+    pub(crate) hopper_size: bool,
+    /// What to time
+    #[arg(long, value_enum, default_value_t = Task::Plan)]
+    pub(crate) task: Task,
+    /// Timed calls
+    #[arg(short, long, value_name = "R", default_value_t = 5, value_parser = count(1, 1_000_000))]
+    pub(crate) repeat: usize,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    #[command(flatten)]
+    pub(crate) planning: PlanningArgs,
+}
+
+const MAX_BATCH: u64 = 1 << 20;
+const MAX_HORIZON: u64 = 1 << 20;
+
+fn count(low: u64, high: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(low..=high)
+}
+
+/// Seeds that leave room for an episode's number to be added.
+fn seed() -> RangedU64ValueParser<u64> {
+    RangedU64ValueParser::new().range(0..=i64::MAX as u64)
+}
+
+/// Torch takes a negative seed as well, and reads it as 2^64 more.
+fn torch_seed(text: &str) -> Result<u64, String> {
+    let signed = text.parse::<i64>().map(|seed| seed as u64);
+    signed
+        .or_else(|_| text.parse::<u64>())
+        .map_err(|_| "expected an integer from -2^63 to 2^64 - 1, as torch.manual_seed takes it".into())
+}
+
+fn finite(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(value) if value.is_finite() => Ok(value),
+        Ok(value) => Err(format!("{value}, expected a finite number")),
+        Err(e) => Err(e.to_string()),
+    }
+}
+
+fn guidance() -> impl TypedValueParser<Value = Guidance> {
+    const RULES: [Guidance; 2] = [Guidance::Diffusers, Guidance::Diffuser];
+    PossibleValuesParser::new(RULES.map(Guidance::name)).map(|name| {
+        let named = RULES.into_iter().find(|rule| rule.name() == name);
+        named.expect("clap lets only these names through")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    fn parse(line: &str) -> Result<Command, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace()).map(|cli| cli.command)
+    }
+
+    #[test]
+    fn negative_numbers_are_values() {
+        for line in ["diffplan plan --obs -1,0,.5", "diffplan plan --obs=-1,0,.5"] {
+            let Command::Plan(args) = parse(line).unwrap() else {
+                panic!("{line}")
+            };
+            assert_eq!(args.obs, [-1.0, 0.0, 0.5], "{line}");
+        }
+        let Command::Plan(args) = parse("diffplan plan --obs 1 --scale -0.5 --torch-seed -1").unwrap() else {
+            panic!("a plan")
+        };
+        assert_eq!((args.planning.scale, args.torch_seed), (Some(-0.5), Some(u64::MAX)));
+    }
+
+    #[test]
+    fn a_switch_can_be_turned_off() {
+        for (line, expected) in [
+            ("diffplan rollout", None),
+            ("diffplan rollout --rescore", Some(true)),
+            ("diffplan rollout --rescore=false --json", Some(false)),
+        ] {
+            let Command::Rollout(args) = parse(line).unwrap() else {
+                panic!("{line}")
+            };
+            assert_eq!(args.planning.rescore, expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn of_a_flag_given_twice_the_last_wins() {
+        let line = "diffplan bench --threads 1 --task unet --json --threads 2 --task plan --json";
+        let Command::Bench(args) = parse(line).unwrap() else {
+            panic!("{line}")
+        };
+        assert_eq!(
+            (args.run.threads, args.task, args.run.json),
+            (Some(2), Task::Plan, true)
+        );
+    }
+
+    #[test]
+    fn impossible_values_are_refused() {
+        for line in [
+            "diffplan rollout --episodes 0",
+            "diffplan rollout --batch-size 0",
+            "diffplan rollout --horizon 0",
+            "diffplan rollout --scale inf",
+            "diffplan rollout --guidance paper",
+            "diffplan rollout --seed -1",
+            "diffplan rollout --threads 0",
+            "diffplan plan",
+            "diffplan plan --obs 1,x",
+            "diffplan plan --obs 1 --seed 1 --torch-seed 1",
+            "diffplan bench --repeat 0",
+            "diffplan bench --task forward",
+            "diffplan bench --hopper-size --checkpoint DIR",
+            "diffplan inspect",
+        ] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+}

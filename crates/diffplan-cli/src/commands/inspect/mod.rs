@@ -1,0 +1,176 @@
+//! `diffplan inspect`: what a checkpoint holds. Every part is loaded on its own, so that one that is broken does not hide
+//! another; then it is seen whether they fit each other.
+
+mod horizons;
+mod parts;
+
+use crate::args::InspectArgs;
+use crate::error::{Error, Result};
+use crate::settings;
+use crate::{json, output};
+use diffplan_data::Normalizers;
+use diffplan_pipelines::{PlanOptions, PlanningConfig, ValueGuidedPipeline};
+use diffplan_schedulers::{DdpmConfig, DdpmScheduler};
+use parts::{Network, NormalizerReport};
+use serde::Serialize;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What was found. A part that is broken or missing is null, and among the problems.
+#[derive(Debug, Serialize)]
+struct Report {
+    checkpoint: PathBuf,
+    model_index: Option<String>,
+    unet: Option<Network>,
+    value_function: Option<Network>,
+    /// Those that both networks can take.
+    horizons: Option<String>,
+    scheduler: Option<DdpmConfig>,
+    normalizer: Option<NormalizerReport>,
+    planning_config: Option<PlanningConfig>,
+    problems: Vec<Problem>,
+    /// What people are shown of each part that is well.
+    #[serde(skip)]
+    lines: Vec<(&'static str, Vec<String>)>,
+}
+
+#[derive(Debug, Serialize)]
+struct Problem {
+    part: &'static str,
+    problem: String,
+}
+
+pub(crate) fn run(args: InspectArgs) -> Result<()> {
+    let report = Report::of(&args.checkpoint)?;
+    if args.json {
+        json::print_line(&report)?;
+    } else {
+        output::print(report.text())?;
+    }
+    match report.problems.len() {
+        0 => Ok(()),
+        problems => Err(Error::BrokenCheckpoint {
+            checkpoint: args.checkpoint,
+            problems,
+        }),
+    }
+}
+
+impl Report {
+    fn of(folder: &Path) -> Result<Self> {
+        // Of a folder that is not there, or is a file, there is nothing to tell part by part.
+        fs::read_dir(folder).map_err(Error::io("read checkpoint", folder))?;
+        let mut report = Self {
+            checkpoint: folder.to_owned(),
+            model_index: None,
+            unet: None,
+            value_function: None,
+            horizons: None,
+            scheduler: None,
+            normalizer: None,
+            planning_config: None,
+            problems: Vec::new(),
+            lines: Vec::new(),
+        };
+        let index = parts::model_index(&folder.join("model_index.json"));
+        report.model_index = report.part("model_index", index).flatten();
+        let unet = report.part("unet", parts::unet(&folder.join("unet")));
+        let value_function = report.part("value_function", parts::value_function(&folder.join("value_function")));
+        let scheduler = report.part("scheduler", DdpmScheduler::from_pretrained(folder.join("scheduler")));
+        let normalizers = report.part("normalizer", Normalizers::from_json(folder.join("normalizer.json")));
+        let config = folder.join("planning_config.json");
+        report.planning_config = match config.exists() {
+            true => report.part("planning_config", PlanningConfig::from_json(&config)),
+            false => None,
+        };
+
+        if let Some((model, horizons)) = &unet {
+            let network = Network::of(model, horizons);
+            report.lines.push(("unet", network.lines()));
+            report.unet = Some(network);
+        }
+        if let Some((guide, horizons)) = &value_function {
+            let network = Network::of(guide.model(), horizons);
+            report.lines.push(("value_function", network.lines()));
+            report.value_function = Some(network);
+        }
+        if let Some(scheduler) = &scheduler {
+            report.lines.push(("scheduler", parts::scheduler_lines(scheduler)));
+            report.scheduler = Some(scheduler.config().clone());
+        }
+        if let Some(normalizers) = &normalizers {
+            let normalizer = NormalizerReport::of(normalizers);
+            report.lines.push(("normalizer", normalizer.lines()));
+            report.normalizer = Some(normalizer);
+        }
+        if let Some(config) = &report.planning_config {
+            report.lines.push(("planning_config", parts::planning_lines(config)));
+        }
+        let (Some((unet, takes)), Some((guide, values)), Some(scheduler), Some(normalizers)) =
+            (unet, value_function, scheduler, normalizers)
+        else {
+            return Ok(report);
+        };
+        let horizons = takes.and(&values).to_string();
+        let pipeline = ValueGuidedPipeline::new(unet, Box::new(guide), Box::new(scheduler), normalizers);
+        let pipeline = report.part("fit", pipeline);
+        let options = report
+            .planning_config
+            .as_ref()
+            .map(|config| config.over(PlanOptions::default()));
+        if let (Some(pipeline), Some(options)) = (&pipeline, options) {
+            report.part("planning_config", pipeline.planner(options).map(drop));
+        }
+        if let Some(pipeline) = &pipeline {
+            report
+                .lines
+                .push(("plans", Self::plan_lines(pipeline, &report, &horizons)));
+        }
+        report.horizons = Some(horizons);
+        Ok(report)
+    }
+
+    /// The part, or none and a problem more.
+    fn part<T, E: std::fmt::Display>(&mut self, part: &'static str, result: std::result::Result<T, E>) -> Option<T> {
+        result
+            .map_err(|e| {
+                self.problems.push(Problem {
+                    part,
+                    problem: e.to_string(),
+                })
+            })
+            .ok()
+    }
+
+    fn plan_lines(pipeline: &ValueGuidedPipeline, report: &Self, horizons: &str) -> Vec<String> {
+        let options = match &report.planning_config {
+            Some(config) => config.over(PlanOptions::default()),
+            None => PlanOptions::default(),
+        };
+        vec![
+            format!(
+                "{} action and {} observation dimensions, horizons: {horizons}",
+                pipeline.action_dim(),
+                pipeline.observation_dim()
+            ),
+            format!("by default: {}", settings::describe(&options)),
+        ]
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("{}\n", self.checkpoint.display());
+        for (part, lines) in &self.lines {
+            text += &format!("\n{part}\n");
+            for line in lines {
+                text += &format!("  {line}\n");
+            }
+        }
+        if !self.problems.is_empty() {
+            text += "\nproblems\n";
+        }
+        for Problem { part, problem } in &self.problems {
+            text += &format!("  {part}: {problem}\n");
+        }
+        text.trim_end().to_owned()
+    }
+}

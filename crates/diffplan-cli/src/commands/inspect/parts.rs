@@ -1,0 +1,284 @@
+//! What each part of a checkpoint is, for people and as JSON.
+
+use super::horizons::Horizons;
+use crate::error::{Error, Result};
+use diffplan_data::{NormalizerConfig, Normalizers};
+use diffplan_models::{UNet1dModel, count_params};
+use diffplan_pipelines::{PlanningConfig, ValueNetwork};
+use diffplan_schedulers::{DdpmConfig, DdpmScheduler};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::fmt::Debug;
+use std::path::Path;
+
+/// A network.
+#[derive(Debug, Serialize)]
+pub(super) struct Network {
+    down_blocks: Vec<String>,
+    mid_block: Option<String>,
+    up_blocks: Vec<String>,
+    out_block: Option<String>,
+    channels: Vec<usize>,
+    sample_channels: usize,
+    layers_per_block: usize,
+    activation: Option<String>,
+    parameters: usize,
+    horizons: String,
+}
+
+impl Network {
+    pub(super) fn of(model: &UNet1dModel, horizons: &Horizons) -> Self {
+        fn names<T: Debug>(types: &[T]) -> Vec<String> {
+            types.iter().map(|t| format!("{t:?}")).collect()
+        }
+        let config = model.config();
+        Self {
+            down_blocks: names(&config.down_block_types),
+            mid_block: config.mid_block_type.map(|t| format!("{t:?}")),
+            up_blocks: names(&config.up_block_types),
+            out_block: config.out_block_type.map(|t| format!("{t:?}")),
+            channels: config.block_out_channels.clone(),
+            sample_channels: config.sample_channels(),
+            layers_per_block: config.layers_per_block,
+            activation: config.act_fn.clone(),
+            parameters: count_params(model),
+            horizons: horizons.to_string(),
+        }
+    }
+
+    pub(super) fn lines(&self) -> Vec<String> {
+        let channels: Vec<String> = self.channels.iter().map(usize::to_string).collect();
+        let blocks = [
+            repeated(&self.down_blocks),
+            self.mid_block.clone(),
+            repeated(&self.up_blocks),
+            self.out_block.clone(),
+        ];
+        vec![
+            format!(
+                "{} parameters, channels {}, samples of {}",
+                thousands(self.parameters),
+                channels.join("-"),
+                self.sample_channels
+            ),
+            blocks.into_iter().flatten().collect::<Vec<_>>().join(", "),
+            format!("horizons: {}", self.horizons),
+        ]
+    }
+}
+
+/// The planner network in `folder`, and the horizons whose length it keeps.
+pub(super) fn unet(folder: &Path) -> Result<(UNet1dModel, Horizons)> {
+    let model = UNet1dModel::from_pretrained(folder)?;
+    if model.is_value_function() {
+        return Err(Error::NotAPlanner);
+    }
+    let channels = model.config().out_channels;
+    let keeps = |horizon| matches!(model.output_shape(1, horizon), Ok(shape) if shape == [1, channels, horizon]);
+    let horizons = Horizons::that(keeps);
+    Ok((model, horizons))
+}
+
+/// The value function in `folder`, and the horizons it can take.
+pub(super) fn value_function(folder: &Path) -> Result<(ValueNetwork, Horizons)> {
+    let guide = ValueNetwork::new(UNet1dModel::from_pretrained(folder)?)?;
+    let horizons = Horizons::that(|horizon| guide.model().check_horizon(horizon).is_ok());
+    Ok((guide, horizons))
+}
+
+pub(super) fn scheduler_lines(scheduler: &DdpmScheduler) -> Vec<String> {
+    let DdpmConfig {
+        num_train_timesteps,
+        beta_schedule,
+        variance_type,
+        prediction_type,
+        clip_sample,
+        thresholding,
+        timestep_spacing,
+        ..
+    } = scheduler.config();
+    let mut second = format!("timestep spacing {timestep_spacing}");
+    if *clip_sample {
+        second += &format!(", samples clipped to ±{}", scheduler.config().clip_sample_range);
+    }
+    if *thresholding {
+        second += ", dynamic thresholding";
+    }
+    vec![
+        format!("DDPM, {num_train_timesteps} timesteps, {beta_schedule}, {variance_type}, predicts {prediction_type}"),
+        second,
+    ]
+}
+
+/// The statistics of one key.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Statistics {
+    Gaussian { mean: Vec<f32>, std: Vec<f32> },
+    Limits { min: Vec<f32>, max: Vec<f32> },
+    ScalarGaussian { mean: f32, std: f32 },
+    Other { description: String },
+}
+
+/// The normalisers.
+#[derive(Debug, Serialize)]
+pub(super) struct NormalizerReport {
+    observations: Statistics,
+    actions: Statistics,
+    values: Option<Statistics>,
+    warnings: Vec<String>,
+}
+
+impl NormalizerReport {
+    pub(super) fn of(normalizers: &Normalizers) -> Self {
+        Self {
+            observations: Statistics::of(normalizers.observations().config()),
+            actions: Statistics::of(normalizers.actions().config()),
+            values: normalizers.values().map(|values| Statistics::of(values.config())),
+            warnings: normalizers.warnings().map(ToString::to_string).collect(),
+        }
+    }
+
+    pub(super) fn lines(&self) -> Vec<String> {
+        let mut lines = vec![
+            format!("observations: {}", self.observations.words()),
+            format!("actions: {}", self.actions.words()),
+        ];
+        lines.extend(self.values.iter().map(|values| format!("values: {}", values.words())));
+        lines.extend(self.warnings.iter().map(|warning| format!("warning: {warning}")));
+        lines
+    }
+}
+
+impl Statistics {
+    fn of(config: &NormalizerConfig) -> Self {
+        match config.clone() {
+            NormalizerConfig::Gaussian { mean, std } => Self::Gaussian { mean, std },
+            NormalizerConfig::Limits { min, max } => Self::Limits { min, max },
+            NormalizerConfig::ScalarGaussian { mean, std } => Self::ScalarGaussian { mean, std },
+            other => Self::Other {
+                description: format!("{other:?}"),
+            },
+        }
+    }
+
+    fn words(&self) -> String {
+        match self {
+            Self::Gaussian { mean, std } => {
+                format!(
+                    "gaussian, {}, mean {}, std {}",
+                    dimensions(mean),
+                    numbers(mean),
+                    numbers(std)
+                )
+            }
+            Self::Limits { min, max } => {
+                format!(
+                    "limits, {}, min {}, max {}",
+                    dimensions(min),
+                    numbers(min),
+                    numbers(max)
+                )
+            }
+            Self::ScalarGaussian { mean, std } => format!("one gaussian for all, mean {mean:.4}, std {std:.4}"),
+            Self::Other { description } => description.clone(),
+        }
+    }
+}
+
+/// The pipeline's class, where there is a `model_index.json`.
+pub(super) fn model_index(path: &Path) -> std::result::Result<Option<String>, String> {
+    const EXPECTED: &str = "ValueGuidedRLPipeline";
+    if !path.exists() {
+        return Ok(None);
+    }
+    let in_file = |reason: String| format!("{}: {reason}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|e| in_file(e.to_string()))?;
+    let index: Map<String, Value> = serde_json::from_str(&text).map_err(|e| in_file(e.to_string()))?;
+    match index.get("_class_name") {
+        Some(Value::String(name)) if name == EXPECTED => Ok(Some(name.clone())),
+        Some(other) => Err(in_file(format!("`_class_name` is {other}, expected {EXPECTED:?}"))),
+        None => Err(in_file(format!("`_class_name` is missing, expected {EXPECTED:?}"))),
+    }
+}
+
+/// The file's own settings, one a word.
+pub(super) fn planning_lines(config: &PlanningConfig) -> Vec<String> {
+    let PlanningConfig {
+        env,
+        planning_horizon,
+        batch_size,
+        n_guide_steps,
+        scale,
+        guidance,
+        rescore,
+        t_stopgrad,
+        num_inference_steps,
+    } = config;
+    let number = |name: &str, value: &Option<usize>| value.map(|n| format!("{name} {n}"));
+    let words = [
+        env.as_ref().map(|env| format!("env {env}")),
+        number("planning_horizon", planning_horizon),
+        number("batch_size", batch_size),
+        number("n_guide_steps", n_guide_steps),
+        scale.map(|scale| format!("scale {scale}")),
+        guidance.map(|guidance| format!("guidance {}", guidance.name())),
+        rescore.map(|rescore| format!("rescore {rescore}")),
+        number("t_stopgrad", t_stopgrad),
+        number("num_inference_steps", num_inference_steps),
+    ];
+    vec![words.into_iter().flatten().collect::<Vec<_>>().join(", ")]
+}
+
+/// "3 × DownResnetBlock1D"; none of none.
+fn repeated(names: &[String]) -> Option<String> {
+    let runs = names.chunk_by(|a, b| a == b);
+    let words: Vec<String> = runs.map(|run| format!("{} × {}", run.len(), run[0])).collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
+fn dimensions(statistic: &[f32]) -> String {
+    match statistic.len() {
+        1 => "1 dimension".into(),
+        n => format!("{n} dimensions"),
+    }
+}
+
+/// Up to four numbers, or the range of more.
+fn numbers(values: &[f32]) -> String {
+    if values.len() <= 4 {
+        return values.iter().map(|v| format!("{v:.4}")).collect::<Vec<_>>().join(" ");
+    }
+    let low = values.iter().copied().fold(f32::INFINITY, f32::min);
+    let high = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    format!("{low:.4} to {high:.4}")
+}
+
+/// 997124 as "997,124".
+fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|group| std::str::from_utf8(group).expect("digits are ASCII"))
+        .collect();
+    groups.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_for_numbers() {
+        for (n, words) in [(0, "0"), (999, "999"), (1000, "1,000"), (12_345_678, "12,345,678")] {
+            assert_eq!(thousands(n), words);
+        }
+        assert_eq!(numbers(&[1.0, -2.5]), "1.0000 -2.5000");
+        assert_eq!(numbers(&[1.0, -2.5, 3.0, 0.0, 0.5]), "-2.5000 to 3.0000");
+        let names = ["A", "A", "B"].map(String::from);
+        assert_eq!(repeated(&names).as_deref(), Some("2 × A, 1 × B"));
+        assert_eq!(repeated(&[]), None);
+    }
+}

@@ -1,0 +1,143 @@
+//! `diffplan plan`: one plan from one observation.
+
+use crate::args::PlanArgs;
+use crate::error::Result;
+use crate::names::Names;
+use crate::{json, output, settings, stats, table};
+use diffplan_pipelines::{NoiseSource, Plan, PlanOptions, RngNoise, TorchRng, ValueGuidedPipeline};
+use ndarray::{Array1, ArrayView2, Axis, aview1};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Rows of the trajectory that the table shows, spread over the horizon.
+const TABLE_ROWS: usize = 9;
+
+#[derive(Serialize)]
+struct Report<'a> {
+    action: Vec<f32>,
+    /// Of every candidate, highest first; null where nothing valued them.
+    values: Option<Vec<f32>>,
+    /// (horizon, action + observation dimensions): the candidate that the action is from.
+    best_trajectory: Vec<Vec<f32>>,
+    /// Where each candidate was before sorting.
+    order: &'a [usize],
+    chosen: usize,
+    observation: &'a [f32],
+    config: Config<'a>,
+}
+
+#[derive(Serialize)]
+struct Config<'a> {
+    checkpoint: &'a Path,
+    #[serde(flatten)]
+    options: &'a PlanOptions,
+    seed: Option<u64>,
+    torch_seed: Option<u64>,
+    threads: usize,
+}
+
+pub(crate) fn run(args: PlanArgs) -> Result<()> {
+    let checkpoint: PathBuf = settings::checkpoint(args.checkpoint)?;
+    let pipeline = ValueGuidedPipeline::from_pretrained(&checkpoint)?;
+    let options = args.planning.over(pipeline.options())?;
+    let pool = args.run.pool()?;
+    let threads = pool.current_num_threads();
+    let mut noise: Box<dyn NoiseSource> = match args.torch_seed {
+        Some(seed) => Box::new(TorchRng::manual_seed(seed)),
+        None => Box::new(RngNoise::seed(args.seed)),
+    };
+    let mut planner = pipeline.planner(options.clone())?.in_pool(pool);
+    let started = Instant::now();
+    let plan = planner.plan(aview1(&args.obs), noise.as_mut())?;
+    let seconds = started.elapsed().as_secs_f64();
+    if args.run.json {
+        return json::print_line(&Report {
+            action: plan.action.to_vec(),
+            values: plan.values.as_ref().map(|values| values.to_vec()),
+            best_trajectory: chosen(&plan).outer_iter().map(|row| row.to_vec()).collect(),
+            order: &plan.order,
+            chosen: plan.chosen,
+            observation: &args.obs,
+            config: Config {
+                checkpoint: &checkpoint,
+                options: &options,
+                seed: args.torch_seed.is_none().then_some(args.seed),
+                torch_seed: args.torch_seed,
+                threads,
+            },
+        });
+    }
+    let names = Names::of(
+        pipeline.planning_config().env.as_deref(),
+        pipeline.observation_dim(),
+        pipeline.action_dim(),
+    );
+    let action: Vec<String> = names
+        .actions
+        .iter()
+        .zip(&plan.action)
+        .map(|(n, a)| format!("{n} {a:.4}"))
+        .collect();
+    let fields = [
+        ("checkpoint", checkpoint.display().to_string()),
+        ("plan", settings::describe(&options)),
+        (
+            "time",
+            format!(
+                "{:.1} ms on {threads} thread{}",
+                seconds * 1e3,
+                if threads == 1 { "" } else { "s" }
+            ),
+        ),
+        ("values", describe_values(&plan, &pipeline)?),
+        ("action", action.join(", ")),
+    ];
+    output::print(table::fields(&fields))?;
+    output::print(format!("\n{}", trajectory_table(chosen(&plan), &names)))
+}
+
+/// The candidate that the action is from (horizon, action + observation dimensions).
+fn chosen(plan: &Plan) -> ArrayView2<'_, f32> {
+    plan.trajectories.index_axis(Axis(0), plan.chosen)
+}
+
+/// Best, median and worst value, and as the returns they stand for where the checkpoint tells.
+fn describe_values(plan: &Plan, pipeline: &ValueGuidedPipeline) -> Result<String> {
+    let Some(values) = &plan.values else {
+        return Ok(format!("none without guidance; candidate {} was picked", plan.chosen));
+    };
+    let summary = |values: &Array1<f32>, digits: usize| {
+        let values: Vec<f64> = values.iter().copied().map(f64::from).collect();
+        let [worst, median, best] = [0.0, 0.5, 1.0].map(|q| stats::quantile(&values, q));
+        format!("best {best:.digits$}, median {median:.digits$}, worst {worst:.digits$}")
+    };
+    let mut text = summary(values, 4);
+    if let Some(normalizer) = pipeline.normalizers().values() {
+        // A value each is a row of one.
+        let returns = normalizer.denormalize(values.view().insert_axis(Axis(1)))?;
+        text += &format!(" (discounted return: {})", summary(&returns.remove_axis(Axis(1)), 1));
+    }
+    Ok(text)
+}
+
+fn trajectory_table(trajectory: ArrayView2<f32>, names: &Names) -> String {
+    let header: Vec<&str> = ["step"]
+        .into_iter()
+        .chain(names.actions.iter().chain(&names.observations).map(String::as_str))
+        .collect();
+    let last = trajectory.nrows().saturating_sub(1);
+    let shown = TABLE_ROWS.min(last + 1);
+    let rows: Vec<Vec<String>> = (0..shown)
+        .map(|i| {
+            let step = if shown == 1 { 0 } else { i * last / (shown - 1) };
+            let numbers = trajectory
+                .row(step)
+                .into_iter()
+                .map(|x| format!("{x:.3}"))
+                .collect::<Vec<_>>();
+            [vec![step.to_string()], numbers].concat()
+        })
+        .collect();
+    table::table(&header, &rows)
+}

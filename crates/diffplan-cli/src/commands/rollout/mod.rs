@@ -1,0 +1,146 @@
+//! `diffplan rollout`: episodes with the planner in the loop.
+
+mod chart;
+mod picture;
+mod progress;
+mod report;
+mod save;
+
+use crate::args::RolloutArgs;
+use crate::error::Result;
+use crate::{json, output, settings, table};
+use diffplan_envs::{BoxEnv, Env};
+use diffplan_pipelines::{Episode, PlanOptions, Planner, RngNoise, ValueGuidedPipeline, rollout};
+use ndarray::{Array2, Axis};
+use progress::Progress;
+use report::Summary;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Everything that decides what is played: the same settings give the same episodes.
+#[derive(Debug, Serialize)]
+struct Settings {
+    checkpoint: PathBuf,
+    #[serde(skip)]
+    env: String,
+    episodes: usize,
+    #[serde(skip)]
+    seed: u64,
+    #[serde(flatten)]
+    options: PlanOptions,
+    threads: usize,
+    out: Option<PathBuf>,
+}
+
+/// The plans of an episode: of every step the trajectory whose first action was played.
+type Plans = Vec<Array2<f32>>;
+
+/// What was played: every episode, and the plans of the first.
+struct Played {
+    episodes: Vec<Episode>,
+    plans: Plans,
+}
+
+pub(crate) fn run(args: RolloutArgs) -> Result<()> {
+    let checkpoint = settings::checkpoint(args.checkpoint)?;
+    let pipeline = ValueGuidedPipeline::from_pretrained(&checkpoint)?;
+    let pool = args.run.pool()?;
+    let settings = Settings {
+        env: settings::env_id(args.env, &checkpoint, &pipeline)?,
+        checkpoint,
+        episodes: args.episodes,
+        seed: args.seed,
+        options: args.planning.over(pipeline.options())?,
+        threads: pool.current_num_threads(),
+        out: args.out,
+    };
+    // All that can be wrong is found before anything is shown or played.
+    let env = diffplan_envs::make(&settings.env)?;
+    let planner = pipeline.planner(settings.options.clone())?.in_pool(pool);
+    if let Some(folder) = &settings.out {
+        output::prepare_folder(folder)?;
+    }
+    if !args.run.json {
+        output::print(settings.text())?;
+    }
+    let played = play(&settings, env, planner)?;
+    let summary = Summary::of(&settings, &played.episodes);
+    let saved = match &settings.out {
+        Some(folder) => save::all(folder, &settings, &pipeline, &played, &summary)?,
+        None => Vec::new(),
+    };
+    if args.run.json {
+        return json::print_line(&summary);
+    }
+    output::print(format!("\n{}", report::text(&summary, &played.episodes)))?;
+    for path in saved {
+        output::print(format!("  saved {}", path.display()))?;
+    }
+    Ok(())
+}
+
+impl Settings {
+    fn text(&self) -> String {
+        let last = self.seed + (self.episodes as u64 - 1);
+        let episodes = match self.episodes {
+            1 => format!("1, seed {}", self.seed),
+            n => format!("{n}, seeds {} to {last}", self.seed),
+        };
+        table::fields(&[
+            ("checkpoint", self.checkpoint.display().to_string()),
+            ("env", self.env.clone()),
+            ("episodes", episodes),
+            ("plan", settings::describe(&self.options)),
+            ("threads", self.threads.to_string()),
+        ])
+    }
+}
+
+fn play(settings: &Settings, mut env: BoxEnv, mut planner: Planner) -> Result<Played> {
+    let max_steps = env.spec().and_then(|spec| spec.max_episode_steps);
+    let mut progress = Progress::new(settings.episodes, max_steps);
+    // A fork an episode: what an episode is like does not depend on how long those before it were.
+    let mut noise = RngNoise::seed(settings.seed);
+    let mut plans = Plans::new();
+    let mut episodes = Vec::new();
+    for i in 0..settings.episodes {
+        let first = i == 0 && settings.out.is_some();
+        let episode = rollout(
+            &mut env,
+            Some(settings.seed + i as u64),
+            &mut planner,
+            &mut noise.fork(),
+            &mut |event| {
+                progress.step(i, &event);
+                if first {
+                    plans.push(
+                        event
+                            .plan
+                            .trajectories
+                            .index_axis(Axis(0), event.plan.chosen)
+                            .to_owned(),
+                    );
+                }
+            },
+        )?;
+        progress.end_episode(episode.length());
+        episodes.push(episode);
+    }
+    Ok(Played { episodes, plans })
+}
+
+impl Played {
+    /// The steps of the first episode whose plans are shown and saved: at most six, evenly spaced, and so far apart that
+    /// one plan ends before the next begins where there is room for it.
+    fn moments(&self) -> Vec<usize> {
+        const MOST: usize = 6;
+        let horizon = self.plans.first().map_or(1, Array2::nrows);
+        let count = (self.plans.len() / horizon).clamp(1, MOST);
+        (0..count).map(|i| i * self.plans.len() / count).collect()
+    }
+
+    /// The first episode.
+    fn first(&self) -> &Episode {
+        self.episodes.first().expect("the command line asks for at least one")
+    }
+}

@@ -1,0 +1,64 @@
+//! What ends the program with exit status 2.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub(crate) type Result<T> = std::result::Result<T, Error>;
+
+/// Every message is complete as it is displayed: sources are part of it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Pipeline(#[from] diffplan_pipelines::Error),
+    #[error(transparent)]
+    Model(#[from] diffplan_models::Error),
+    #[error(transparent)]
+    Scheduler(#[from] diffplan_schedulers::Error),
+    #[error(transparent)]
+    Normalizer(#[from] diffplan_data::Error),
+    #[error(transparent)]
+    Env(#[from] diffplan_envs::Error),
+    #[error("the network is a value function, expected a planner")]
+    NotAPlanner,
+    #[error("no checkpoint: none given with --checkpoint, and there is no {}", tried.display())]
+    NoCheckpoint { tried: PathBuf },
+    #[error("no environment: none given with --env, and {} names none", config.display())]
+    NoEnv { config: PathBuf },
+    #[error("{name} = {value}: expected {expected}")]
+    Setting {
+        name: &'static str,
+        value: String,
+        expected: String,
+    },
+    #[error("cannot start {threads} threads: {reason}")]
+    Threads { threads: usize, reason: String },
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    #[error("cannot encode {what}: {reason}")]
+    Encode { what: &'static str, reason: String },
+    #[error("{}: {problems} of its parts {} wrong", checkpoint.display(), if *problems == 1 { "is" } else { "are" })]
+    BrokenCheckpoint { checkpoint: PathBuf, problems: usize },
+    #[error("cannot write to stdout: {0}")]
+    Stdout(io::Error),
+    /// The reader of stdout went away. Not an error to speak of.
+    #[error("stdout is closed")]
+    StdoutClosed,
+}
+
+impl Error {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+
+    pub(crate) fn encode<E: std::fmt::Display>(what: &'static str) -> impl FnOnce(E) -> Self {
+        move |e| Self::Encode {
+            what,
+            reason: e.to_string(),
+        }
+    }
+}

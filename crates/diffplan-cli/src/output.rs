@@ -1,0 +1,52 @@
+//! What leaves the program: lines on stdout, one complaint on stderr, files that appear whole or not at all.
+
+use crate::error::{Error, Result};
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+
+/// Writes `text` and a line end to stdout.
+pub(crate) fn print(text: impl AsRef<str>) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{}", text.as_ref())
+        .and_then(|()| stdout.flush())
+        .map_err(|e| match e.kind() {
+            ErrorKind::BrokenPipe => Error::StdoutClosed,
+            _ => Error::Stdout(e),
+        })
+}
+
+/// Says what was wrong, on stderr. There is nowhere left to complain where that is closed too.
+pub(crate) fn complain(error: &Error) {
+    let _ = writeln!(io::stderr(), "error: {error}");
+}
+
+/// Makes the folder and checks that files can be made in it, so that an hour of work is not lost at its end.
+pub(crate) fn prepare_folder(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
+    temporary_in(folder)
+        .and_then(|file| file.close())
+        .map_err(Error::io("write to folder", folder))
+}
+
+/// Writes a file under a temporary name and renames it: whoever reads sees the old content or the new, never half of it.
+pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let write = || -> io::Result<()> {
+        let mut file = temporary_in(folder)?;
+        file.write_all(content)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().map_err(Error::io("write", path))
+}
+
+fn temporary_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".diffplan-");
+    // Temporary files are private by default; results are as readable as the umask says.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
+}

@@ -1,0 +1,50 @@
+//! Plain text tables: columns as wide as their widest cell, numbers to the right.
+
+/// The rows under a header, every column right-aligned and two spaces apart. No line ends in blanks.
+pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let widths: Vec<usize> = (0..header.len())
+        .map(|column| {
+            let cells = rows.iter().filter_map(|row| row.get(column));
+            let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
+            widest.max(header[column].chars().count())
+        })
+        .collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let padded: Vec<String> = cells
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:>width$}"))
+            .collect();
+        format!("  {}", padded.join("  ").trim_end())
+    };
+    let mut lines = vec![line(&mut header.iter().copied())];
+    lines.extend(rows.iter().map(|row| line(&mut row.iter().map(String::as_str))));
+    lines.join("\n")
+}
+
+/// Names to the left, what they stand for beside them.
+pub(crate) fn fields(rows: &[(&str, String)]) -> String {
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let lines: Vec<String> = rows
+        .iter()
+        .map(|(name, value)| format!("  {name:<width$}  {value}").trim_end().to_owned())
+        .collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up() {
+        let rows = vec![vec!["0".into(), "-123.4".into()], vec!["10".into(), "θ".into()]];
+        assert_eq!(
+            table(&["episode", "x"], &rows),
+            "  episode       x\n        0  -123.4\n       10       θ"
+        );
+        assert_eq!(
+            fields(&[("env", "Pendulum-v1".into()), ("threads", "2".into())]),
+            "  env      Pendulum-v1\n  threads  2"
+        );
+    }
+}

@@ -1,0 +1,127 @@
+//! The built binary on a real checkpoint: what it prints, what it saves, and how it ends.
+
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
+mod bad_input;
+mod bench;
+mod inspect;
+mod plan;
+mod rollout;
+
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+/// How a run ended.
+struct Outcome {
+    status: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn checkpoint() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/pendulum-hor32")
+}
+
+/// Runs `diffplan` with arguments separated by blanks, then those of `more`.
+fn diffplan(args: &str, more: &[&Path]) -> Outcome {
+    let output = Command::new(env!("CARGO_BIN_EXE_diffplan"))
+        .args(args.split_whitespace())
+        .args(more)
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Outcome {
+        status: output.status.code(),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
+}
+
+impl Outcome {
+    #[track_caller]
+    fn succeeded(self) -> String {
+        assert_eq!(self.status, Some(0), "{}", self.stderr);
+        assert_eq!(self.stderr, "");
+        self.stdout
+    }
+
+    /// Exit status 2, one line of complaint that has all of `words`, and no panic.
+    #[track_caller]
+    fn failed_with(self, words: &[&str]) {
+        assert_eq!(self.status, Some(2), "{}", self.stderr);
+        assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
+        assert!(self.stderr.starts_with("error: "), "{}", self.stderr);
+        for word in words {
+            assert!(self.stderr.contains(word), "no {word:?} in: {}", self.stderr);
+        }
+    }
+}
+
+/// The last line of stdout as JSON.
+#[track_caller]
+fn json(stdout: &str) -> Value {
+    let line = stdout.lines().last().unwrap_or_default();
+    serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))
+}
+
+/// The numbers of a JSON array. Null, which NaN would be, is none.
+#[track_caller]
+fn numbers(value: &Value) -> Vec<f64> {
+    let array = value.as_array().unwrap_or_else(|| panic!("{value} is no array"));
+    array.iter().map(|v| v.as_f64().unwrap()).collect()
+}
+
+/// A copy of the checkpoint that may be broken.
+struct Copy(TempDir);
+
+impl Copy {
+    fn new() -> Self {
+        let copy = Self(TempDir::new().unwrap());
+        for file in [
+            "model_index.json",
+            "normalizer.json",
+            "planning_config.json",
+            "scheduler/scheduler_config.json",
+            "unet/config.json",
+            "unet/diffusion_pytorch_model.safetensors",
+            "value_function/config.json",
+            "value_function/diffusion_pytorch_model.safetensors",
+        ] {
+            let to = copy.path().join(file);
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::copy(checkpoint().join(file), to).unwrap();
+        }
+        copy
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Replaces `from`, which must be there, by `to` in a text file.
+    #[track_caller]
+    fn edit(&self, file: &str, from: &str, to: &str) {
+        let path = self.path().join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file} has no {from:?}");
+        fs::write(path, text.replace(from, to)).unwrap();
+    }
+
+    fn bytes(&self, file: &str, change: impl FnOnce(&mut Vec<u8>)) {
+        let path = self.path().join(file);
+        let mut bytes = fs::read(&path).unwrap();
+        change(&mut bytes);
+        fs::write(path, bytes).unwrap();
+    }
+
+    /// One plan with it, as fast as can be.
+    fn plan(&self) -> Outcome {
+        diffplan(
+            "plan --obs 1,0,0 --batch-size 1 --num-inference-steps 1 --json --checkpoint",
+            &[self.path()],
+        )
+    }
+}

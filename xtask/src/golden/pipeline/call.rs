@@ -1,0 +1,187 @@
+//! The call that a case recorded, made by diffplan: as a whole, or one step of it.
+
+use super::super::case::{Case, CaseError};
+use super::super::sensitivity::Arrays;
+use super::Draw;
+use diffplan_data::{Normalizers, Statistics};
+use diffplan_models::UNet1dModel;
+use diffplan_pipelines::{
+    Condition, NoiseSource, PlanEvent, PlanOptions, RecordedNoise, ValueGuidedPipeline, ValueNetwork,
+};
+use diffplan_schedulers::{DdpmScheduler, Scheduler};
+use ndarray::{Array1, Array2, ArrayD, Axis};
+use std::sync::Arc;
+
+/// What diffplan computes on the way to a plan, and the plan, under the names of the reference's tensors; of a tensor with
+/// all steps, `guided[3]` is one.
+pub(super) struct Trace {
+    pub(super) arrays: Arrays,
+    /// Of the candidates, if they were ranked.
+    pub(super) order: Option<Vec<f64>>,
+}
+
+pub(super) struct Call {
+    pipeline: ValueGuidedPipeline,
+    /// The value function and the scheduler, which a pipeline does not give back.
+    value_function: UNet1dModel,
+    scheduler: DdpmScheduler,
+    options: PlanOptions,
+    observation: Array1<f32>,
+}
+
+impl Call {
+    pub(super) fn read(case: &Case) -> Result<Self, CaseError> {
+        let observations: Array2<f32> = case.tensor_f32("dataset.observations")?;
+        let actions: Array2<f32> = case.tensor_f32("dataset.actions")?;
+        // Nothing in a plan is normalised with rewards.
+        case.ignore("dataset.rewards");
+        let statistics = match case.text("normalization")? {
+            "scalar" => Statistics::Scalar,
+            "per_dimension" => Statistics::PerDimension,
+            _ => return Err(case.wrong_key("normalization", "\"scalar\" or \"per_dimension\"")),
+        };
+        let normalizers =
+            Normalizers::from_dataset(observations.view(), actions.view(), statistics).map_err(CaseError::refused)?;
+        let pipeline = ValueGuidedPipeline::from_pretrained_with(case.folder(), normalizers)
+            .and_then(|pipeline| pipeline.with_action_dim(actions.ncols()))
+            .map_err(CaseError::refused)?;
+        let options = PlanOptions {
+            batch_size: case.count("batch_size")?,
+            planning_horizon: case.count("planning_horizon")?,
+            n_guide_steps: case.count("n_guide_steps")?,
+            scale: case.number("scale")? as f32,
+            num_inference_steps: case.optional_count("num_inference_steps")?,
+            ..PlanOptions::default()
+        };
+        let part = |name: &str| case.folder().join(name);
+        let mut scheduler = DdpmScheduler::from_pretrained(part("scheduler")).map_err(CaseError::refused)?;
+        if let Some(count) = options.num_inference_steps {
+            scheduler.set_timesteps(count).map_err(CaseError::refused)?;
+        }
+        Ok(Self {
+            pipeline,
+            value_function: UNet1dModel::from_pretrained(part("value_function")).map_err(CaseError::refused)?,
+            scheduler,
+            options,
+            observation: case.tensor_f32("obs")?,
+        })
+    }
+
+    pub(super) fn timesteps(&self) -> &[usize] {
+        self.scheduler.timesteps()
+    }
+
+    /// The whole plan.
+    pub(super) fn plan(&self, noise: &mut dyn NoiseSource, threads: usize) -> Result<Trace, CaseError> {
+        trace(&self.pipeline, &self.options, &self.observation, noise, threads, 0)
+    }
+
+    /// A step by itself: a plan over its timestep and the one it leads to, of which the first half is looked at.
+    pub(super) fn single_step(&self, step: usize) -> Result<SingleStep<'_>, CaseError> {
+        let timesteps = self.timesteps();
+        let two = &timesteps[step..timesteps.len().min(step + 2)];
+        let mut scheduler = self.scheduler.clone();
+        scheduler.set_custom_timesteps(two).map_err(CaseError::refused)?;
+        let guide = ValueNetwork::new(self.value_function.clone()).map_err(CaseError::refused)?;
+        let (unet, normalizers) = (self.pipeline.unet().clone(), self.pipeline.normalizers().clone());
+        let pipeline = ValueGuidedPipeline::new(unet, Box::new(guide), Box::new(scheduler), normalizers)
+            .and_then(|pipeline| pipeline.with_action_dim(self.pipeline.action_dim()))
+            .map_err(CaseError::refused)?;
+        let options = PlanOptions {
+            num_inference_steps: None,
+            ..self.options.clone()
+        };
+        Ok(SingleStep {
+            call: self,
+            step,
+            pipeline,
+            options,
+        })
+    }
+}
+
+pub(super) struct SingleStep<'a> {
+    call: &'a Call,
+    step: usize,
+    pipeline: ValueGuidedPipeline,
+    options: PlanOptions,
+}
+
+impl SingleStep<'_> {
+    /// The step from the state before it, with the noise that the scheduler adds.
+    pub(super) fn trace(&self, before: &Draw, noise: Option<&Draw>) -> Result<Trace, CaseError> {
+        // The state takes the place of the initial draw; what the second timestep draws does not matter.
+        let unused = Draw::zeros(before.raw_dim());
+        let draws = [before, noise.unwrap_or(&unused), &unused];
+        let mut noise = RecordedNoise::from_arrays(draws.map(|draw| draw.view())).with_picks(vec![0]);
+        let mut trace = trace(
+            &self.pipeline,
+            &self.options,
+            &self.call.observation,
+            &mut noise,
+            1,
+            self.step,
+        )?;
+        let own = [format!("guided[{}]", self.step), format!("prev_sample[{}]", self.step)];
+        trace.arrays.retain(|(name, _)| own.contains(name));
+        trace.order = None;
+        Ok(trace)
+    }
+}
+
+/// A plan, with its steps counted from `first`.
+fn trace(
+    pipeline: &ValueGuidedPipeline,
+    options: &PlanOptions,
+    observation: &Array1<f32>,
+    noise: &mut dyn NoiseSource,
+    threads: usize,
+    first: usize,
+) -> Result<Trace, CaseError> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(CaseError::refused)?;
+    let planner = pipeline.planner(options.clone()).map_err(CaseError::refused)?;
+    let mut planner = planner.in_pool(Arc::new(pool));
+    let mut arrays = Arrays::new();
+    let mut watch = |event: PlanEvent| match event {
+        PlanEvent::Guided { step, sample, .. } => {
+            arrays.push((format!("guided[{}]", first + step), sample.to_owned().into_dyn()));
+        }
+        PlanEvent::Denoised { step, prev_sample, .. } => {
+            arrays.push((
+                format!("prev_sample[{}]", first + step),
+                prev_sample.to_owned().into_dyn(),
+            ));
+        }
+        _ => {}
+    };
+    let now = Condition {
+        time: 0,
+        observation: observation.view(),
+    };
+    let plan = planner
+        .plan_conditioned(&[now], noise, &mut watch)
+        .map_err(CaseError::refused)?;
+
+    // The reference's are those before sorting.
+    let unsorted = |sorted: ArrayD<f32>| {
+        let mut unsorted = sorted.clone();
+        for (row, &candidate) in sorted.outer_iter().zip(&plan.order) {
+            unsorted.index_axis_mut(Axis(0), candidate).assign(&row);
+        }
+        unsorted
+    };
+    arrays.push(("x".to_owned(), unsorted(plan.normalized.clone().into_dyn())));
+    if let Some(values) = &plan.values {
+        arrays.push(("y".to_owned(), unsorted(values.clone().insert_axis(Axis(1)).into_dyn())));
+        arrays.push(("actions".to_owned(), plan.actions().to_owned().into_dyn()));
+        arrays.push(("action".to_owned(), plan.action.clone().into_dyn()));
+    }
+    let order = plan
+        .values
+        .is_some()
+        .then(|| plan.order.iter().map(|&i| i as f64).collect());
+    Ok(Trace { arrays, order })
+}

@@ -1,0 +1,175 @@
+//! Kind `scheduler`: the schedule, the forward process, and every step of the reverse process.
+
+use super::case::{Case, CaseError};
+use super::compare::{Measure, Report};
+use diffplan_schedulers::{DdpmConfig, DdpmScheduler, PredictionType, Scheduler};
+use ndarray::{ArrayD, ArrayView1};
+
+/// The last bit or two of float32: measured 3e-7 at most where the predicted original is not a large difference.
+const TOLERANCE: f64 = 1e-6;
+/// Betas that are rescaled to a zero signal at the end are differences of square roots whose last bit depends on PyTorch's
+/// build. Relative to the largest beta they differ by 5.4e-6 at most (diffplan-schedulers, `betas`), and so does what is
+/// computed from them.
+const RESCALED: f64 = 1e-5;
+
+pub(super) fn check(case: &Case, report: &mut Report) -> Result<(), CaseError> {
+    match case.text("class")? {
+        "DDPMScheduler" => {}
+        class => return Err(CaseError::NotSupported(class.to_owned())),
+    }
+    let config = case.value("config");
+    if !config.is_object() {
+        return Err(case.wrong_key("config", "an object"));
+    }
+    let config = DdpmConfig::from_json(&config.to_string()).map_err(CaseError::refused)?;
+    let mut scheduler = DdpmScheduler::new(config).map_err(CaseError::refused)?;
+    match (case.optional_count("num_inference_steps")?, custom_timesteps(case)?) {
+        (None, None) => {}
+        (Some(count), None) => scheduler.set_timesteps(count).map_err(CaseError::refused)?,
+        (None, Some(timesteps)) => scheduler.set_custom_timesteps(&timesteps).map_err(CaseError::refused)?,
+        (Some(_), Some(_)) => return Err(case.wrong_key("num_inference_steps", "null beside custom_timesteps")),
+    }
+    let check = Check {
+        case,
+        scheduler: &scheduler,
+    };
+    check.schedule(report)?;
+    check.forward_process(report)?;
+    check.reverse_process(report)
+}
+
+fn custom_timesteps(case: &Case) -> Result<Option<Vec<usize>>, CaseError> {
+    let key = "custom_timesteps";
+    let Some(timesteps) = case.optional_numbers(key)? else {
+        return Ok(None);
+    };
+    let count = |t: &f64| {
+        if *t as usize as f64 == *t {
+            Some(*t as usize)
+        } else {
+            None
+        }
+    };
+    let timesteps: Option<_> = timesteps.iter().map(count).collect();
+    timesteps
+        .map(Some)
+        .ok_or_else(|| case.wrong_key(key, "whole numbers from 0 up"))
+}
+
+struct Check<'a> {
+    case: &'a Case,
+    scheduler: &'a DdpmScheduler,
+}
+
+impl Check<'_> {
+    fn tolerance(&self) -> f64 {
+        if self.scheduler.config().rescale_betas_zero_snr {
+            RESCALED
+        } else {
+            TOLERANCE
+        }
+    }
+
+    fn schedule(&self, report: &mut Report) -> Result<(), CaseError> {
+        let Self { case, scheduler } = *self;
+        // Betas are 1e-4 and less: they have to agree one by one, unless they are rescaled.
+        let rescaled = scheduler.config().rescale_betas_zero_snr;
+        let measure = if rescaled { Measure::Scaled } else { Measure::Relative };
+        let mut compare = |name: &str, actual: &[f32]| {
+            report.compare(
+                name,
+                ArrayView1::from(actual),
+                &case.tensor(name)?,
+                measure,
+                self.tolerance(),
+            )
+        };
+        compare("betas", scheduler.betas())?;
+        compare("alphas_cumprod", scheduler.alphas_cumprod())?;
+        if case.has("variance") {
+            let variances = scheduler.timesteps().iter().map(|&t| scheduler.variance(t));
+            compare(
+                "variance",
+                &variances.collect::<Result<Vec<_>, _>>().map_err(CaseError::refused)?,
+            )?;
+        }
+        let timesteps: Vec<f64> = scheduler.timesteps().iter().map(|&t| t as f64).collect();
+        let expected = case.tensor("timesteps")?;
+        report.compare(
+            "timesteps",
+            ArrayView1::from(&timesteps),
+            &expected,
+            Measure::Absolute,
+            0.0,
+        )
+    }
+
+    fn forward_process(&self, report: &mut Report) -> Result<(), CaseError> {
+        let Self { case, scheduler } = *self;
+        let x0: ArrayD<f32> = case.tensor_f32("add_noise_x0")?;
+        let noise: ArrayD<f32> = case.tensor_f32("add_noise_noise")?;
+        let timesteps = case.counts("add_noise_t")?;
+        let noisy = scheduler
+            .add_noise(x0.view(), noise.view(), &timesteps)
+            .map_err(CaseError::refused)?;
+        self.compare(report, "add_noise_out", &noisy)?;
+        if case.has("velocity_out") {
+            let velocity = scheduler
+                .get_velocity(x0.view(), noise.view(), &timesteps)
+                .map_err(CaseError::refused)?;
+            self.compare(report, "velocity_out", &velocity)?;
+        }
+        Ok(())
+    }
+
+    fn reverse_process(&self, report: &mut Report) -> Result<(), CaseError> {
+        let Self { case, scheduler } = *self;
+        for (i, &timestep) in scheduler.timesteps().iter().enumerate() {
+            let name = |what: &str| format!("step{i}.{what}");
+            let model_output: ArrayD<f32> = case.tensor_f32(&name("model_output"))?;
+            let sample: ArrayD<f32> = case.tensor_f32(&name("sample"))?;
+            // Recorded for the steps that add none as well.
+            let recorded = scheduler.needs_noise(timestep) || case.has(&name("noise"));
+            let noise: Option<ArrayD<f32>> = if recorded {
+                Some(case.tensor_f32(&name("noise"))?)
+            } else {
+                None
+            };
+            let noise = noise.as_ref().map(|noise| noise.view());
+            let output = scheduler
+                .step(model_output.view(), timestep, sample.view(), noise)
+                .map_err(CaseError::refused)?;
+            let tolerance = self.tolerance().max(self.rounding_of_original(timestep, &model_output));
+            for (what, actual) in [
+                ("prev_sample", &output.prev_sample),
+                ("pred_original_sample", &output.pred_original_sample),
+            ] {
+                let expected = case.tensor(&name(what))?;
+                report.compare(name(what), actual.view(), &expected, Measure::Scaled, tolerance)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a last bit of √(1 − ᾱ), which PyTorch takes from MKL, does to the original sample that is predicted from noise,
+    /// (x − √(1 − ᾱ) ε) / √ᾱ: clipping may leave the error and take the size.
+    fn rounding_of_original(&self, timestep: usize, model_output: &ArrayD<f32>) -> f64 {
+        if self.scheduler.config().prediction_type != PredictionType::Epsilon {
+            return 0.0;
+        }
+        let largest = model_output
+            .iter()
+            .fold(0.0_f64, |largest, value| largest.max(f64::from(value.abs())));
+        f64::from(f32::EPSILON) * largest / f64::from(self.scheduler.alphas_cumprod()[timestep]).sqrt()
+    }
+
+    fn compare(&self, report: &mut Report, name: &str, actual: &ArrayD<f32>) -> Result<(), CaseError> {
+        report.compare(
+            name,
+            actual.view(),
+            &self.case.tensor(name)?,
+            Measure::Scaled,
+            self.tolerance(),
+        )
+    }
+}

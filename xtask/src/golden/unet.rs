@@ -1,0 +1,141 @@
+//! Kind `unet`: output, and the gradients of ⟨output, cotangent⟩ with respect to the sample and to every parameter.
+
+use super::case::{Case, CaseError};
+use super::compare::{Measure, Report};
+use super::sensitivity::{Arrays, changed, compare};
+use diffplan_models::{Error, UNet1dModel, named_params};
+use ndarray::{Array3, ArrayD, Axis};
+use std::collections::BTreeMap;
+
+/// Norm-wise relative error of float32 against the float64 reference.
+const TOLERANCE: f64 = 1e-4;
+
+/// A parameter whose gradient is below this share of the whole gradient's norm has gradient zero: what the reference recorded
+/// is the rounding of float64. So it is with the bias of a convolution before a normalisation of one channel a group.
+const ZERO: f64 = 1e-10;
+/// Such a gradient may be this share of the whole: measured 1.1e-7 at most, and as much in PyTorch's own float32.
+const ZERO_TOLERANCE: f64 = 1e-6;
+
+/// The frequencies of a Fourier embedding: saved with the model, but not trained.
+const NOT_TRAINED: &str = "param_grad.time_proj.weight";
+
+/// Blocks of diffusers for audio.
+const AUDIO_BLOCKS: [&str; 7] = [
+    "DownBlock1D",
+    "DownBlock1DNoSkip",
+    "AttnDownBlock1D",
+    "UpBlock1D",
+    "UpBlock1DNoSkip",
+    "AttnUpBlock1D",
+    "UNetMidBlock1D",
+];
+
+pub(super) fn check(case: &Case, report: &mut Report) -> Result<(), CaseError> {
+    let call = Call {
+        model: UNet1dModel::from_pretrained(case.folder().join("model")).map_err(|e| refused(case, e))?,
+        timesteps: case.tensor("timestep")?.iter().map(|t| *t as f32).collect(),
+        cotangent: case.tensor_f32("cotangent")?,
+    };
+    let sample: Array3<f32> = case.tensor_f32("sample")?;
+    let (mut results, again) = (call.results(&sample)?, |k| call.results(&changed(&sample, k)));
+
+    let mut expected = BTreeMap::new();
+    for name in case.names().into_iter().filter(|name| name.starts_with("param_grad.")) {
+        expected.insert(name.clone(), case.tensor(&name)?);
+    }
+    if let Some(name) = expected.keys().find(|name| results.iter().all(|(own, _)| own != *name)) {
+        return Err(CaseError::Refused(format!(
+            "the model has no parameter for the reference's {name}"
+        )));
+    }
+    let whole = norm(expected.values().flatten());
+    let is_zero = |name: &str| match expected.get(name) {
+        Some(grad) => norm(grad) < ZERO * whole,
+        None => name == NOT_TRAINED,
+    };
+    for (name, grad) in results.extract_if(.., |(name, _)| is_zero(name)) {
+        let share = norm(&grad.mapv(f64::from)) / whole;
+        match expected.get(&name) {
+            None => report.record(name, norm(&grad.mapv(f64::from)), 0.0),
+            Some(expected) if expected.shape() == grad.shape() => report.record(name, share, ZERO_TOLERANCE),
+            Some(expected) => {
+                let (actual, expected) = (grad.shape().to_vec(), expected.shape().to_vec());
+                return Err(CaseError::Shape { name, actual, expected });
+            }
+        }
+    }
+    let again = |k| {
+        let mut results: Arrays = again(k)?;
+        results.retain(|(name, _)| !is_zero(name));
+        Ok(results)
+    };
+    // "output of vjp" is compared with `output`.
+    let expected = |name: &str| case.tensor(name.split(' ').next().unwrap_or(name));
+    compare(report, "", &results, &expected, (Measure::Norm, TOLERANCE), &again)
+}
+
+fn norm<'a>(values: impl IntoIterator<Item = &'a f64>) -> f64 {
+    values.into_iter().map(|v| v * v).sum::<f64>().sqrt()
+}
+
+struct Call {
+    model: UNet1dModel,
+    timesteps: Vec<f32>,
+    cotangent: ArrayD<f32>,
+}
+
+impl Call {
+    /// Everything the model gives, from all of its functions.
+    fn results(&self, sample: &Array3<f32>) -> Result<Arrays, CaseError> {
+        let Self {
+            model,
+            timesteps,
+            cotangent,
+        } = self;
+        let mut results = Arrays::new();
+        let mut push = |name: &str, array: ArrayD<f32>| results.push((name.to_owned(), array));
+        push(
+            "output",
+            model.forward(sample.view(), timesteps).map_err(CaseError::refused)?,
+        );
+        let vjp = model
+            .vjp(sample.view(), timesteps, cotangent.view())
+            .map_err(CaseError::refused)?;
+        push("output of vjp", vjp.output);
+        push("sample_grad", vjp.sample_grad.into_dyn());
+        if model.is_value_function() {
+            // A sample's value depends on that sample alone, so its gradient can be multiplied afterwards.
+            let (values, mut grad) = model
+                .value_and_grad(sample.view(), timesteps)
+                .map_err(CaseError::refused)?;
+            grad.outer_iter_mut()
+                .zip(cotangent)
+                .for_each(|(mut grad, c)| grad *= *c);
+            push("output of value_and_grad", values.insert_axis(Axis(1)).into_dyn());
+            push("sample_grad of value_and_grad", grad.into_dyn());
+        }
+        for (name, grad) in named_params(&vjp.param_grad) {
+            push(&format!("param_grad.{name}"), grad.to_owned());
+        }
+        Ok(results)
+    }
+}
+
+/// A configuration with blocks of audio networks is not supported; whatever else is refused should not be.
+fn refused(case: &Case, error: Error) -> CaseError {
+    if let Error::Config { key, .. } = &error
+        && let Ok(text) = std::fs::read_to_string(case.folder().join("model").join("config.json"))
+        && let Ok(config) = serde_json::from_str::<serde_json::Value>(&text)
+    {
+        let value = &config[key.as_str()];
+        let named: Vec<_> = value.as_array().map_or(vec![value], |values| values.iter().collect());
+        let audio = named
+            .iter()
+            .filter_map(|name| name.as_str())
+            .find(|name| AUDIO_BLOCKS.contains(name));
+        if let Some(block) = audio {
+            return CaseError::NotSupported(format!("{key} {block}"));
+        }
+    }
+    CaseError::refused(error)
+}
