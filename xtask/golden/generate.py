@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Makes reference cases with PyTorch, diffusers and Gymnasium; testdata/golden/README.md says what a case holds and how it is checked.
+"""Makes reference cases with PyTorch, diffusers and Gymnasium.
+
+testdata/golden/README.md says what a case holds and how it is checked.
 
     python generate.py --out cases                                  every variety of every kind
     python generate.py --out cases --kind unet --seed 7             one kind, other weights and data

@@ -140,4 +140,5 @@ def random_scheduler(rng):
     steps = rng.choice([None] + [n for n in range(1, min(train, 12) + 1)])
     if config["timestep_spacing"] == "trailing" and steps is not None:
         steps = rng.choice([n for n in range(1, min(train, 12) + 1) if train % n == 0])
-    return dict(config=config, num_inference_steps=steps, shape=rng.choice([(3, 4, 5), (1, 1, 1), (2, 6), (2, 3, 4, 2)]))
+    shape = rng.choice([(3, 4, 5), (1, 1, 1), (2, 6), (2, 3, 4, 2)])
+    return dict(config=config, num_inference_steps=steps, shape=shape)

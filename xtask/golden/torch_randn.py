@@ -5,7 +5,10 @@ from common import write
 import torch
 
 
-def torch_randn_case(folder, seed, seeds=(0, 1, 2**31 + 7), shapes=((1,), (5,), (15,), (16,), (17,), (40,), (3, 7, 11))):
+SHAPES = ((1,), (5,), (15,), (16,), (17,), (40,), (3, 7, 11))
+
+
+def torch_randn_case(folder, seed, seeds=(0, 1, 2**31 + 7), shapes=SHAPES):
     tensors = {}
     for own in [seed + other for other in seeds]:
         for shape in shapes:

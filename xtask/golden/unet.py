@@ -56,7 +56,7 @@ def unet_case(folder, seed, config, batch=2, horizon=16, timesteps=None):
         raise IllConditioned(why) from why
 
     def results(dtype):
-        model.to(dtype).zero_grad()
+        (model.double() if dtype == torch.float64 else model.float()).zero_grad()
         own = sample.to(dtype, copy=True).requires_grad_()
         output = model(own, timesteps).sample
         (output * cotangent.to(dtype)).sum().backward()

@@ -1,6 +1,6 @@
 //! Cases that are broken, or recorded something else, fail with the reason, and none panics.
 
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used)] // a test fails by panicking
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! The committed reference cases, as `cargo xtask golden` checks them.
 
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used)] // a test fails by panicking
 
 use xtask::golden::{Outcome, cases, check, default_dir, name};
 

@@ -1,9 +1,8 @@
 //! The normalisers of one checkpoint: observations, actions and, where the value function's target was scaled, values.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
 
 use ndarray::ArrayView2;
 
@@ -116,7 +115,7 @@ impl Normalizers {
         let values = self.values.as_ref().map(Normalizer::config);
         write_atomically(
             path,
-            &format::to_json(self.observations.config(), self.actions.config(), values),
+            format::to_json(self.observations.config(), self.actions.config(), values).as_bytes(),
         )
         .map_err(|error| Error::Io {
             path: path.into(),
@@ -152,34 +151,20 @@ impl Normalizers {
     }
 }
 
-fn write_atomically(path: &Path, text: &str) -> io::Result<()> {
-    let temporary = temporary_name(path)?;
-    let written = File::create(&temporary)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        // The first error says more than a second one about the file that is left behind would.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
-}
-
-/// A name in the same folder, since a rename is atomic only within one file system, that no other save uses.
-fn temporary_name(path: &Path) -> io::Result<PathBuf> {
-    static SAVES: AtomicU64 = AtomicU64::new(0);
-    let name = path
-        .file_name()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
-    let mut temporary = name.to_owned();
-    temporary.push(format!(
-        ".{}-{}.tmp",
-        std::process::id(),
-        SAVES.fetch_add(1, Ordering::Relaxed)
-    ));
-    Ok(path.with_file_name(temporary))
+fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    // Temporary files are private by default; these are to be read by whom the umask lets.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -268,7 +253,10 @@ mod tests {
             "{message}"
         );
         assert_eq!(names(folder.path()), ["normalizer.json"]);
-        for path in [folder.path().join("missing/normalizer.json"), PathBuf::from("..")] {
+        for path in [
+            folder.path().join("missing/normalizer.json"),
+            std::path::PathBuf::from(".."),
+        ] {
             assert!(matches!(
                 example().save(&path),
                 Err(Error::Io { operation: "write", .. })

@@ -6,7 +6,9 @@ use diffplan_models::UNet1dModel;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folders: Vec<String> = std::env::args().skip(1).collect();
-    let [from, to] = &folders[..] else { return Err("expected two folders: FROM TO".into()) };
+    let [from, to] = &folders[..] else {
+        return Err("expected two folders: FROM TO".into());
+    };
     UNet1dModel::from_pretrained(from)?.save_pretrained(to)?;
     Ok(())
 }

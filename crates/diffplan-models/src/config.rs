@@ -152,6 +152,11 @@ impl Default for UNet1dConfig {
 /// The groups of every residual block, whatever `norm_num_groups` says, as in diffusers' `Conv1dBlock`.
 pub(crate) const RESIDUAL_GROUPS: usize = 8;
 
+/// A configuration of more is taken for a broken file rather than for a network to find memory for.
+const MAX_FOURIER_DIM: usize = 1 << 16;
+/// As above, for the whole network.
+const MAX_PARAMETERS: usize = 2_000_000_000;
+
 impl UNet1dConfig {
     fn diffuser(channels: usize, block_out_channels: &[usize]) -> Self {
         Self {
@@ -225,6 +230,13 @@ impl UNet1dConfig {
             let reason = format!("{} blocks, expected at most {levels}", self.up_block_types.len());
             return refuse("up_block_types", reason);
         }
+        if self.parameters_at_least() > MAX_PARAMETERS {
+            let reason = format!(
+                "{:?}: more than two billion parameters are not supported",
+                self.block_out_channels
+            );
+            return refuse("block_out_channels", reason);
+        }
         let audio = |name: String, expected: &str| {
             format!("{name}, a block of audio networks, is not supported; expected {expected}")
         };
@@ -268,10 +280,25 @@ impl UNet1dConfig {
         self.validate_out()
     }
 
+    /// The weights of the residual blocks' convolutions on the way down, which every network has.
+    fn parameters_at_least(&self) -> usize {
+        let mut input = self.sample_channels();
+        let mut count = 0usize;
+        for &channels in &self.block_out_channels {
+            let wide = input.saturating_mul(channels).saturating_mul(5);
+            let square = channels.saturating_mul(channels).saturating_mul(5);
+            let more = square.saturating_mul(self.layers_per_block.saturating_mul(2).saturating_add(1));
+            count = count.saturating_add(wide).saturating_add(more);
+            input = channels;
+        }
+        count.max(self.out_channels)
+    }
+
     fn validate_time(&self) -> Result<()> {
         let first = self.block_out_channels[0];
-        if self.time_embedding_type == TimeEmbeddingType::Fourier && !self.fourier_dim().is_multiple_of(2) {
-            let reason = format!("{}, expected an even number", self.fourier_dim());
+        let dim = self.fourier_dim();
+        if self.time_embedding_type == TimeEmbeddingType::Fourier && (!dim.is_multiple_of(2) || dim > MAX_FOURIER_DIM) {
+            let reason = format!("{dim}, expected an even number of at most {MAX_FOURIER_DIM}");
             return Err(Error::config("time_embedding_dim", reason));
         }
         if !self.freq_shift.is_finite() || self.freq_shift >= (first / 2) as f32 {
@@ -418,6 +445,16 @@ mod tests {
             ("block_out_channels", json!([32, 12]), "multiples of 8"),
             ("block_out_channels", json!([]), "multiples of 8"),
             ("block_out_channels", json!([-1]), "invalid value"),
+            (
+                "block_out_channels",
+                json!([8_000_000, 64]),
+                "more than two billion parameters",
+            ),
+            (
+                "layers_per_block",
+                json!(1_000_000_000),
+                "more than two billion parameters",
+            ),
             ("norm_num_groups", json!(5), "5, expected a divisor of 32"),
             ("norm_num_groups", json!(0), "0, expected a divisor of 32"),
             ("use_timestep_embedding", json!(false), "expected true"),

@@ -8,11 +8,12 @@ use crate::config::{MidBlockType, OutBlockType, TimeEmbeddingType, UNet1dConfig}
 use crate::error::{Error, Result};
 use crate::json::from_object;
 use crate::time::{TimeFeatures, TimeProjection};
-use diffplan_nn::{GaussianFourierProjection, Params, TimestepEmbedding, Timesteps, params, safetensors};
+use diffplan_nn::{
+    GaussianFourierProjection, Params, TimestepEmbedding, Timesteps, params, safetensors, write_atomically,
+};
 use ndarray_rand::rand::RngCore;
 use serde_json::{Map, Value};
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 /// diffusers' `UNet1DModel` with the blocks of Diffuser: a planner or a value function, as its configuration says.
@@ -186,14 +187,7 @@ impl UNet1dModel {
         object["_class_name"] = CLASS_NAME.into();
         object["_diffusers_version"] = DIFFUSERS_VERSION.into();
         let text = serde_json::to_string_pretty(&object).map_err(json)?;
-        let write = || {
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            writeln!(file, "{text}")?;
-            file.as_file().sync_all()?;
-            file.persist(&path)?;
-            Ok(())
-        };
-        write().map_err(io(&path))
+        write_atomically(&path, (text + "\n").as_bytes()).map_err(io(&path))
     }
 
     /// Checks that the network can take trajectories of this length.

@@ -1,8 +1,8 @@
 //! Diffusion times as vectors: sinusoids, random Fourier features, and the small network on top of either.
 //!
 //! References: `get_timestep_embedding`, `GaussianFourierProjection` and `TimestepEmbedding` in diffusers'
-//! `models/embeddings.py`. Sinusoids are computed in float32 as there, since at t = 1000 the rounding of the
-//! frequencies shows.
+//! `models/embeddings.py`. Sinusoids are computed in float32 as there even when the network is in float64, since at
+//! t = 1000 the rounding of the frequencies shows.
 
 use crate::linear::Linear;
 use crate::params::{Params, Path, visit_leaf, visit_leaf_mut};
@@ -75,8 +75,9 @@ impl GaussianFourierProjection {
             (first, second)
         };
         for ((&frequency, sine), cosine) in self.weight.iter().zip(sines).zip(cosines) {
-            let angle = timestep * frequency * 2.0 * std::f32::consts::PI;
-            (*sine, *cosine) = angle.sin_cos();
+            // In double precision: at t = 1000 float32 would leave three digits of the angle's fraction of a turn.
+            let (s, c) = (f64::from(timestep) * f64::from(frequency) * std::f64::consts::TAU).sin_cos();
+            (*sine, *cosine) = (s as f32, c as f32);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Parameters in safetensors files, as diffusers names and lays them out.
 
 use crate::error::{Error, ParameterReport, Result};
+use crate::files::write_atomically;
 use crate::params::{Params, named_params, named_params_mut};
 use ::safetensors::{Dtype, SafeTensors, View, tensor::TensorView};
 use half::{bf16, f16};
@@ -8,7 +9,6 @@ use ndarray::ArrayViewD;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 /// Reads every parameter of `model` from `path`, from float32, float64, float16 or bfloat16.
@@ -117,22 +117,10 @@ pub fn save(model: &impl Params, path: &Path) -> Result<()> {
         path: path.to_owned(),
         reason: reason.to_string(),
     })?;
-    write_and_rename(path, &bytes).map_err(|source| Error::Io {
+    write_atomically(path, &bytes).map_err(|source| Error::Io {
         path: path.to_owned(),
         source,
     })
-}
-
-fn write_and_rename(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
 }
 
 #[cfg(test)]

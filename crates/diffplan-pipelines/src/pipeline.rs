@@ -38,7 +38,7 @@ impl ValueGuidedPipeline {
         require(
             folder,
             "normalizer.json",
-            "statistics of the data; from_pretrained_with takes them as an argument",
+            "the statistics that observations and actions are normalised with",
         )?;
         let normalizers = Normalizers::from_json(folder.join("normalizer.json"))?;
         Self::from_pretrained_with(folder, normalizers)
@@ -249,11 +249,15 @@ fn require(folder: &Path, what: &'static str, expected: &'static str) -> Result<
     }
 }
 
-/// A `model_index.json`, where there is one, must be of this kind of pipeline.
-fn check_model_index(folder: &Path) -> Result<()> {
+/// Checks that the `model_index.json` of a checkpoint folder, where there is one, is of this kind of pipeline; whether
+/// there is one.
+///
+/// # Errors
+/// If it cannot be read, is no JSON, or names another class.
+pub fn check_model_index(folder: &Path) -> Result<bool> {
     let path = folder.join("model_index.json");
     if !path.exists() {
-        return Ok(());
+        return Ok(false);
     }
     let text = fs::read_to_string(&path).map_err(|source| Error::Io {
         path: path.clone(),
@@ -268,7 +272,7 @@ fn check_model_index(folder: &Path) -> Result<()> {
     match serde_json::from_str::<Value>(&text) {
         Err(e) => refuse(e.to_string()),
         Ok(index) => match &index["_class_name"] {
-            Value::String(name) if name == CLASS_NAME => Ok(()),
+            Value::String(name) if name == CLASS_NAME => Ok(true),
             other => refuse(format!("`_class_name` is {other}, expected {CLASS_NAME:?}")),
         },
     }

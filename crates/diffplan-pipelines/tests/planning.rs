@@ -229,25 +229,26 @@ fn rescoring_values_what_the_candidates_became() {
     assert_ne!(parity.values, rescored.values);
 }
 
-/// A guide that prefers large actions: gradient 1 for the action dimension at every timestep.
-fn action_guide()
--> FnGuide<impl Fn(ArrayView3<f32>, usize, ArrayViewMut1<f32>, Option<ArrayViewMut3<f32>>) -> GuideResult> {
-    FnGuide(
-        |x: ArrayView3<f32>, _, mut values: ArrayViewMut1<f32>, grad: Option<ArrayViewMut3<f32>>| {
-            values.assign(&x.index_axis(Axis(2), 0).sum_axis(Axis(1)));
-            if let Some(mut grad) = grad {
-                grad.fill(0.0);
-                grad.index_axis_mut(Axis(2), 0).fill(1.0);
-            }
-            Ok(())
-        },
-    )
-}
 type GuideResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+/// A guide that prefers large actions: gradient 1 for the action dimension at every timestep.
+fn push_actions(
+    x: ArrayView3<f32>,
+    _: usize,
+    mut values: ArrayViewMut1<f32>,
+    grad: Option<ArrayViewMut3<f32>>,
+) -> GuideResult {
+    values.assign(&x.index_axis(Axis(2), 0).sum_axis(Axis(1)));
+    if let Some(mut grad) = grad {
+        grad.fill(0.0);
+        grad.index_axis_mut(Axis(2), 0).fill(1.0);
+    }
+    Ok(())
+}
 
 /// How far the guide moved actions at each timestep, from the difference of two plans that share noise up to there.
 fn pushes(options: PlanOptions) -> Vec<(usize, f32)> {
-    let pipeline = pipeline().with_guide(Box::new(action_guide()));
+    let pipeline = pipeline().with_guide(Box::new(FnGuide(push_actions)));
     let mut planner = pipeline.planner(options).unwrap();
     let mut before: Option<Array3<f32>> = None;
     let mut pushes = Vec::new();
@@ -301,7 +302,7 @@ fn gradient_steps_have_the_length_each_reading_gives_them() {
 
 #[test]
 fn a_function_guides_as_well_as_a_network() {
-    let pipeline = pipeline().with_guide(Box::new(action_guide()));
+    let pipeline = pipeline().with_guide(Box::new(FnGuide(push_actions)));
     // With the gradient on to the end, the values before the last gradient step have seen the one before it: 16 actions
     // of gradient 1 at a length of scale · weight, weight at least 1.
     let best = |scale: f32| {
@@ -508,7 +509,7 @@ fn bad_options_are_refused_by_name() {
 #[test]
 fn a_scale_that_blows_up_is_told() {
     let error = pipeline()
-        .with_guide(Box::new(action_guide()))
+        .with_guide(Box::new(FnGuide(push_actions)))
         .plan(
             ArrayView1::from(&OBSERVATION),
             PlanOptions {

@@ -8,9 +8,9 @@ use ndarray::{ArrayD, ArrayView1};
 /// The last bit or two of float32: measured 3e-7 at most where the predicted original is not a large difference.
 const TOLERANCE: f64 = 1e-6;
 /// Betas that are rescaled to a zero signal at the end are differences of square roots whose last bit depends on PyTorch's
-/// build. Relative to the largest beta they differ by 5.4e-6 at most (diffplan-schedulers, `betas`), and so does what is
-/// computed from them.
-const RESCALED: f64 = 1e-5;
+/// build. Relative to the largest beta they differ by 5.4e-6 at most (diffplan-schedulers, `betas`), and what is computed
+/// from them by a little more: measured 1.2e-5.
+const RESCALED: f64 = 5e-5;
 
 pub(super) fn check(case: &Case, report: &mut Report) -> Result<(), CaseError> {
     match case.text("class")? {

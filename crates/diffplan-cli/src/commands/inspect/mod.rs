@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::settings;
 use crate::{json, output};
 use diffplan_data::Normalizers;
-use diffplan_pipelines::{PlanOptions, PlanningConfig, ValueGuidedPipeline};
+use diffplan_pipelines::{PlanOptions, PlanningConfig, ValueGuidedPipeline, check_model_index};
 use diffplan_schedulers::{DdpmConfig, DdpmScheduler};
 use parts::{Network, NormalizerReport};
 use serde::Serialize;
@@ -20,7 +20,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Serialize)]
 struct Report {
     checkpoint: PathBuf,
-    model_index: Option<String>,
+    /// Whether there is one; diffusers needs it, diffplan does not.
+    model_index: Option<bool>,
     unet: Option<Network>,
     value_function: Option<Network>,
     /// Those that both networks can take.
@@ -72,8 +73,7 @@ impl Report {
             problems: Vec::new(),
             lines: Vec::new(),
         };
-        let index = parts::model_index(&folder.join("model_index.json"));
-        report.model_index = report.part("model_index", index).flatten();
+        report.model_index = report.part("model_index", check_model_index(folder));
         let unet = report.part("unet", parts::unet(&folder.join("unet")));
         let value_function = report.part("value_function", parts::value_function(&folder.join("value_function")));
         let scheduler = report.part("scheduler", DdpmScheduler::from_pretrained(folder.join("scheduler")));

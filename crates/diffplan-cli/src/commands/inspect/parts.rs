@@ -7,7 +7,6 @@ use diffplan_models::{UNet1dModel, count_params};
 use diffplan_pipelines::{PlanningConfig, ValueNetwork};
 use diffplan_schedulers::{DdpmConfig, DdpmScheduler};
 use serde::Serialize;
-use serde_json::{Map, Value};
 use std::fmt::Debug;
 use std::path::Path;
 
@@ -183,22 +182,6 @@ impl Statistics {
             Self::ScalarGaussian { mean, std } => format!("one gaussian for all, mean {mean:.4}, std {std:.4}"),
             Self::Other { description } => description.clone(),
         }
-    }
-}
-
-/// The pipeline's class, where there is a `model_index.json`.
-pub(super) fn model_index(path: &Path) -> std::result::Result<Option<String>, String> {
-    const EXPECTED: &str = "ValueGuidedRLPipeline";
-    if !path.exists() {
-        return Ok(None);
-    }
-    let in_file = |reason: String| format!("{}: {reason}", path.display());
-    let text = std::fs::read_to_string(path).map_err(|e| in_file(e.to_string()))?;
-    let index: Map<String, Value> = serde_json::from_str(&text).map_err(|e| in_file(e.to_string()))?;
-    match index.get("_class_name") {
-        Some(Value::String(name)) if name == EXPECTED => Ok(Some(name.clone())),
-        Some(other) => Err(in_file(format!("`_class_name` is {other}, expected {EXPECTED:?}"))),
-        None => Err(in_file(format!("`_class_name` is missing, expected {EXPECTED:?}"))),
     }
 }
 

@@ -171,6 +171,8 @@ fn draw_panel(scene: &Scene, panel: &Panel, area: &Area, with_x_axis: bool) -> D
     let end = scene.steps as f64;
     // Room at both ends, so that no plan begins on the axis and no line ends at the border.
     let time = -0.012 * end..1.005 * end;
+    let range = panel.range();
+    let span = range.end - range.start;
     let mut chart = ChartBuilder::on(area)
         .margin_left(px(26))
         .margin_right(px(30))
@@ -178,7 +180,7 @@ fn draw_panel(scene: &Scene, panel: &Panel, area: &Area, with_x_axis: bool) -> D
         .margin_bottom(px(6))
         .y_label_area_size(px(92))
         .x_label_area_size(if with_x_axis { px(X_AXIS) } else { 0 })
-        .build_cartesian_2d(time, panel.range())?;
+        .build_cartesian_2d(time, range.clone())?;
     let small = text(16, FontStyle::Normal, MUTED, HPos::Center);
     chart
         .configure_mesh()
@@ -189,17 +191,19 @@ fn draw_panel(scene: &Scene, panel: &Panel, area: &Area, with_x_axis: bool) -> D
         .x_labels(11)
         .y_labels(5)
         .label_style(small.clone())
-        .y_label_formatter(&|y| number(*y))
-        .x_label_formatter(&|x| number(*x))
+        .y_label_formatter(&|y| number(*y, span))
+        .x_label_formatter(&|x| number(*x, end))
         .x_desc(if with_x_axis { "step" } else { "" })
         .y_desc(panel.label.as_str())
         .axis_desc_style(text(19, FontStyle::Normal, INK, HPos::Center).transform(FontTransform::None))
         .draw()?;
 
-    let (low, high) = (panel.range().start, panel.range().end);
     for (&step, colour) in scene.moments.iter().zip(COLOURS.iter().cycle()) {
         let x = step as f64;
-        let line = PathElement::new(vec![(x, low), (x, high)], colour.mix(0.35).stroke_width(px(1)));
+        let line = PathElement::new(
+            vec![(x, range.start), (x, range.end)],
+            colour.mix(0.35).stroke_width(px(1)),
+        );
         chart.draw_series([line])?;
     }
     chart.draw_series(LineSeries::new(panel.truth.points(), INK.stroke_width(px(2))))?;
@@ -257,11 +261,21 @@ impl Trace {
     }
 }
 
-/// A number in as few digits as tell it from its neighbours on an axis.
-fn number(value: f64) -> String {
-    let text = format!("{value:.4}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text == "-0" { "0".into() } else { text.into() }
+/// A number in as few digits as tell it from its neighbours on an axis that spans `span`.
+fn number(value: f64, span: f64) -> String {
+    if value.abs() < 1e-6 * span {
+        // What rounding leaves of zero.
+        return "0".into();
+    }
+    let fixed = (1e-3..1e5).contains(&span) && value.abs() < 1e6;
+    let text = if fixed {
+        format!("{value:.5}")
+    } else {
+        format!("{value:.3e}")
+    };
+    let (mantissa, exponent) = text.find('e').map_or((&text[..], ""), |e| text.split_at(e));
+    let mantissa = mantissa.trim_end_matches('0').trim_end_matches('.');
+    format!("{mantissa}{exponent}")
 }
 
 /// The mean of every square of pixels.
@@ -373,8 +387,17 @@ mod tests {
 
     #[test]
     fn numbers_on_axes_are_short() {
-        for (value, text) in [(0.5, "0.5"), (-0.0, "0"), (200.0, "200"), (-1.25, "-1.25"), (1e-9, "0")] {
-            assert_eq!(number(value), text);
+        for (value, span, text) in [
+            (0.5, 2.0, "0.5"),
+            (-1.25, 2.0, "-1.25"),
+            (-1e-17, 2.0, "0"),
+            (200.0, 200.0, "200"),
+            (0.00025, 0.001, "0.00025"),
+            (-2.5e-5, 1e-4, "-2.5e-5"),
+            (1e7, 2e7, "1e7"),
+            (0.0, 1e-9, "0"),
+        ] {
+            assert_eq!(number(value, span), text);
         }
     }
 }
