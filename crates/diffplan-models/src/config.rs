@@ -152,9 +152,9 @@ impl Default for UNet1dConfig {
 /// The groups of every residual block, whatever `norm_num_groups` says, as in diffusers' `Conv1dBlock`.
 pub(crate) const RESIDUAL_GROUPS: usize = 8;
 
-/// A configuration of more is taken for a broken file rather than for a network to find memory for.
+// A configuration of more is taken for a broken file rather than for a network to find memory for.
+const MAX_LAYERS: usize = 256;
 const MAX_FOURIER_DIM: usize = 1 << 16;
-/// As above, for the whole network.
 const MAX_PARAMETERS: usize = 2_000_000_000;
 
 impl UNet1dConfig {
@@ -229,6 +229,10 @@ impl UNet1dConfig {
         if self.up_block_types.len() > levels {
             let reason = format!("{} blocks, expected at most {levels}", self.up_block_types.len());
             return refuse("up_block_types", reason);
+        }
+        if self.layers_per_block > MAX_LAYERS {
+            let reason = format!("{}, expected at most {MAX_LAYERS}", self.layers_per_block);
+            return refuse("layers_per_block", reason);
         }
         if self.parameters_at_least() > MAX_PARAMETERS {
             let reason = format!(
