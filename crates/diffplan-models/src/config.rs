@@ -457,7 +457,7 @@ mod tests {
             (
                 "layers_per_block",
                 json!(1_000_000_000),
-                "more than two billion parameters",
+                "1000000000, expected at most 256",
             ),
             ("norm_num_groups", json!(5), "5, expected a divisor of 32"),
             ("norm_num_groups", json!(0), "0, expected a divisor of 32"),
