@@ -66,8 +66,10 @@ pub enum Error {
         /// How many were needed.
         expected: usize,
     },
-    /// Trajectories became NaN or infinite: the scale is too large, or a network is broken.
-    #[error("the trajectories are no longer finite after timestep {timestep}; a smaller scale (now {scale}) may help")]
+    /// Trajectories or their values became NaN or infinite: the scale is too large, or a network or guide is broken.
+    #[error(
+        "the trajectories or their values are no longer finite after timestep {timestep}; a smaller scale (now {scale}) may help"
+    )]
     Diverged {
         /// Where it was seen.
         timestep: usize,

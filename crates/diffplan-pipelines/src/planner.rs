@@ -237,14 +237,14 @@ impl<'a> Planner<'a> {
             std::mem::swap(&mut run.x, &mut run.prev_sample);
             run.apply_conditions(batch, action_dim);
         }
-        if let Some(&(timestep, _)) = steps.last().filter(|_| !run.x.iter().all(|v| v.is_finite())) {
-            return Err(Error::Diverged {
-                timestep,
-                scale: options.scale,
-            });
-        }
         if options.rescore {
             on_pool(pool, || run.guide.value(run.x.view(), 0, run.values.view_mut()))?;
+        }
+        let finite = run.x.iter().all(|v| v.is_finite());
+        let ranked = !options.ranks() || run.values.iter().all(|v| v.is_finite());
+        if let Some(&(timestep, _)) = steps.last().filter(|_| !(finite && ranked)) {
+            let scale = options.scale;
+            return Err(Error::Diverged { timestep, scale });
         }
         let plans = noise.iter_mut().enumerate();
         plans
