@@ -1,35 +1,81 @@
 //! Which instruction set the kernels use, decided once a process.
 
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
 
-/// An instruction set the kernels have code for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The active one's place in `Isa::ALL`; beyond its end before the first call.
+static ACTIVE: AtomicU8 = AtomicU8::new(u8::MAX);
+
+/// An instruction set the kernels have code for, in rising order of preference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Isa {
-    /// What every machine of the target has.
+    /// What every machine of the target has; products are those of `matrixmultiply`.
     Portable,
     /// x86-64 with 256-bit vectors and fused multiply-add.
     Avx2Fma,
+    /// x86-64 with 512-bit vectors (AVX-512 F, BW, DQ, VL).
+    Avx512,
+    /// The same with products of bfloat16 numbers (AVX-512 BF16).
+    Avx512Bf16,
 }
 
 impl Isa {
-    /// The instruction set this process uses: the best the CPU has, or [`Isa::Portable`] where the environment variable
-    /// `DIFFPLAN_ISA` is `portable`. It is read once, at the first call.
+    const ALL: [Isa; 4] = [Isa::Portable, Isa::Avx2Fma, Isa::Avx512, Isa::Avx512Bf16];
+
+    /// The instruction set this process uses: the best the CPU has, or the one that the environment variable `DIFFPLAN_ISA`
+    /// names (`portable`, `avx2`, `avx512`, `avx512bf16`) if the CPU has it. It is read once, at the first call.
     pub fn active() -> Isa {
-        static ACTIVE: OnceLock<Isa> = OnceLock::new();
-        *ACTIVE.get_or_init(|| match std::env::var("DIFFPLAN_ISA") {
-            Ok(name) if name == Isa::Portable.name() => Isa::Portable,
-            _ => Isa::detect(),
-        })
+        match Isa::ALL.get(usize::from(ACTIVE.load(Ordering::Relaxed))) {
+            Some(&isa) => isa,
+            None => {
+                let forced = std::env::var("DIFFPLAN_ISA").ok();
+                let named = Isa::available().find(|isa| forced.as_deref() == Some(isa.name()));
+                let isa = named.unwrap_or_else(Isa::detect);
+                ACTIVE.store(isa as u8, Ordering::Relaxed);
+                isa
+            }
+        }
+    }
+
+    /// Makes all kernels of this process use this instruction set from now on, for benches that compare them; false, and
+    /// nothing changes, if the CPU does not have it.
+    pub fn make_active(self) -> bool {
+        let available = self.is_available();
+        if available {
+            ACTIVE.store(self as u8, Ordering::Relaxed);
+        }
+        available
     }
 
     /// The best instruction set of this CPU that the kernels have code for.
     pub fn detect() -> Isa {
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            return Isa::Avx2Fma;
+        Isa::available().last().unwrap_or(Isa::Portable)
+    }
+
+    /// The instruction sets of this CPU that the kernels have code for, the best one last.
+    pub fn available() -> impl Iterator<Item = Isa> {
+        Isa::ALL.into_iter().filter(|isa| isa.is_available())
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn is_available(self) -> bool {
+        let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        let avx512 = avx2
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl");
+        match self {
+            Isa::Portable => true,
+            Isa::Avx2Fma => avx2,
+            Isa::Avx512 => avx512,
+            Isa::Avx512Bf16 => avx512 && is_x86_feature_detected!("avx512bf16"),
         }
-        Isa::Portable
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn is_available(self) -> bool {
+        self == Isa::Portable
     }
 
     /// The name used in `DIFFPLAN_ISA` and in reports.
@@ -37,32 +83,48 @@ impl Isa {
         match self {
             Isa::Portable => "portable",
             Isa::Avx2Fma => "avx2",
+            Isa::Avx512 => "avx512",
+            Isa::Avx512Bf16 => "avx512bf16",
         }
     }
 }
 
-/// Defines `$name`, which runs the generic body `$body::<A>` compiled for the active instruction set.
+/// Defines `$name`, which runs the generic body `$body::<S>` compiled for the instruction set that its first argument names.
 ///
-/// The bodies are plain loops over slices, generic over [`Arith`](crate::arith::Arith) and `#[inline(always)]`; compiled
-/// inside a function with the AVX2 features, the compiler turns them into 256-bit code.
+/// Bodies are `#[inline(always)]` and generic over [`Simd`](crate::simd::Simd); inside a function with the target features,
+/// the compiler turns them into code of that width. A body may be unsafe to call; what it asks for is then asked of the
+/// caller of `$name` as well.
 macro_rules! dispatch {
-    ($(#[$doc:meta])* $vis:vis fn $name:ident$(<$G:ident: $Bound:path>)?($($arg:ident: $ty:ty),* $(,)?) => $body:ident) => {
+    ($(#[$doc:meta])* $vis:vis unsafe fn $name:ident$(<$G:ident: $Bound:path>)?($($arg:ident: $ty:ty),* $(,)?) => $body:ident) => {
         $(#[$doc])*
         #[allow(clippy::too_many_arguments)] // a kernel's operands are what they are
-        $vis fn $name$(<$G: $Bound>)?($($arg: $ty),*) {
+        $vis unsafe fn $name$(<$G: $Bound>)?(isa: $crate::Isa, $($arg: $ty),*) {
             #[cfg(target_arch = "x86_64")]
             {
+                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+                #[allow(clippy::too_many_arguments)]
+                unsafe fn avx512$(<$G: $Bound>)?($($arg: $ty),*) {
+                    // SAFETY: what the body asks for is asked of this function's caller; the features are enabled here.
+                    unsafe { $body::<$crate::simd::Avx512 $(, $G)?>($($arg),*) }
+                }
                 #[target_feature(enable = "avx2,fma")]
                 #[allow(clippy::too_many_arguments)]
-                fn wide$(<$G: $Bound>)?($($arg: $ty),*) {
-                    $body::<crate::arith::Fused $(, $G)?>($($arg),*)
+                unsafe fn avx2$(<$G: $Bound>)?($($arg: $ty),*) {
+                    // SAFETY: as above.
+                    unsafe { $body::<$crate::simd::Avx2 $(, $G)?>($($arg),*) }
                 }
-                if crate::Isa::active() == crate::Isa::Avx2Fma {
-                    // SAFETY: `Isa::active` is `Avx2Fma` only where the CPU was found to have both features.
-                    return unsafe { wide$(::<$G>)?($($arg),*) };
+                debug_assert!($crate::Isa::available().any(|other| other == isa));
+                match isa {
+                    // SAFETY: an `Isa` other than `Portable` comes from `Isa::available`, so the CPU has the features.
+                    $crate::Isa::Avx512 | $crate::Isa::Avx512Bf16 => return unsafe { avx512$(::<$G>)?($($arg),*) },
+                    // SAFETY: as above.
+                    $crate::Isa::Avx2Fma => return unsafe { avx2$(::<$G>)?($($arg),*) },
+                    $crate::Isa::Portable => {}
                 }
             }
-            $body::<crate::arith::Portable $(, $G)?>($($arg),*)
+            let _ = isa;
+            // SAFETY: what the body asks for is asked of this function's caller; the portable set needs no feature.
+            unsafe { $body::<$crate::simd::Portable $(, $G)?>($($arg),*) }
         }
     };
 }
@@ -74,8 +136,9 @@ mod tests {
 
     #[test]
     fn the_active_set_is_one_the_cpu_has() {
-        let active = Isa::active();
-        assert!(active == Isa::Portable || active == Isa::detect());
-        assert!(!active.name().is_empty());
+        assert!(Isa::available().any(|isa| isa == Isa::active()));
+        assert_eq!(Isa::available().next(), Some(Isa::Portable));
+        let names: Vec<_> = Isa::available().map(Isa::name).collect();
+        println!("instruction sets of this machine: {names:?}");
     }
 }

@@ -62,6 +62,24 @@ impl<'a> MatRef<'a> {
         }
     }
 
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The number of columns.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Element (i, j).
+    ///
+    /// # Panics
+    /// If it lies beyond the slice.
+    pub fn at(&self, i: usize, j: usize) -> f32 {
+        self.data[i * self.row_stride + j * self.col_stride]
+    }
+
     /// The same numbers, rows as columns.
     pub fn t(self) -> Self {
         Self {

@@ -1,0 +1,452 @@
+//! Sums of products of rows with packed weights: what every layer comes down to.
+//!
+//! > c[i, :] = init + Σ_terms a[term.row + i, :] · b[term.tap]
+//!
+//! The sum over terms and over the inner size is accumulated in registers, tile by tile: with AVX-512 up to 12 rows × 32
+//! columns, with AVX2 up to 6 × 16, activations read as they lie and broadcast, weights streamed from [`Packed`]. A number of
+//! `c` is one chain of fused multiply-adds in the order of the terms, so its bits depend neither on how many rows a call
+//! holds nor on how they are cut into tiles. The portable path hands each term to `matrixmultiply`.
+
+use crate::isa::{Isa, dispatch};
+use crate::packed::Packed;
+use crate::rows::{Rows, RowsMut};
+use crate::simd::{Portable, Simd};
+
+/// One product of a sum: the weights of a tap with the rows from `row` on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Term {
+    /// The row of `a` that meets row 0 of `c`.
+    pub row: usize,
+    /// Which matrix of the packed weights.
+    pub tap: usize,
+}
+
+/// What a sum of products starts from.
+#[derive(Clone, Copy, Debug)]
+pub enum Init<'a> {
+    /// Zero: the old contents of `c` are not read.
+    Zero,
+    /// This number in every row of a column: the old contents of `c` are not read.
+    Bias(&'a [f32]),
+    /// What `c` holds.
+    Accumulate,
+}
+
+/// A panel's worth of [`Init`].
+#[derive(Clone, Copy)]
+pub(crate) enum Start {
+    Zero,
+    /// 32 numbers.
+    Row(*const f32),
+    Accumulate,
+}
+
+/// Terms that are summed without storing in between; more are summed in several turns, with the same bits.
+const TERMS: usize = 8;
+
+/// The product kernel of an instruction set.
+///
+/// # Safety
+/// Of `panel`: the CPU has the instruction set; for every offset `(a, b)` of `terms`, `rows` rows of `depth` numbers lie at
+/// `a_rows + a`, `lda` apart, and `depth` rows of 32 numbers at `weights + b`; `rows` rows of `cols` ≤ 32 numbers lie at `c`,
+/// `ldc` apart, and are the caller's to write.
+pub(crate) trait Product: Simd {
+    #[allow(clippy::too_many_arguments)] // a kernel's operands are what they are
+    unsafe fn panel(
+        depth: usize,
+        rows: usize,
+        cols: usize,
+        a: *const f32,
+        lda: usize,
+        terms: &[(usize, usize)],
+        weights: *const f32,
+        start: Start,
+        c: *mut f32,
+        ldc: usize,
+    );
+}
+
+impl Product for Portable {
+    #[inline(always)]
+    unsafe fn panel(
+        depth: usize,
+        rows: usize,
+        cols: usize,
+        a: *const f32,
+        lda: usize,
+        terms: &[(usize, usize)],
+        weights: *const f32,
+        start: Start,
+        c: *mut f32,
+        ldc: usize,
+    ) {
+        // SAFETY: all that is read and written is what the caller vouches for.
+        unsafe {
+            for i in 0..rows {
+                let row = c.add(i * ldc);
+                match start {
+                    Start::Zero => row.write_bytes(0, cols),
+                    Start::Row(from) => row.copy_from_nonoverlapping(from, cols),
+                    Start::Accumulate => {}
+                }
+            }
+            for &(a_offset, b_offset) in terms {
+                let (a, b) = (a.add(a_offset), weights.add(b_offset));
+                let (lda, ldc) = (lda as isize, ldc as isize);
+                matrixmultiply::sgemm(
+                    rows,
+                    depth,
+                    cols,
+                    1.0,
+                    a,
+                    lda,
+                    1,
+                    b,
+                    Packed::PANEL as isize,
+                    1,
+                    1.0,
+                    c,
+                    ldc,
+                    1,
+                );
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod tiled {
+    use super::{Packed, Product, Start};
+    use crate::simd::{Avx2, Avx512, Simd};
+
+    /// `MR` rows of two vectors: the accumulators stay in registers over all terms.
+    ///
+    /// # Safety
+    /// As [`Product::panel`] with `MR` rows and the columns of two vectors.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments)] // a kernel's operands are what they are
+    unsafe fn tile<S: Simd, const MR: usize>(
+        depth: usize,
+        cols: usize,
+        a: *const f32,
+        lda: usize,
+        terms: &[(usize, usize)],
+        weights: *const f32,
+        start: Start,
+        c: *mut f32,
+        ldc: usize,
+    ) {
+        let mut edge = [0f32; 32];
+        let whole = cols >= 2 * S::LANES;
+        // SAFETY: all that is read and written is what the caller vouches for; a row of fewer columns than two vectors goes
+        // through `edge`, which holds two of any width.
+        unsafe {
+            let mut acc = [[S::splat(0.0); 2]; MR];
+            match start {
+                Start::Zero => {}
+                Start::Row(from) => acc = [[S::load(from), S::load(from.add(S::LANES))]; MR],
+                Start::Accumulate => {
+                    for (r, acc) in acc.iter_mut().enumerate() {
+                        let mut row = c.add(r * ldc).cast_const();
+                        if !whole {
+                            edge.as_mut_ptr().copy_from_nonoverlapping(row, cols);
+                            row = edge.as_ptr();
+                        }
+                        *acc = [S::load(row), S::load(row.add(S::LANES))];
+                    }
+                }
+            }
+            for &(a_offset, b_offset) in terms {
+                let (mut a, mut b) = (a.add(a_offset), weights.add(b_offset));
+                for _ in 0..depth {
+                    let b0 = S::load(b);
+                    let b1 = S::load(b.add(S::LANES));
+                    for (r, acc) in acc.iter_mut().enumerate() {
+                        let x = S::splat(*a.add(r * lda));
+                        acc[0] = S::mul_add(x, b0, acc[0]);
+                        acc[1] = S::mul_add(x, b1, acc[1]);
+                    }
+                    a = a.add(1);
+                    b = b.add(Packed::PANEL);
+                }
+            }
+            for (r, acc) in acc.iter().enumerate() {
+                let row = c.add(r * ldc);
+                if whole {
+                    S::store(row, acc[0]);
+                    S::store(row.add(S::LANES), acc[1]);
+                } else {
+                    S::store(edge.as_mut_ptr(), acc[0]);
+                    S::store(edge.as_mut_ptr().add(S::LANES), acc[1]);
+                    row.copy_from_nonoverlapping(edge.as_ptr(), cols);
+                }
+            }
+        }
+    }
+
+    /// Implements [`Product`] by tiles of up to so many rows.
+    macro_rules! by_tiles {
+        ($isa:ident, $most:literal, $($rows:literal)*) => {
+            impl Product for $isa {
+                #[inline(always)]
+                unsafe fn panel(
+                    depth: usize,
+                    rows: usize,
+                    cols: usize,
+                    a: *const f32,
+                    lda: usize,
+                    terms: &[(usize, usize)],
+                    weights: *const f32,
+                    start: Start,
+                    c: *mut f32,
+                    ldc: usize,
+                ) {
+                    const WIDTH: usize = 2 * <$isa as Simd>::LANES;
+                    // Tiles as even as can be: 32 rows are 11, 11 and 10 rather than 12, 12 and 8.
+                    let tiles = rows.div_ceil($most);
+                    for column in (0..cols).step_by(WIDTH) {
+                        let cols = (cols - column).min(WIDTH);
+                        let mut row = 0;
+                        for i in 0..tiles {
+                            let end = rows * (i + 1) / tiles;
+                            // SAFETY: a part of the rows and columns that the caller vouches for.
+                            unsafe {
+                                let (a, c) = (a.add(row * lda), c.add(row * ldc + column));
+                                let weights = weights.add(column);
+                                let start = match start {
+                                    Start::Row(from) => Start::Row(from.add(column)),
+                                    other => other,
+                                };
+                                match end - row {
+                                    $($rows => tile::<$isa, $rows>(depth, cols, a, lda, terms, weights, start, c, ldc),)*
+                                    _ => unreachable!("a tile has at least one row and at most as many as a kernel takes"),
+                                }
+                            }
+                            row = end;
+                        }
+                    }
+                }
+            }
+        };
+    }
+    by_tiles!(Avx512, 12, 1 2 3 4 5 6 7 8 9 10 11 12);
+    by_tiles!(Avx2, 6, 1 2 3 4 5 6);
+}
+
+/// # Safety
+/// The CPU must have the instruction set; sizes fit, as [`products`] checks.
+#[inline(always)]
+unsafe fn products_body<S: Product>(a: Rows, terms: &[Term], b: &Packed, panels_from: usize, init: Init, c: RowsMut) {
+    let mut c = c;
+    let (rows, cols, ldc, block) = (c.rows(), c.cols(), c.stride(), b.depth() * Packed::PANEL);
+    let mut bias_edge = [0f32; Packed::PANEL];
+    for (panel, column) in (0..cols).step_by(Packed::PANEL).enumerate() {
+        let width = (cols - column).min(Packed::PANEL);
+        let weights = &b.data()[(panels_from + panel) * b.taps() * block..][..b.taps() * block];
+        let mut start = match init {
+            Init::Zero => Start::Zero,
+            Init::Accumulate => Start::Accumulate,
+            Init::Bias(bias) if width == Packed::PANEL => Start::Row(bias[column..].as_ptr()),
+            Init::Bias(bias) => {
+                bias_edge[..width].copy_from_slice(&bias[column..]);
+                Start::Row(bias_edge.as_ptr())
+            }
+        };
+        let mut first = true;
+        let mut chunks = terms.chunks(TERMS);
+        loop {
+            let chunk = chunks.next().unwrap_or(&[]);
+            if chunk.is_empty() && !first {
+                break;
+            }
+            let mut offsets = [(0, 0); TERMS];
+            for (offset, term) in offsets.iter_mut().zip(chunk) {
+                *offset = (term.row * a.stride(), term.tap * block);
+            }
+            // SAFETY: `products` checked that every term's rows are rows of `a`, its tap one of `b`'s, and the columns those
+            // of the panels; `c` is exclusively borrowed, a bias row is 32 numbers.
+            unsafe {
+                S::panel(
+                    b.depth(),
+                    rows,
+                    width,
+                    a.as_ptr(),
+                    a.stride(),
+                    &offsets[..chunk.len()],
+                    weights.as_ptr(),
+                    start,
+                    c.as_mut_ptr().add(column),
+                    ldc,
+                );
+            }
+            first = false;
+            start = Start::Accumulate;
+        }
+    }
+}
+
+dispatch!(unsafe fn products_with(a: Rows, terms: &[Term], b: &Packed, panels_from: usize, init: Init, c: RowsMut) => products_body);
+
+/// c[i, :] = init + Σ_terms a[term.row + i, :] · b[term.tap], over the columns of `b` from panel `panels_from` on, as many as
+/// `c` has; see the module's text.
+///
+/// # Panics
+/// If a size does not fit.
+pub fn products(a: Rows, terms: &[Term], b: &Packed, panels_from: usize, init: Init, c: RowsMut) {
+    products_on(Isa::active(), a, terms, b, panels_from, init, c);
+}
+
+pub(crate) fn products_on(isa: Isa, a: Rows, terms: &[Term], b: &Packed, panels_from: usize, init: Init, c: RowsMut) {
+    assert_eq!(a.cols(), b.depth(), "inner size");
+    assert!(
+        c.cols() <= b.cols().saturating_sub(panels_from * Packed::PANEL),
+        "columns of the output"
+    );
+    assert!(
+        terms
+            .iter()
+            .all(|term| term.row + c.rows() <= a.rows() && term.tap < b.taps()),
+        "a term beyond the rows or the taps"
+    );
+    if let Init::Bias(bias) = init {
+        assert_eq!(bias.len(), c.cols(), "numbers of a bias");
+    }
+    if c.rows() == 0 || c.cols() == 0 {
+        return;
+    }
+    // SAFETY: the sizes were checked; `isa` is an available one.
+    unsafe { products_with(isa, a, terms, b, panels_from, init, c) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matmul::MatRef;
+    use crate::testing::{assert_close, numbers};
+
+    /// Sizes that straddle every tile's edge: 1 to 40 rows, columns around 16, 32 and 64, depths with nothing in common.
+    #[test]
+    fn sums_of_products_agree_with_the_slow_twin_on_every_instruction_set() {
+        for isa in Isa::available() {
+            for rows in (1..=14).chain([23, 24, 25, 37]) {
+                for (depth, cols) in [(1, 1), (7, 15), (32, 16), (5, 17), (40, 31), (3, 32), (9, 33), (17, 70)] {
+                    for (count, init) in [(0, 0), (1, 0), (2, 1), (5, 2), (9, 1), (17, 2)] {
+                        check(isa, rows, depth, cols, count, init);
+                    }
+                }
+            }
+        }
+    }
+
+    fn check(isa: Isa, rows: usize, depth: usize, cols: usize, count: usize, init: usize) {
+        let (taps, a_rows) = (3, rows + 4);
+        let a = numbers(a_rows * depth, 1);
+        let matrices: Vec<_> = (0..taps).map(|t| numbers(depth * cols, 2 + t as u32)).collect();
+        let mut b = Packed::zeros(taps, depth, cols);
+        for (tap, matrix) in matrices.iter().enumerate() {
+            b.set(tap, MatRef::row_major(matrix, depth, cols));
+        }
+        let terms: Vec<_> = (0..count)
+            .map(|i| Term {
+                row: i % 5,
+                tap: (i * 2) % taps,
+            })
+            .collect();
+        let bias = numbers(cols, 9);
+        let old = numbers(rows * (cols + 1), 10);
+        // A column to the right of every row must stay; what is overwritten must not be read.
+        let mut c = if init == 2 {
+            old.clone()
+        } else {
+            vec![f32::NAN; old.len()]
+        };
+        c.iter_mut().skip(cols).step_by(cols + 1).for_each(|gap| *gap = 42.0);
+        let init_by = match init {
+            0 => Init::Zero,
+            1 => Init::Bias(&bias),
+            _ => Init::Accumulate,
+        };
+        let whole = RowsMut::new(&mut c, cols + 1).split_columns(cols).0;
+        products_on(isa, Rows::new(&a, depth), &terms, &b, 0, init_by, whole);
+        let expected: Vec<f64> = (0..rows * cols)
+            .map(|at| {
+                let (i, j) = (at / cols, at % cols);
+                let start = [0.0, bias[j], old[i * (cols + 1) + j]][init];
+                let product = |term: &Term| -> f64 {
+                    (0..depth)
+                        .map(|k| f64::from(a[(term.row + i) * depth + k]) * f64::from(matrices[term.tap][k * cols + j]))
+                        .sum()
+                };
+                f64::from(start) + terms.iter().map(product).sum::<f64>()
+            })
+            .collect();
+        let got: Vec<f32> = (0..rows * cols)
+            .map(|at| c[at / cols * (cols + 1) + at % cols])
+            .collect();
+        let name = format!("{} {rows} x {depth} x {cols}, {count} terms, init {init}", isa.name());
+        // Rounding of a chain of `depth · count` products of numbers below 1.
+        assert_close(&name, &got, &expected, 6e-8 * ((depth * count) as f64 + 2.0));
+        assert!(
+            (0..rows).all(|i| c[i * (cols + 1) + cols] == 42.0),
+            "{name}: wrote beyond its columns"
+        );
+    }
+
+    #[test]
+    fn a_row_and_a_panel_have_the_same_bits_alone_and_among_others() {
+        let (rows, depth, cols) = (45, 70, 96);
+        let a = numbers(rows * depth, 3);
+        let matrix = numbers(depth * cols, 4);
+        let mut b = Packed::zeros(1, depth, cols);
+        b.set(0, MatRef::row_major(&matrix, depth, cols));
+        for isa in Isa::available() {
+            let mut whole = vec![f32::NAN; rows * cols];
+            let term = |row| [Term { row, tap: 0 }];
+            products_on(
+                isa,
+                Rows::new(&a, depth),
+                &term(0),
+                &b,
+                0,
+                Init::Zero,
+                RowsMut::new(&mut whole, cols),
+            );
+            let mut parts = vec![f32::NAN; rows * cols];
+            for range in [0..1, 1..4, 4..17, 17..45] {
+                for panel in 0..3 {
+                    let own = RowsMut::new(&mut parts, cols)
+                        .split_columns(panel * 32)
+                        .1
+                        .split_columns(32)
+                        .0;
+                    let own = own.range(range.clone());
+                    products_on(
+                        isa,
+                        Rows::new(&a, depth),
+                        &term(range.start),
+                        &b,
+                        panel,
+                        Init::Zero,
+                        own,
+                    );
+                }
+            }
+            assert!(whole == parts, "{}", isa.name());
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "a term beyond the rows")]
+    fn a_term_beyond_the_rows_is_refused() {
+        let b = Packed::zeros(1, 2, 2);
+        let term = [Term { row: 2, tap: 0 }];
+        products(
+            Rows::new(&[0.0; 6], 2),
+            &term,
+            &b,
+            0,
+            Init::Zero,
+            RowsMut::new(&mut [0.0; 4], 2),
+        );
+    }
+}
