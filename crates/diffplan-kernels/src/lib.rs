@@ -12,7 +12,6 @@
 //! | [`ToomCook`] | convolutions of kernel 5 with fewer multiplications |
 //! | [`add_outer_products`] | gradients of weights |
 //! | [`group_norm`], [`activate`] | normalisation and activation, and their gradients |
-//! | [`matmul`] | products of any strides, where speed does not matter |
 //!
 //! Results of a row never depend on how many rows or columns a call holds, so work may be split over threads without
 //! changing a bit.
@@ -25,7 +24,7 @@
 //! let a = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]; // 2 x 3
 //! let mut c = [f32::NAN; 4];
 //! let term = Term { row: 0, tap: 0 };
-//! products(Rows::new(&a, 3), &[term], &weights, 0, Init::Zero, RowsMut::new(&mut c, 2));
+//! products(Rows::new(&a, 3), 1, &[term], &weights, 0, Init::Zero, RowsMut::new(&mut c, 2));
 //! assert_eq!(c, [4.0, 5.0, 10.0, 11.0]);
 //! ```
 
@@ -34,7 +33,6 @@ mod buffer;
 mod group_norm;
 mod isa;
 mod math;
-mod matmul;
 mod packed;
 mod product;
 mod rows;
@@ -48,8 +46,7 @@ pub use activation::{Activation, activate, activation_grad};
 pub use buffer::Buffer;
 pub use group_norm::{After, GroupNormShape, group_norm, group_norm_grad};
 pub use isa::Isa;
-pub use matmul::{MatMut, MatRef, Write, matmul};
-pub use packed::Packed;
+pub use packed::{MatRef, Packed};
 pub use product::{Init, Term, products};
 pub use rows::{Rows, RowsMut};
 pub use toom_cook::ToomCook;

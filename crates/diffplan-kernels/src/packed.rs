@@ -1,7 +1,60 @@
 //! [`Packed`]: weights in the order in which the product kernels read them.
 
 use crate::buffer::Buffer;
-use crate::matmul::MatRef;
+
+/// A matrix to pack: `rows x cols` numbers of a slice, with a stride an axis.
+#[derive(Clone, Copy, Debug)]
+pub struct MatRef<'a> {
+    data: &'a [f32],
+    rows: usize,
+    cols: usize,
+    row_stride: usize,
+    col_stride: usize,
+}
+
+impl<'a> MatRef<'a> {
+    /// A row-major matrix without gaps.
+    ///
+    /// # Panics
+    /// If `data` has another size.
+    pub fn row_major(data: &'a [f32], rows: usize, cols: usize) -> Self {
+        assert_eq!(data.len(), rows * cols, "size of a matrix");
+        Self {
+            data,
+            rows,
+            cols,
+            row_stride: cols,
+            col_stride: 1,
+        }
+    }
+
+    /// The same numbers, rows as columns.
+    pub fn t(self) -> Self {
+        Self {
+            rows: self.cols,
+            cols: self.rows,
+            row_stride: self.col_stride,
+            col_stride: self.row_stride,
+            data: self.data,
+        }
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The number of columns.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Element (i, j).
+    #[inline]
+    pub(crate) fn at(&self, i: usize, j: usize) -> f32 {
+        self.data[i * self.row_stride + j * self.col_stride]
+    }
+}
 
 /// Several matrices of one size, `taps` × (depth × cols), cut into panels of [`Packed::PANEL`] columns: numbers lie as
 /// `[panel][tap][depth][column of the panel]`, the last panel filled up with zeros. A product then streams through a panel

@@ -1,6 +1,6 @@
 //! Sums of products of rows with packed weights: what every layer comes down to.
 //!
-//! > c[i, :] = init + Σ_terms a[term.row + i, :] · b[term.tap]
+//! > c[i, :] = init + Σ_terms a[term.row + i · step, :] · b[term.tap]
 //!
 //! The sum over terms and over the inner size is accumulated in registers, tile by tile: with AVX-512 up to 12 rows × 32
 //! columns, with AVX2 up to 6 × 16, activations read as they lie and broadcast, weights streamed from [`Packed`]. A number of
@@ -236,7 +236,16 @@ mod tiled {
 /// # Safety
 /// The CPU must have the instruction set; sizes fit, as [`products`] checks.
 #[inline(always)]
-unsafe fn products_body<S: Product>(a: Rows, terms: &[Term], b: &Packed, panels_from: usize, init: Init, c: RowsMut) {
+#[allow(clippy::too_many_arguments)] // a kernel's operands are what they are
+unsafe fn products_body<S: Product>(
+    a: Rows,
+    step: usize,
+    terms: &[Term],
+    b: &Packed,
+    panels_from: usize,
+    init: Init,
+    c: RowsMut,
+) {
     let mut c = c;
     let (rows, cols, ldc, block) = (c.rows(), c.cols(), c.stride(), b.depth() * Packed::PANEL);
     let mut bias_edge = [0f32; Packed::PANEL];
@@ -271,7 +280,7 @@ unsafe fn products_body<S: Product>(a: Rows, terms: &[Term], b: &Packed, panels_
                     rows,
                     width,
                     a.as_ptr(),
-                    a.stride(),
+                    a.stride() * step,
                     &offsets[..chunk.len()],
                     weights.as_ptr(),
                     start,
@@ -285,18 +294,29 @@ unsafe fn products_body<S: Product>(a: Rows, terms: &[Term], b: &Packed, panels_
     }
 }
 
-dispatch!(unsafe fn products_with(a: Rows, terms: &[Term], b: &Packed, panels_from: usize, init: Init, c: RowsMut) => products_body);
+dispatch!(unsafe fn products_with(a: Rows, step: usize, terms: &[Term], b: &Packed, panels_from: usize, init: Init, c: RowsMut) => products_body);
 
-/// c[i, :] = init + Σ_terms a[term.row + i, :] · b[term.tap], over the columns of `b` from panel `panels_from` on, as many as
+/// c[i, :] = init + Σ_terms a[term.row + i · step, :] · b[term.tap], over the columns of `b` from panel `panels_from` on, as many as
 /// `c` has; see the module's text.
 ///
 /// # Panics
 /// If a size does not fit.
-pub fn products(a: Rows, terms: &[Term], b: &Packed, panels_from: usize, init: Init, c: RowsMut) {
-    products_on(Isa::active(), a, terms, b, panels_from, init, c);
+#[allow(clippy::too_many_arguments)] // a kernel's operands are what they are
+pub fn products(a: Rows, step: usize, terms: &[Term], b: &Packed, panels_from: usize, init: Init, c: RowsMut) {
+    products_on(Isa::active(), a, step, terms, b, panels_from, init, c);
 }
 
-pub(crate) fn products_on(isa: Isa, a: Rows, terms: &[Term], b: &Packed, panels_from: usize, init: Init, c: RowsMut) {
+#[allow(clippy::too_many_arguments)] // a kernel's operands are what they are
+pub(crate) fn products_on(
+    isa: Isa,
+    a: Rows,
+    step: usize,
+    terms: &[Term],
+    b: &Packed,
+    panels_from: usize,
+    init: Init,
+    c: RowsMut,
+) {
     assert_eq!(a.cols(), b.depth(), "inner size");
     assert!(
         c.cols() <= b.cols().saturating_sub(panels_from * Packed::PANEL),
@@ -305,7 +325,7 @@ pub(crate) fn products_on(isa: Isa, a: Rows, terms: &[Term], b: &Packed, panels_
     assert!(
         terms
             .iter()
-            .all(|term| term.row + c.rows() <= a.rows() && term.tap < b.taps()),
+            .all(|term| term.row + c.rows().saturating_sub(1) * step < a.rows().max(1) && term.tap < b.taps()),
         "a term beyond the rows or the taps"
     );
     if let Init::Bias(bias) = init {
@@ -315,13 +335,13 @@ pub(crate) fn products_on(isa: Isa, a: Rows, terms: &[Term], b: &Packed, panels_
         return;
     }
     // SAFETY: the sizes were checked; `isa` is an available one.
-    unsafe { products_with(isa, a, terms, b, panels_from, init, c) };
+    unsafe { products_with(isa, a, step, terms, b, panels_from, init, c) };
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matmul::MatRef;
+    use crate::packed::MatRef;
     use crate::testing::{assert_close, numbers};
 
     /// Sizes that straddle every tile's edge: 1 to 40 rows, columns around 16, 32 and 64, depths with nothing in common.
@@ -331,15 +351,16 @@ mod tests {
             for rows in (1..=14).chain([23, 24, 25, 37]) {
                 for (depth, cols) in [(1, 1), (7, 15), (32, 16), (5, 17), (40, 31), (3, 32), (9, 33), (17, 70)] {
                     for (count, init) in [(0, 0), (1, 0), (2, 1), (5, 2), (9, 1), (17, 2)] {
-                        check(isa, rows, depth, cols, count, init);
+                        check(isa, rows, 1 + rows % 3, depth, cols, count, init);
                     }
                 }
             }
         }
     }
 
-    fn check(isa: Isa, rows: usize, depth: usize, cols: usize, count: usize, init: usize) {
-        let (taps, a_rows) = (3, rows + 4);
+    #[allow(clippy::too_many_arguments)] // a row of the table
+    fn check(isa: Isa, rows: usize, step: usize, depth: usize, cols: usize, count: usize, init: usize) {
+        let (taps, a_rows) = (3, rows * step + 4);
         let a = numbers(a_rows * depth, 1);
         let matrices: Vec<_> = (0..taps).map(|t| numbers(depth * cols, 2 + t as u32)).collect();
         let mut b = Packed::zeros(taps, depth, cols);
@@ -367,14 +388,17 @@ mod tests {
             _ => Init::Accumulate,
         };
         let whole = RowsMut::new(&mut c, cols + 1).split_columns(cols).0;
-        products_on(isa, Rows::new(&a, depth), &terms, &b, 0, init_by, whole);
+        products_on(isa, Rows::new(&a, depth), step, &terms, &b, 0, init_by, whole);
         let expected: Vec<f64> = (0..rows * cols)
             .map(|at| {
                 let (i, j) = (at / cols, at % cols);
                 let start = [0.0, bias[j], old[i * (cols + 1) + j]][init];
                 let product = |term: &Term| -> f64 {
                     (0..depth)
-                        .map(|k| f64::from(a[(term.row + i) * depth + k]) * f64::from(matrices[term.tap][k * cols + j]))
+                        .map(|k| {
+                            f64::from(a[(term.row + i * step) * depth + k])
+                                * f64::from(matrices[term.tap][k * cols + j])
+                        })
                         .sum()
                 };
                 f64::from(start) + terms.iter().map(product).sum::<f64>()
@@ -383,9 +407,12 @@ mod tests {
         let got: Vec<f32> = (0..rows * cols)
             .map(|at| c[at / cols * (cols + 1) + at % cols])
             .collect();
-        let name = format!("{} {rows} x {depth} x {cols}, {count} terms, init {init}", isa.name());
-        // Rounding of a chain of `depth · count` products of numbers below 1.
-        assert_close(&name, &got, &expected, 6e-8 * ((depth * count) as f64 + 2.0));
+        let name = format!(
+            "{} {rows} rows by {step} x {depth} x {cols}, {count} terms, init {init}",
+            isa.name()
+        );
+        // Rounding of a chain of `depth · count` sums, which stay below 20.
+        assert_close(&name, &got, &expected, 2e-7 * ((depth * count) as f64 + 2.0));
         assert!(
             (0..rows).all(|i| c[i * (cols + 1) + cols] == 42.0),
             "{name}: wrote beyond its columns"
@@ -405,6 +432,7 @@ mod tests {
             products_on(
                 isa,
                 Rows::new(&a, depth),
+                1,
                 &term(0),
                 &b,
                 0,
@@ -423,6 +451,7 @@ mod tests {
                     products_on(
                         isa,
                         Rows::new(&a, depth),
+                        1,
                         &term(range.start),
                         &b,
                         panel,
@@ -442,6 +471,7 @@ mod tests {
         let term = [Term { row: 2, tap: 0 }];
         products(
             Rows::new(&[0.0; 6], 2),
+            1,
             &term,
             &b,
             0,

@@ -24,9 +24,8 @@
 
 use crate::buffer::Buffer;
 use crate::isa::{Isa, dispatch};
-use crate::matmul::MatRef;
-use crate::packed::Packed;
-use crate::product::{Product, Start};
+use crate::packed::{MatRef, Packed};
+use crate::product::{Init, Product, Start};
 use crate::rows::RowsMut;
 use crate::simd::Simd;
 
@@ -289,19 +288,19 @@ impl ToomCook {
         }
     }
 
-    /// The convolution's output columns from panel `panels_from` on, as many as `y` has, from combined inputs: `y` = bias + the
-    /// sum, or `y` += the sum without a bias.
+    /// The convolution's output columns from panel `panels_from` on, as many as `y` has, from combined inputs: `y` = `init` +
+    /// the sum.
     ///
     /// # Shapes
     /// `t` as [`combine_inputs`](Self::combine_inputs) makes it; `y` rows (length, batch).
     ///
     /// # Panics
     /// If a size does not fit.
-    pub fn outputs(&self, t: &[f32], batch: usize, panels_from: usize, bias: Option<&[f32]>, y: RowsMut) {
-        self.outputs_on(Isa::active(), t, batch, panels_from, bias, y);
+    pub fn outputs(&self, t: &[f32], batch: usize, panels_from: usize, init: Init, y: RowsMut) {
+        self.outputs_on(Isa::active(), t, batch, panels_from, init, y);
     }
 
-    fn outputs_on(&self, isa: Isa, t: &[f32], batch: usize, panels_from: usize, bias: Option<&[f32]>, y: RowsMut) {
+    fn outputs_on(&self, isa: Isa, t: &[f32], batch: usize, panels_from: usize, init: Init, y: RowsMut) {
         let tile_rows = y.rows() / TILE;
         assert!(
             batch > 0 && y.rows().is_multiple_of(batch) && self.serves(y.rows() / batch),
@@ -316,14 +315,14 @@ impl ToomCook {
             y.cols() <= self.weights.cols().saturating_sub(panels_from * Packed::PANEL),
             "columns of the output"
         );
-        if let Some(bias) = bias {
+        if let Init::Bias(bias) = init {
             assert_eq!(bias.len(), y.cols(), "numbers of a bias");
         }
         // SAFETY: the sizes were checked; `isa` is an available one.
         unsafe {
             match self.form {
-                Form::Whole => outputs_with::<Whole>(isa, &self.weights, t, batch, panels_from, bias, y),
-                Form::Tiles => outputs_with::<Tiles>(isa, &self.weights, t, batch, panels_from, bias, y),
+                Form::Whole => outputs_with::<Whole>(isa, &self.weights, t, batch, panels_from, init, y),
+                Form::Tiles => outputs_with::<Tiles>(isa, &self.weights, t, batch, panels_from, init, y),
             }
         }
     }
@@ -377,11 +376,13 @@ unsafe fn outputs_body<S: Product, T: Tile>(
     t: &[f32],
     batch: usize,
     panels_from: usize,
-    bias: Option<&[f32]>,
+    init: Init,
     y: RowsMut,
 ) {
     #[repr(align(64))]
-    struct Products([[f32; ROWS * Packed::PANEL]; MOST]);
+    struct Products {
+        _numbers: [[f32; ROWS * Packed::PANEL]; MOST],
+    }
     let mut y = y;
     let (depth, cols, stride, tile_rows) = (weights.depth(), y.cols(), y.stride(), y.rows() / TILE);
     let (plane, block) = (tile_rows * depth, depth * Packed::PANEL);
@@ -389,8 +390,9 @@ unsafe fn outputs_body<S: Product, T: Tile>(
     for (panel, column) in (0..cols).step_by(Packed::PANEL).enumerate() {
         let width = (cols - column).min(Packed::PANEL);
         let panel_weights = &weights.data()[(panels_from + panel) * T::PRODUCTS * block..][..T::PRODUCTS * block];
+        let accumulate = matches!(init, Init::Accumulate);
         let mut bias_row = [0f32; Packed::PANEL];
-        if let Some(bias) = bias {
+        if let Init::Bias(bias) = init {
             bias_row[..width].copy_from_slice(&bias[column..][..width]);
         }
         for first in (0..tile_rows).step_by(ROWS) {
@@ -434,12 +436,12 @@ unsafe fn outputs_body<S: Product, T: Tile>(
                                 .add(((TILE * tile + p) * batch + sample) * stride + column + at);
                             let count = (width - at).min(S::LANES);
                             let mut edge = [0f32; 16];
-                            if bias.is_some() && count == S::LANES {
+                            if !accumulate && count == S::LANES {
                                 S::store(to, S::add(output, old));
                             } else if count == S::LANES {
                                 S::store(to, S::add(output, S::load(to.cast_const())));
                             } else {
-                                if bias.is_none() {
+                                if accumulate {
                                     edge.as_mut_ptr().copy_from_nonoverlapping(to, count);
                                     S::store(edge.as_mut_ptr(), S::add(output, S::load(edge.as_ptr())));
                                 } else {
@@ -457,7 +459,7 @@ unsafe fn outputs_body<S: Product, T: Tile>(
 
 dispatch!(unsafe fn inputs_with<T: Tile>(x: &[f32], len: usize, t: &mut [f32]) => inputs_body);
 dispatch!(unsafe fn outputs_with<T: Tile>(
-    weights: &Packed, t: &[f32], batch: usize, panels_from: usize, bias: Option<&[f32]>, y: RowsMut,
+    weights: &Packed, t: &[f32], batch: usize, panels_from: usize, init: Init, y: RowsMut,
 ) => outputs_body);
 
 #[cfg(test)]
@@ -502,14 +504,8 @@ mod tests {
             } else {
                 old.clone()
             };
-            layer.outputs_on(
-                isa,
-                &t,
-                batch,
-                0,
-                with_bias.then_some(&bias),
-                RowsMut::new(&mut y, cols),
-            );
+            let init = if with_bias { Init::Bias(&bias) } else { Init::Accumulate };
+            layer.outputs_on(isa, &t, batch, 0, init, RowsMut::new(&mut y, cols));
             let start = |i: usize| f64::from(if with_bias { bias[i % cols] } else { old[i] });
             let expected: Vec<f64> = expected.iter().enumerate().map(|(i, y)| y + start(i)).collect();
             let name = format!("{} {len} x {batch} x {depth} to {cols}", isa.name());
@@ -549,15 +545,15 @@ mod tests {
                 let mut t = Buffer::default();
                 let mut whole = vec![f32::NAN; len * batch * cols];
                 layer.combine_inputs_on(isa, &x, len, &mut t);
-                layer.outputs_on(isa, &t, batch, 0, Some(&bias), RowsMut::new(&mut whole, cols));
+                layer.outputs_on(isa, &t, batch, 0, Init::Bias(&bias), RowsMut::new(&mut whole, cols));
                 let sample = 23;
                 let own = |l: usize| &x[(l * batch + sample) * depth..][..depth];
                 let alone: Vec<f32> = (0..len).flat_map(|l| own(l).to_vec()).collect();
                 layer.combine_inputs_on(isa, &alone, len, &mut t);
                 let mut y = vec![f32::NAN; len * cols];
                 let (left, right) = RowsMut::new(&mut y, cols).split_columns(32);
-                layer.outputs_on(isa, &t, 1, 1, Some(&bias[32..]), right);
-                layer.outputs_on(isa, &t, 1, 0, Some(&bias[..32]), left);
+                layer.outputs_on(isa, &t, 1, 1, Init::Bias(&bias[32..]), right);
+                layer.outputs_on(isa, &t, 1, 0, Init::Bias(&bias[..32]), left);
                 for l in 0..len {
                     assert!(
                         y[l * cols..][..cols] == whole[(l * batch + sample) * cols..][..cols],
@@ -583,7 +579,7 @@ mod tests {
                 let mut t = Buffer::default();
                 layer.combine_inputs_on(isa, &x, len, &mut t);
                 let mut y = vec![f32::NAN; len * batch * cols];
-                layer.outputs_on(isa, &t, batch, 0, Some(&[0.0; 32]), RowsMut::new(&mut y, cols));
+                layer.outputs_on(isa, &t, batch, 0, Init::Zero, RowsMut::new(&mut y, cols));
                 let error = y
                     .iter()
                     .zip(&expected)

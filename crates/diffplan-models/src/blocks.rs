@@ -17,7 +17,7 @@ pub(crate) use stages::{
 };
 
 use crate::time::{TimeGrad, TimeRows};
-use diffplan_nn::Signal;
+use diffplan_nn::{Exec, Signal};
 
 /// Which gradients a forward pass prepares for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +28,10 @@ pub(crate) enum Keep {
     AllGrads,
 }
 
-/// Buffers that hold nothing between two blocks.
+/// How layers are executed, and buffers that hold nothing between two blocks.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
+    pub(crate) exec: Exec,
     /// Where a block's output is built before it takes the input's place.
     out: Signal,
     /// Between the two convolutions of a residual block; the gradient there.

@@ -246,7 +246,7 @@ impl UNet1dModel {
             block.forward(x, skip, saved.as_mut().map(|s| &mut s.up[i]), &mut run);
         }
         if let (Some(block), Some(out)) = (&self.out_block, out) {
-            block.forward(x, &run.time, out);
+            block.forward(x, &run.time, out, &mut run.scratch.exec);
         }
     }
 

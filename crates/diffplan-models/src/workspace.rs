@@ -2,35 +2,52 @@
 
 use crate::blocks::{Keep, MidSaved, OutSaved, Scratch, StageSaved};
 use crate::unet::UNet1dModel;
-use diffplan_nn::Signal;
+use diffplan_nn::{Algorithm, Signal};
 
-/// The buffers of forward and backward passes, and over how many threads a batch is split.
+/// The buffers of forward and backward passes, over how many threads they run, and by which algorithm.
 ///
 /// Made once and used for every call of one model; buffers grow to the largest batch and horizon seen. Threads are those of
-/// the rayon pool that the call runs in.
+/// the rayon pool that the call runs in: a batch is split between them, each taking its samples through the whole network;
+/// where there are too few samples for that, they share out the channels of each layer.
 #[derive(Debug, Default)]
 pub struct Workspace {
     threads: usize,
+    algorithm: Algorithm,
     pub(crate) chunks: Vec<Chunk>,
 }
 
+/// Fewer samples than this are not worth reading a network's weights for once more.
+const SAMPLES_A_PART: usize = 8;
+
 impl Workspace {
-    /// Buffers for batches split into at most `threads` parts; 1 (or 0) keeps everything on the calling thread.
+    /// Buffers for passes on at most `threads` threads; 1 (or 0) keeps everything on the calling one.
     pub fn new(threads: usize) -> Self {
         Self {
             threads: threads.max(1),
-            chunks: Vec::new(),
+            ..Self::default()
         }
+    }
+
+    /// The same with another algorithm for convolutions, which changes results by rounding.
+    #[must_use]
+    pub fn algorithm(self, algorithm: Algorithm) -> Self {
+        Self { algorithm, ..self }
     }
 
     /// A set of buffers for each part of a batch, and the samples in a part (fewer in the last).
     pub(crate) fn parts(&mut self, model: &UNet1dModel, batch: usize) -> (&mut [Chunk], usize) {
-        let per_part = batch.div_ceil(self.threads.max(1)).max(1);
+        let threads = self.threads.max(1);
+        let per_part = batch.div_ceil((batch / SAMPLES_A_PART).clamp(1, threads)).max(1);
         let parts = batch.div_ceil(per_part).max(1);
         while self.chunks.len() < parts {
             self.chunks.push(Chunk::new(model));
         }
-        (&mut self.chunks[..parts], per_part)
+        let chunks = &mut self.chunks[..parts];
+        for chunk in &mut *chunks {
+            chunk.scratch.exec.threads = threads.div_ceil(parts);
+            chunk.scratch.exec.algorithm = self.algorithm;
+        }
+        (chunks, per_part)
     }
 }
 

@@ -1,16 +1,18 @@
 //! [`Conv1d`] and [`ConvTranspose1d`], with PyTorch's parameters and meaning; the arithmetic is that of `taps.rs`.
 
+use crate::exec::Exec;
 use crate::params::{Params, Path, visit_leaf, visit_leaf_mut};
 use crate::signal::Signal;
-use crate::taps::Taps;
-use ndarray::{Array1, Array3, ArrayViewD, ArrayViewMutD};
+use crate::taps::{Direction, Taps};
+use diffplan_kernels::Init;
+use ndarray::{Array1, ArrayView3, ArrayViewD, ArrayViewMut3, ArrayViewMutD};
 use ndarray_rand::rand::RngCore;
 use ndarray_rand::rand_distr::{Distribution, Uniform};
 
 /// 1D convolution: `y[o, p] = bias[o] + Σ_{i,k} weight[o, i, k] · x[i, p·stride + k − padding]`, as `torch.nn.Conv1d`.
 #[derive(Clone, Debug)]
 pub struct Conv1d {
-    taps: Taps,
+    pub(crate) taps: Taps,
     bias: Option<Array1<f32>>,
 }
 
@@ -48,12 +50,12 @@ macro_rules! shared {
             }
 
             /// The weight in PyTorch's layout.
-            pub fn weight(&self) -> &Array3<f32> {
+            pub fn weight(&self) -> ArrayView3<'_, f32> {
                 self.taps.weight()
             }
 
             /// The weight in PyTorch's layout, to be changed.
-            pub fn weight_mut(&mut self) -> &mut Array3<f32> {
+            pub fn weight_mut(&mut self) -> ArrayViewMut3<'_, f32> {
                 self.taps.weight_mut()
             }
 
@@ -65,6 +67,11 @@ macro_rules! shared {
             /// The bias (out channels), to be changed.
             pub fn bias_mut(&mut self) -> Option<&mut Array1<f32>> {
                 self.bias.as_mut()
+            }
+
+            /// What the output starts from.
+            pub(crate) fn start(&self) -> Init<'_> {
+                bias_or_zero(self.bias())
             }
 
             /// The gradient of the bias, accumulated into `grad`, a layer of the same shape; nothing without a bias.
@@ -80,14 +87,16 @@ macro_rules! shared {
 
         impl Params for $layer {
             fn visit<'a>(&'a self, path: &mut Path, f: &mut dyn FnMut(&str, ArrayViewD<'a, f32>)) {
-                visit_leaf(self.taps.weight(), "weight", path, f);
+                path.within("weight", |path| f(path.as_str(), self.taps.weight().into_dyn()));
                 if let Some(bias) = &self.bias {
                     visit_leaf(bias, "bias", path, f);
                 }
             }
 
             fn visit_mut<'a>(&'a mut self, path: &mut Path, f: &mut dyn FnMut(&str, ArrayViewMutD<'a, f32>)) {
-                visit_leaf_mut(self.taps.weight_mut(), "weight", path, f);
+                path.within("weight", |path| {
+                    f(path.as_str(), self.taps.weight_mut().into_dyn())
+                });
                 if let Some(bias) = &mut self.bias {
                     visit_leaf_mut(bias, "bias", path, f);
                 }
@@ -97,7 +106,11 @@ macro_rules! shared {
             fn init(&mut self, rng: &mut dyn RngCore) {
                 let fan_in = self.taps.long_channels() * self.taps.kernel();
                 let uniform = symmetric_uniform(fan_in);
-                self.taps.weight_mut().mapv_inplace(|_| uniform.sample(rng));
+                // In the order of PyTorch's layout, not of memory.
+                self.taps
+                    .weight_mut()
+                    .iter_mut()
+                    .for_each(|w| *w = uniform.sample(rng));
                 if let Some(bias) = &mut self.bias {
                     bias.mapv_inplace(|_| uniform.sample(rng));
                 }
@@ -114,15 +127,11 @@ pub(crate) fn symmetric_uniform(fan_in: usize) -> Uniform<f32> {
     Uniform::new_inclusive(-bound, bound).expect("the bound is finite and positive")
 }
 
-/// `y` takes on a size, every row set to the bias or to zero.
-fn reset_to_bias(y: &mut Signal, len: usize, batch: usize, channels: usize, bias: Option<&Array1<f32>>) {
-    y.reset(len, batch, channels);
+/// What an output starts from: the bias, if there is one.
+fn bias_or_zero(bias: Option<&Array1<f32>>) -> Init<'_> {
     match bias.and_then(|bias| bias.as_slice()) {
-        Some(bias) => y
-            .data_mut()
-            .chunks_exact_mut(channels)
-            .for_each(|row| row.copy_from_slice(bias)),
-        None => y.data_mut().fill(0.0),
+        Some(bias) => Init::Bias(bias),
+        None => Init::Zero,
     }
 }
 
@@ -160,12 +169,12 @@ impl Conv1d {
     ///
     /// # Panics
     /// If `x` has other channels, or is shorter than the kernel allows.
-    pub fn forward(&self, x: &Signal, y: &mut Signal) {
+    pub fn forward(&self, x: &Signal, y: &mut Signal, exec: &mut Exec) {
         let len = self
             .out_len(x.len())
             .expect("the kernel is longer than the padded input");
-        reset_to_bias(y, len, x.batch(), self.out_channels(), self.bias());
-        self.taps.accumulate_down(x, y);
+        y.reset(len, x.batch(), self.out_channels());
+        self.taps.apply(Direction::Down, x, self.start(), y, exec);
     }
 
     /// The gradient with respect to the input; `dx` is overwritten.
@@ -175,10 +184,28 @@ impl Conv1d {
     ///
     /// # Panics
     /// If `dy` has another shape than the output.
-    pub fn input_grad(&self, dy: &Signal, len: usize, dx: &mut Signal) {
+    pub fn input_grad(&self, dy: &Signal, len: usize, dx: &mut Signal, exec: &mut Exec) {
         assert_eq!(Some(dy.len()), self.out_len(len), "length of the output's gradient");
-        reset_to_bias(dx, len, dy.batch(), self.in_channels(), None);
-        self.taps.accumulate_up(dy, dx);
+        dx.reset(len, dy.batch(), self.in_channels());
+        self.taps.apply(Direction::Up, dy, Init::Zero, dx, exec);
+    }
+
+    /// The same, added to `dx`, which has the input's shape.
+    ///
+    /// # Panics
+    /// If `dy` or `dx` has another shape.
+    pub fn add_input_grad(&self, dy: &Signal, dx: &mut Signal, exec: &mut Exec) {
+        assert_eq!(
+            Some(dy.len()),
+            self.out_len(dx.len()),
+            "length of the output's gradient"
+        );
+        assert_eq!(
+            (dy.batch(), self.in_channels()),
+            (dx.batch(), dx.channels()),
+            "shape of the input's gradient"
+        );
+        self.taps.apply(Direction::Up, dy, Init::Accumulate, dx, exec);
     }
 
     /// The gradient with respect to the weight, accumulated into `grad`, a layer of the same shape.
@@ -227,10 +254,10 @@ impl ConvTranspose1d {
     ///
     /// # Panics
     /// If `x` has other channels, or nothing is left after the padding is cut off.
-    pub fn forward(&self, x: &Signal, y: &mut Signal) {
+    pub fn forward(&self, x: &Signal, y: &mut Signal, exec: &mut Exec) {
         let len = self.out_len(x.len()).expect("the padding cuts the whole output off");
-        reset_to_bias(y, len, x.batch(), self.out_channels(), self.bias());
-        self.taps.accumulate_up(x, y);
+        y.reset(len, x.batch(), self.out_channels());
+        self.taps.apply(Direction::Up, x, self.start(), y, exec);
     }
 
     /// The gradient with respect to the input; `dx` is overwritten.
@@ -240,10 +267,28 @@ impl ConvTranspose1d {
     ///
     /// # Panics
     /// If `dy` has another shape than the output.
-    pub fn input_grad(&self, dy: &Signal, len: usize, dx: &mut Signal) {
+    pub fn input_grad(&self, dy: &Signal, len: usize, dx: &mut Signal, exec: &mut Exec) {
         assert_eq!(Some(dy.len()), self.out_len(len), "length of the output's gradient");
-        reset_to_bias(dx, len, dy.batch(), self.in_channels(), None);
-        self.taps.accumulate_down(dy, dx);
+        dx.reset(len, dy.batch(), self.in_channels());
+        self.taps.apply(Direction::Down, dy, Init::Zero, dx, exec);
+    }
+
+    /// The same, added to `dx`, which has the input's shape.
+    ///
+    /// # Panics
+    /// If `dy` or `dx` has another shape.
+    pub fn add_input_grad(&self, dy: &Signal, dx: &mut Signal, exec: &mut Exec) {
+        assert_eq!(
+            Some(dy.len()),
+            self.out_len(dx.len()),
+            "length of the output's gradient"
+        );
+        assert_eq!(
+            (dy.batch(), self.in_channels()),
+            (dx.batch(), dx.channels()),
+            "shape of the input's gradient"
+        );
+        self.taps.apply(Direction::Down, dy, Init::Accumulate, dx, exec);
     }
 
     /// The gradient with respect to the weight, accumulated into `grad`, a layer of the same shape.
@@ -261,12 +306,16 @@ impl ConvTranspose1d {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exec::Algorithm;
     use crate::params::zeros_like;
     use crate::testing::{assert_close, cotangent_slope, fill, numbers};
     use ndarray::{Array, Array3};
 
     /// (in, out, kernel, stride, padding, length, bias): odd and even lengths, a kernel longer than the input, one channel.
-    const CASES: [(usize, usize, usize, usize, usize, usize, bool); 12] = [
+    const CASES: [(usize, usize, usize, usize, usize, usize, bool); 15] = [
+        (3, 40, 5, 1, 2, 12, true),
+        (33, 2, 5, 1, 2, 16, false),
+        (2, 3, 9, 1, 4, 10, true),
         (3, 4, 5, 1, 2, 8, true),
         (3, 4, 5, 1, 2, 4, false),
         (2, 5, 5, 1, 2, 1, true),
@@ -331,19 +380,20 @@ mod tests {
     }
 
     macro_rules! check {
-        ($layer:ident, $twin:ident, $case:expr) => {{
+        ($layer:ident, $twin:ident, $case:expr, $batch:expr) => {{
             let (inputs, outputs, kernel, stride, padding, len, with_bias) = $case;
+            let batch: usize = $batch;
             let mut layer = $layer::zeros(inputs, outputs, kernel).stride(stride).padding(padding);
             if !with_bias {
                 layer = layer.no_bias();
             }
             fill(&mut layer, 7);
-            let name = format!("{} {:?}", stringify!($layer), $case);
+            let name = format!("{} {:?} batch {batch}", stringify!($layer), $case);
             let Some(out_len) = layer.out_len(len) else {
                 panic!("{name}: no output")
             };
-            let x = Array::from_shape_vec((BATCH, inputs, len), numbers(BATCH * inputs * len, 1)).unwrap();
-            let dy = Array::from_shape_vec((BATCH, outputs, out_len), numbers(BATCH * outputs * out_len, 2)).unwrap();
+            let x = Array::from_shape_vec((batch, inputs, len), numbers(batch * inputs * len, 1)).unwrap();
+            let dy = Array::from_shape_vec((batch, outputs, out_len), numbers(batch * outputs * out_len, 2)).unwrap();
             let w = layer.weight().mapv(f64::from);
             let bias = layer.bias().map_or(Array1::zeros(outputs), |bias| bias.mapv(f64::from));
             let (x64, dy64) = (x.mapv(f64::from), dy.mapv(f64::from));
@@ -354,23 +404,37 @@ mod tests {
                 signal.data_mut().fill(f32::NAN);
                 signal
             };
-            let mut y = poisoned();
-            layer.forward(&Signal::from_bcl(x.view()), &mut y);
-            assert_close(
-                &name,
-                y.to_bcl().into_dyn().view(),
-                $twin(&x64, &w, &bias, stride, padding).into_dyn().view(),
-            );
-
             let dy = Signal::from_bcl(dy.view());
-            let mut dx = poisoned();
-            layer.input_grad(&dy, len, &mut dx);
-            let slope = cotangent_slope(&x64, &dy64, |x| $twin(x, &w, &bias, stride, padding));
-            assert_close(
-                &format!("{name} dx"),
-                dx.to_bcl().into_dyn().view(),
-                slope.into_dyn().view(),
-            );
+            for algorithm in [Algorithm::ToomCook, Algorithm::Direct] {
+                let name = format!("{name} {algorithm:?}");
+                let mut exec = Exec {
+                    algorithm,
+                    ..Exec::default()
+                };
+                let mut y = poisoned();
+                layer.forward(&Signal::from_bcl(x.view()), &mut y, &mut exec);
+                assert_close(
+                    &name,
+                    y.to_bcl().into_dyn().view(),
+                    $twin(&x64, &w, &bias, stride, padding).into_dyn().view(),
+                );
+
+                let mut dx = poisoned();
+                layer.input_grad(&dy, len, &mut dx, &mut exec);
+                let slope = cotangent_slope(&x64, &dy64, |x| $twin(x, &w, &bias, stride, padding));
+                assert_close(
+                    &format!("{name} dx"),
+                    dx.to_bcl().into_dyn().view(),
+                    slope.view().into_dyn(),
+                );
+
+                layer.add_input_grad(&dy, &mut dx, &mut exec);
+                assert_close(
+                    &format!("{name} dx twice"),
+                    dx.to_bcl().into_dyn().view(),
+                    (slope * 2.0).into_dyn().view(),
+                );
+            }
 
             // Twice, since weight gradients accumulate.
             let mut grad = zeros_like(&layer);
@@ -379,11 +443,7 @@ mod tests {
                 layer.bias_grad(&dy, &mut grad);
             }
             let slope = cotangent_slope(&w, &dy64, |w| $twin(&x64, w, &bias, stride, padding)) * 2.0;
-            assert_close(
-                &format!("{name} dw"),
-                grad.weight().view().into_dyn(),
-                slope.into_dyn().view(),
-            );
+            assert_close(&format!("{name} dw"), grad.weight().into_dyn(), slope.into_dyn().view());
             if with_bias {
                 let slope = cotangent_slope(&bias, &dy64, |bias| $twin(&x64, &w, bias, stride, padding)) * 2.0;
                 let grad = grad.bias().unwrap();
@@ -395,7 +455,8 @@ mod tests {
     #[test]
     fn convolution_and_its_gradients_agree_with_the_slow_twin() {
         for case in CASES {
-            check!(Conv1d, conv_twin, case);
+            check!(Conv1d, conv_twin, case, BATCH);
+            check!(Conv1d, conv_twin, case, 1);
         }
     }
 
@@ -407,7 +468,8 @@ mod tests {
                 .stride(stride)
                 .padding(padding);
             if layer.out_len(len).is_some() {
-                check!(ConvTranspose1d, conv_transpose_twin, case);
+                check!(ConvTranspose1d, conv_transpose_twin, case, BATCH);
+                check!(ConvTranspose1d, conv_transpose_twin, case, 1);
             }
         }
     }
@@ -429,10 +491,10 @@ mod tests {
         let mut conv = Conv1d::zeros(1, 1, 1).no_bias();
         let x = Signal::from_bcl(Array3::ones((1, 1, 1)).view());
         let mut y = Signal::default();
-        conv.forward(&x, &mut y);
+        conv.forward(&x, &mut y, &mut Exec::default());
         assert_eq!(y.data(), [0.0]);
         conv.weight_mut().fill(3.0);
-        conv.forward(&x, &mut y);
+        conv.forward(&x, &mut y, &mut Exec::default());
         assert_eq!(y.data(), [3.0]);
     }
 

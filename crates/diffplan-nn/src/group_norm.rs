@@ -1,8 +1,13 @@
 //! [`GroupNorm`] with the activation that follows it; the equations are those of `diffplan_kernels`' `group_norm`.
 
+use crate::conv::Conv1d;
+use crate::exec::{Exec, over_columns};
 use crate::params::{Params, Path, visit_leaf, visit_leaf_mut};
 use crate::signal::Signal;
-use diffplan_kernels::{Activation, GroupNormShape, group_norm, group_norm_grad};
+use crate::taps::Direction;
+use diffplan_kernels::{
+    Activation, After, Buffer, GroupNormShape, Init, Packed, Rows, RowsMut, group_norm, group_norm_grad,
+};
 use ndarray::{Array1, ArrayViewD, ArrayViewMutD};
 use ndarray_rand::rand::RngCore;
 
@@ -18,14 +23,20 @@ pub struct GroupNorm {
     groups: usize,
 }
 
-/// The input of a [`GroupNorm`], which the forward pass turns into what the gradient reads.
+/// What the gradient of a [`GroupNorm`] reads, if its forward pass was told to keep it.
 #[derive(Clone, Debug, Default)]
 pub struct GroupNormSaved {
-    /// Before the forward pass the layer's input; after it, the input normalised.
-    pub signal: Signal,
-    /// 1/√(var + eps), (batch, groups).
-    inv_std: Vec<f32>,
-    scratch: Vec<f32>,
+    /// The input; normalised, where it was kept.
+    signal: Signal,
+    /// 1/√(var + eps) of every channel's group, (batch, channels).
+    inv_std: Buffer,
+}
+
+impl GroupNormSaved {
+    /// The normalised signal.
+    pub fn signal(&self) -> &Signal {
+        &self.signal
+    }
 }
 
 impl GroupNorm {
@@ -46,45 +57,90 @@ impl GroupNorm {
     }
 
     fn shape(&self, signal: &Signal) -> GroupNormShape {
-        let (len, batch, channels) = signal.shape();
-        assert_eq!(channels, self.weight.len(), "channels");
+        assert_eq!(signal.channels(), self.weight.len(), "channels");
         GroupNormShape {
-            len,
-            batch,
-            channels,
-            groups: self.groups,
+            batch: signal.batch(),
+            group: signal.channels() / self.groups,
         }
     }
 
-    /// `y` = f(normalised · weight + bias) is overwritten; `saved.signal` holds the input before, its normalised self after.
+    /// Channels that can be computed apart from others: whole groups, and whole panels of a convolution's weights.
+    fn unit(&self) -> usize {
+        let group = self.weight.len() / self.groups;
+        if Packed::PANEL.is_multiple_of(group) {
+            Packed::PANEL
+        } else {
+            self.weight.len()
+        }
+    }
+
+    /// A convolution, this normalisation of its output and `f` of that, a unit of channels after another while they are in
+    /// the cache: `y` = f(normalised · weight + bias), or what `after` makes of it.
+    ///
+    /// With `keep`, `saved` becomes what [`backward`](Self::backward) reads.
     ///
     /// # Shapes
-    /// `saved.signal` and `y` (batch, channels, length).
+    /// `x` (batch, the convolution's in channels, length); `y` (batch, channels, its output's length), which it must have
+    /// already where `after` accumulates; rows to add (1 or batch, channels).
     ///
     /// # Panics
-    /// If the channels differ.
-    pub fn forward(&self, f: Activation, saved: &mut GroupNormSaved, y: &mut Signal) {
+    /// If a shape differs.
+    #[allow(clippy::too_many_arguments)] // two layers in one
+    pub fn forward_after(
+        &self,
+        conv: &Conv1d,
+        f: Activation,
+        x: &Signal,
+        saved: &mut GroupNormSaved,
+        keep: bool,
+        y: &mut Signal,
+        after: After,
+        exec: &mut Exec,
+    ) {
+        let (batch, channels) = (x.batch(), conv.out_channels());
+        let len = conv
+            .out_len(x.len())
+            .expect("the kernel is longer than the padded input");
+        saved.signal.reset(len, batch, channels);
         let shape = self.shape(&saved.signal);
-        saved.inv_std.resize(shape.batch * shape.groups, 0.0);
-        saved.scratch.resize(2 * shape.channels, 0.0);
-        y.reset(shape.len, shape.batch, shape.channels);
+        saved.inv_std.resize(batch * channels);
+        if matches!(after, After::Accumulate) {
+            assert_eq!(y.shape(), saved.signal.shape(), "what is accumulated to");
+        } else {
+            y.reset(len, batch, channels);
+        }
         let (gamma, beta) = self.scale_and_shift();
-        let x = saved.signal.data_mut();
-        group_norm(
-            shape,
-            EPS,
-            gamma,
-            beta,
-            f,
-            x,
-            &mut saved.inv_std,
-            &mut saved.scratch,
-            y.data_mut(),
+        let threads = exec.threads;
+        let (start, ready) = (conv.start(), conv.taps.ready(Direction::Down, x, exec));
+        let inv_std = keep.then(|| RowsMut::new(&mut saved.inv_std, channels));
+        let rows = (
+            RowsMut::new(saved.signal.data_mut(), channels),
+            (inv_std, RowsMut::new(y.data_mut(), channels)),
+        );
+        over_columns(
+            threads,
+            self.unit(),
+            0..channels,
+            rows,
+            &|columns, (mut z, (inv_std, y))| {
+                let start = match start {
+                    Init::Bias(bias) => Init::Bias(&bias[columns.clone()]),
+                    other => other,
+                };
+                conv.taps
+                    .columns(Direction::Down, &ready, x, columns.clone(), start, z.reborrow());
+                let after = match after {
+                    After::AddRow(rows) => After::AddRow(rows.columns(columns.clone())),
+                    other => other,
+                };
+                let (gamma, beta) = (&gamma[columns.clone()], &beta[columns]);
+                group_norm(shape, EPS, gamma, beta, f, z, inv_std, y, after);
+            },
         );
     }
 
-    /// The gradient of [`forward`](Self::forward): `dx` is overwritten; those of weight and bias are accumulated into
-    /// `grad`, a layer of the same shape, where one is given.
+    /// The gradient with respect to the normalisation's input: `dx` is overwritten; those of weight and bias are accumulated
+    /// into `grad`, a layer of the same shape, where one is given.
     ///
     /// # Shapes
     /// `dy` and `dx` (batch, channels, length).
@@ -94,31 +150,40 @@ impl GroupNorm {
     pub fn backward(
         &self,
         f: Activation,
-        saved: &mut GroupNormSaved,
+        saved: &GroupNormSaved,
         dy: &Signal,
         dx: &mut Signal,
         grad: Option<&mut Self>,
+        exec: &Exec,
     ) {
-        let shape = self.shape(&saved.signal);
-        dx.reset(shape.len, shape.batch, shape.channels);
+        let (shape, (len, batch, channels)) = (self.shape(&saved.signal), saved.signal.shape());
+        assert_eq!(dy.shape(), saved.signal.shape(), "shape of the output's gradient");
+        dx.reset(len, batch, channels);
         let (gamma, beta) = self.scale_and_shift();
+        let (normalised, inv_std) = (
+            Rows::new(saved.signal.data(), channels),
+            Rows::new(&saved.inv_std, channels),
+        );
+        let dy = Rows::new(dy.data(), channels);
         let grad = grad.map(|grad| {
             let slices = (grad.weight.as_slice_mut(), grad.bias.as_slice_mut());
             (slices.0.expect("a vector"), slices.1.expect("a vector"))
         });
-        let normalised = saved.signal.data();
-        let scratch = &mut saved.scratch;
-        group_norm_grad(
-            shape,
-            gamma,
-            beta,
-            f,
-            normalised,
-            &saved.inv_std,
-            dy.data(),
-            scratch,
-            dx.data_mut(),
-            grad,
+        let outputs = (RowsMut::new(dx.data_mut(), channels), grad);
+        over_columns(
+            exec.threads,
+            self.unit(),
+            0..channels,
+            outputs,
+            &|columns, (dx, grad)| {
+                let (normalised, inv_std, dy) = (
+                    normalised.columns(columns.clone()),
+                    inv_std.columns(columns.clone()),
+                    dy.columns(columns.clone()),
+                );
+                let (gamma, beta) = (&gamma[columns.clone()], &beta[columns]);
+                group_norm_grad(shape, gamma, beta, f, normalised, inv_std, dy, dx, grad);
+            },
         );
     }
 
@@ -185,12 +250,14 @@ mod tests {
             let (x64, dy64) = (x.mapv(f64::from), dy.mapv(f64::from));
             let (w, b) = (layer.weight.mapv(f64::from), layer.bias.mapv(f64::from));
 
-            let mut saved = GroupNormSaved {
-                signal: Signal::from_bcl(x.view()),
-                ..Default::default()
-            };
+            // A convolution that changes nothing.
+            let mut conv = Conv1d::zeros(channels, channels, 1).no_bias();
+            (0..channels).for_each(|c| conv.weight_mut()[[c, c, 0]] = 1.0);
+            let mut saved = GroupNormSaved::default();
             let mut y = Signal::default();
-            layer.forward(Activation::Mish, &mut saved, &mut y);
+            let mut exec = Exec::default();
+            let (f, x) = (Activation::Mish, Signal::from_bcl(x.view()));
+            layer.forward_after(&conv, f, &x, &mut saved, true, &mut y, After::Overwrite, &mut exec);
             assert_close(
                 &name,
                 y.to_bcl().view().into_dyn(),
@@ -199,10 +266,10 @@ mod tests {
 
             let (mut dx, mut grad) = (Signal::default(), zeros_like(&layer));
             let dy = Signal::from_bcl(dy.view());
-            layer.backward(Activation::Mish, &mut saved, &dy, &mut dx, None);
+            layer.backward(f, &saved, &dy, &mut dx, None, &exec);
             let without_weights = dx.clone();
             for _ in 0..2 {
-                layer.backward(Activation::Mish, &mut saved, &dy, &mut dx, Some(&mut grad));
+                layer.backward(f, &saved, &dy, &mut dx, Some(&mut grad), &exec);
             }
             assert_eq!(dx, without_weights);
             let slope = cotangent_slope(&x64, &dy64, |x| twin(x, &w, &b, groups));

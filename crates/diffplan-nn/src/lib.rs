@@ -9,13 +9,14 @@
 //! | part | |
 //! | --- | --- |
 //! | [`Signal`] | a batch of 1D signals, in the memory order the layers work in; to and from ndarray `(batch, channels, length)` |
+//! | [`Exec`] | how layers are executed: the algorithm, the threads, the memory |
 //! | [`Conv1d`], [`ConvTranspose1d`], [`Linear`], [`GroupNorm`] | layers |
 //! | [`Activation`] | Mish, SiLU, GELU, ReLU |
 //! | [`Timesteps`], [`GaussianFourierProjection`], [`TimestepEmbedding`] | diffusion times as vectors |
 //! | [`Params`] | every parameter by its diffusers name; [`safetensors`](mod@safetensors) files in and out |
 //!
 //! ```
-//! use diffplan_nn::{Conv1d, Params, Signal};
+//! use diffplan_nn::{Conv1d, Exec, Params, Signal};
 //! use ndarray::Array3;
 //! use ndarray_rand::rand::{SeedableRng, rngs::StdRng};
 //!
@@ -23,7 +24,7 @@
 //! conv.init(&mut StdRng::seed_from_u64(0));
 //! let x = Signal::from_bcl(Array3::ones((4, 3, 32)).view()); // (batch, channels, length)
 //! let mut y = Signal::default();
-//! conv.forward(&x, &mut y);
+//! conv.forward(&x, &mut y, &mut Exec::default());
 //! assert_eq!(y.to_bcl().dim(), (4, 8, 32));
 //! ```
 
@@ -31,6 +32,7 @@ mod activation;
 mod conv;
 mod embedding;
 mod error;
+mod exec;
 mod files;
 mod group_norm;
 mod linear;
@@ -46,6 +48,7 @@ pub use conv::{Conv1d, ConvTranspose1d};
 pub use diffplan_kernels::Activation;
 pub use embedding::{GaussianFourierProjection, TimestepEmbedding, TimestepEmbeddingSaved, Timesteps};
 pub use error::{Error, ParameterReport, Result};
+pub use exec::{Algorithm, Exec};
 pub use files::write_atomically;
 pub use group_norm::{GroupNorm, GroupNormSaved};
 pub use linear::Linear;

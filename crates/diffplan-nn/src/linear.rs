@@ -2,18 +2,34 @@
 
 use crate::conv::symmetric_uniform;
 use crate::params::{Params, Path, visit_leaf, visit_leaf_mut};
-use diffplan_kernels::{MatMut, MatRef, Write, matmul};
+use diffplan_kernels::{Init, MatRef, Packed, Rows, RowsMut, Term, add_outer_products, products};
 use ndarray::{Array1, Array2, ArrayViewD, ArrayViewMutD};
 use ndarray_rand::rand::RngCore;
 use ndarray_rand::rand_distr::Distribution;
+use std::sync::OnceLock;
 
 /// An affine map of every row; weight (out, in), bias (out).
 ///
 /// Rows are slices in row-major order, `(rows, in)` and `(rows, out)`.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Linear {
     weight: Array2<f32>,
     bias: Array1<f32>,
+    /// Wᵀ and W, packed when first needed.
+    forward: OnceLock<Packed>,
+    backward: OnceLock<Packed>,
+}
+
+impl Clone for Linear {
+    /// Without the packed weights, which a copy makes anew: most copies are gradients, or about to change.
+    fn clone(&self) -> Self {
+        Self {
+            weight: self.weight.clone(),
+            bias: self.bias.clone(),
+            forward: OnceLock::new(),
+            backward: OnceLock::new(),
+        }
+    }
 }
 
 impl Linear {
@@ -22,6 +38,8 @@ impl Linear {
         Self {
             weight: Array2::zeros((out_features, in_features)),
             bias: Array1::zeros(out_features),
+            forward: OnceLock::new(),
+            backward: OnceLock::new(),
         }
     }
 
@@ -70,17 +88,10 @@ impl Linear {
     /// # Panics
     /// If the sizes do not fit.
     pub fn forward(&self, x: &[f32], y: &mut [f32]) {
-        let rows = self.rows(x.len(), y.len());
-        let bias = self.bias.as_slice().expect("a vector");
-        y.chunks_exact_mut(self.out_features())
-            .for_each(|row| row.copy_from_slice(bias));
-        let x = MatRef::row_major(x, rows, self.in_features());
-        matmul(
-            x,
-            self.weight_matrix().t(),
-            Write::Accumulate,
-            MatMut::row_major(y, rows, self.out_features()),
-        );
+        self.rows(x.len(), y.len());
+        let packed = self.forward.get_or_init(|| pack(self.weight_matrix().t()));
+        let bias = Init::Bias(self.bias.as_slice().expect("a vector"));
+        apply(x, packed, bias, y);
     }
 
     /// The gradient with respect to the input; `dx` (rows, in) is overwritten; `dy` is (rows, out).
@@ -88,14 +99,9 @@ impl Linear {
     /// # Panics
     /// If the sizes do not fit.
     pub fn input_grad(&self, dy: &[f32], dx: &mut [f32]) {
-        let rows = self.rows(dx.len(), dy.len());
-        let dy = MatRef::row_major(dy, rows, self.out_features());
-        matmul(
-            dy,
-            self.weight_matrix(),
-            Write::Overwrite,
-            MatMut::row_major(dx, rows, self.in_features()),
-        );
+        self.rows(dx.len(), dy.len());
+        let packed = self.backward.get_or_init(|| pack(self.weight_matrix()));
+        apply(dy, packed, Init::Zero, dx);
     }
 
     /// The gradient with respect to the weight, accumulated into `grad`, a layer of the same shape.
@@ -103,11 +109,14 @@ impl Linear {
     /// # Panics
     /// If the sizes do not fit.
     pub fn weight_grad(&self, x: &[f32], dy: &[f32], grad: &mut Self) {
-        let rows = self.rows(x.len(), dy.len());
+        self.rows(x.len(), dy.len());
         let (outputs, inputs) = self.weight.dim();
         let weight = grad.weight.as_slice_mut().expect("made in standard layout");
-        let (x, dy) = (MatRef::row_major(x, rows, inputs), MatRef::row_major(dy, rows, outputs));
-        matmul(dy.t(), x, Write::Accumulate, MatMut::row_major(weight, outputs, inputs));
+        add_outer_products(
+            Rows::new(dy, outputs),
+            Rows::new(x, inputs),
+            RowsMut::new(weight, inputs),
+        );
     }
 
     /// The gradient with respect to the bias, accumulated into `grad`, a layer of the same shape.
@@ -118,6 +127,17 @@ impl Linear {
     }
 }
 
+fn pack(matrix: MatRef) -> Packed {
+    let mut packed = Packed::zeros(1, matrix.rows(), matrix.cols());
+    packed.set(0, matrix);
+    packed
+}
+
+fn apply(x: &[f32], packed: &Packed, init: Init, y: &mut [f32]) {
+    let (x, y) = (Rows::new(x, packed.depth()), RowsMut::new(y, packed.cols()));
+    products(x, 1, &[Term::default()], packed, 0, init, y);
+}
+
 impl Params for Linear {
     fn visit<'a>(&'a self, path: &mut Path, f: &mut dyn FnMut(&str, ArrayViewD<'a, f32>)) {
         visit_leaf(&self.weight, "weight", path, f);
@@ -125,12 +145,14 @@ impl Params for Linear {
     }
 
     fn visit_mut<'a>(&'a mut self, path: &mut Path, f: &mut dyn FnMut(&str, ArrayViewMutD<'a, f32>)) {
+        (self.forward, self.backward) = Default::default();
         visit_leaf_mut(&mut self.weight, "weight", path, f);
         visit_leaf_mut(&mut self.bias, "bias", path, f);
     }
 
     /// PyTorch's default: uniform in ±1/√in.
     fn init(&mut self, rng: &mut dyn RngCore) {
+        (self.forward, self.backward) = Default::default();
         let uniform = symmetric_uniform(self.in_features());
         self.weight.mapv_inplace(|_| uniform.sample(rng));
         self.bias.mapv_inplace(|_| uniform.sample(rng));

@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn numbers_that_are_not_finite_are_refused_and_change_nothing() {
         let (_folder, path, mut conv) = saved();
-        let before = conv.weight().clone();
+        let before = conv.weight().to_owned();
         conv.bias_mut().unwrap()[1] = f32::NAN;
         conv.weight_mut().fill(7.0);
         save(&conv, &path).unwrap();
@@ -178,7 +178,7 @@ mod tests {
             error.contains("bias has a NaN or infinity, first at element 1"),
             "{error}"
         );
-        assert_eq!(other.weight(), &before);
+        assert_eq!(other.weight(), before);
     }
 
     #[test]

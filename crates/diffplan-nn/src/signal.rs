@@ -4,13 +4,13 @@
 //! product over a contiguous range of rows, and zero padding is simply not multiplied. How the numbers lie is this
 //! crate's own business: callers see ndarray views `(batch, channels, length)`.
 
+use diffplan_kernels::Buffer;
 use ndarray::{Array3, ArrayView3, ArrayViewMut3};
-use std::ops::Range;
 
 /// A batch of 1D signals; see the module's text for the memory order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Signal {
-    data: Vec<f32>,
+    data: Buffer,
     len: usize,
     batch: usize,
     channels: usize,
@@ -20,7 +20,7 @@ impl Signal {
     /// All zeros.
     pub fn zeros(len: usize, batch: usize, channels: usize) -> Self {
         Self {
-            data: vec![0.0; len * batch * channels],
+            data: Buffer::zeros(len * batch * channels),
             len,
             batch,
             channels,
@@ -36,7 +36,7 @@ impl Signal {
 
     /// Takes on a size; the contents are then of no meaning. Allocates only if it was never as large before.
     pub fn reset(&mut self, len: usize, batch: usize, channels: usize) {
-        self.data.resize(len * batch * channels, 0.0);
+        self.data.resize(len * batch * channels);
         (self.len, self.batch, self.channels) = (len, batch, channels);
     }
 
@@ -85,7 +85,7 @@ impl Signal {
     /// If the shapes differ.
     pub fn add(&mut self, other: &Signal) {
         assert_eq!(self.shape(), other.shape());
-        self.data.iter_mut().zip(&other.data).for_each(|(a, b)| *a += b);
+        self.data.iter_mut().zip(other.data.iter()).for_each(|(a, b)| *a += b);
     }
 
     /// Takes on `first` and `second` side by side along the channels: `torch.cat((first, second), dim=1)`.
@@ -124,18 +124,7 @@ impl Signal {
         }
     }
 
-    /// Adds a vector a sample to every position, or one vector to all: `rows` has `batch` or 1 rows of `channels`.
-    ///
-    /// # Panics
-    /// If it has another size.
-    pub fn add_rows(&mut self, rows: &[f32]) {
-        assert!(rows.len() == self.channels || rows.len() == self.channels * self.batch);
-        for position in self.data.chunks_exact_mut(rows.len()) {
-            position.iter_mut().zip(rows).for_each(|(x, r)| *x += r);
-        }
-    }
-
-    /// The gradient of [`add_rows`](Self::add_rows) with respect to its rows, accumulated.
+    /// Adds the sum over positions to `rows`: one a sample, or one for all.
     ///
     /// # Panics
     /// If `rows` has neither `batch` nor 1 rows.
@@ -181,18 +170,6 @@ impl Signal {
     pub fn data_mut(&mut self) -> &mut [f32] {
         &mut self.data
     }
-
-    /// The rows of a range of positions, contiguous.
-    pub(crate) fn positions(&self, range: Range<usize>) -> &[f32] {
-        let width = self.batch * self.channels;
-        &self.data[range.start * width..range.end * width]
-    }
-
-    /// The rows of a range of positions, contiguous.
-    pub(crate) fn positions_mut(&mut self, range: Range<usize>) -> &mut [f32] {
-        let width = self.batch * self.channels;
-        &mut self.data[range.start * width..range.end * width]
-    }
 }
 
 #[cfg(test)]
@@ -234,17 +211,15 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_added_to_every_position_and_summed_back() {
+    fn positions_are_summed_a_sample_or_over_all() {
         let mut signal = Signal::zeros(3, 2, 2);
-        signal.add_rows(&[1.0, 2.0, 3.0, 4.0]);
-        signal.add_rows(&[10.0, 20.0]);
-        assert_eq!(signal.data(), [11.0, 22.0, 13.0, 24.0].repeat(3));
+        signal.data_mut().copy_from_slice(&[1.0, 2.0, 3.0, 4.0].repeat(3));
         let mut rows = [0.5; 4];
         signal.sum_into_rows(&mut rows);
-        assert_eq!(rows, [33.5, 66.5, 39.5, 72.5]);
+        assert_eq!(rows, [3.5, 6.5, 9.5, 12.5]);
         let mut one = [0.0; 2];
         signal.sum_into_rows(&mut one);
-        assert_eq!(one, [72.0, 138.0]);
+        assert_eq!(one, [12.0, 18.0]);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use super::{BlockGrad, Keep, Scratch};
 use crate::time::TimeRows;
-use diffplan_nn::{Activation, Conv1d, GroupNorm, GroupNormSaved, Linear, Params, Path, Signal, params};
+use diffplan_kernels::After;
+use diffplan_nn::{Activation, Conv1d, Exec, GroupNorm, GroupNormSaved, Linear, Params, Path, Signal, params};
 use ndarray::{ArrayViewD, ArrayViewMutD};
 use ndarray_rand::rand::RngCore;
 
@@ -41,6 +42,8 @@ params!(ValueLayers { first as "0", last as "2" });
 #[derive(Debug, Default)]
 pub(crate) struct OutConvSaved {
     norm: GroupNormSaved,
+    /// Whether a gradient is asked for.
+    keep: bool,
     activated: Signal,
     /// The block's input, where parameter gradients are asked for.
     input: Option<Signal>,
@@ -96,35 +99,39 @@ impl OutConv1dBlock {
         }
     }
 
-    fn forward(&self, x: &mut Signal, saved: &mut OutConvSaved) {
-        self.final_conv1d_1.forward(x, &mut saved.norm.signal);
-        if let Some(input) = &mut saved.input {
+    fn forward(&self, x: &mut Signal, saved: &mut OutConvSaved, exec: &mut Exec) {
+        let OutConvSaved {
+            norm,
+            keep,
+            activated,
+            input,
+        } = saved;
+        let (conv, after) = (&self.final_conv1d_1, After::Overwrite);
+        self.final_conv1d_gn
+            .forward_after(conv, self.activation, x, norm, *keep, activated, after, exec);
+        if let Some(input) = input {
             std::mem::swap(input, x);
         }
-        self.final_conv1d_gn
-            .forward(self.activation, &mut saved.norm, &mut saved.activated);
-        self.final_conv1d_2.forward(&saved.activated, x);
+        self.final_conv1d_2.forward(activated, x, exec);
     }
 
-    fn backward(&self, d: &mut Signal, saved: &mut OutConvSaved, scratch: &mut Scratch, grad: Option<&mut Self>) {
-        let Scratch { out, side, .. } = scratch;
-        self.final_conv1d_2.input_grad(d, d.len(), out);
+    fn backward(&self, d: &mut Signal, saved: &OutConvSaved, scratch: &mut Scratch, grad: Option<&mut Self>) {
+        let Scratch { exec, out, side, .. } = scratch;
+        self.final_conv1d_2.input_grad(d, d.len(), out, exec);
+        let (f, norm) = (self.activation, &saved.norm);
         match (grad, &saved.input) {
             (Some(grad), Some(input)) => {
                 self.final_conv1d_2
                     .weight_grad(&saved.activated, d, &mut grad.final_conv1d_2);
                 self.final_conv1d_2.bias_grad(d, &mut grad.final_conv1d_2);
-                let norm_grad = Some(&mut grad.final_conv1d_gn);
                 self.final_conv1d_gn
-                    .backward(self.activation, &mut saved.norm, out, side, norm_grad);
+                    .backward(f, norm, out, side, Some(&mut grad.final_conv1d_gn), exec);
                 self.final_conv1d_1.weight_grad(input, side, &mut grad.final_conv1d_1);
                 self.final_conv1d_1.bias_grad(side, &mut grad.final_conv1d_1);
             }
-            _ => self
-                .final_conv1d_gn
-                .backward(self.activation, &mut saved.norm, out, side, None),
+            _ => self.final_conv1d_gn.backward(f, norm, out, side, None, exec),
         }
-        self.final_conv1d_1.input_grad(side, side.len(), d);
+        self.final_conv1d_1.input_grad(side, side.len(), d, exec);
     }
 }
 
@@ -206,6 +213,7 @@ impl OutBlock {
     pub(crate) fn saved(&self, keep: Keep) -> OutSaved {
         match self {
             OutBlock::Conv(_) => OutSaved::Conv(OutConvSaved {
+                keep: keep == Keep::AllGrads,
                 input: (keep == Keep::AllGrads).then(Signal::default),
                 ..OutConvSaved::default()
             }),
@@ -222,9 +230,9 @@ impl OutBlock {
     }
 
     /// `x` becomes the output; a value function's is in `saved`.
-    pub(crate) fn forward(&self, x: &mut Signal, time: &TimeRows, saved: &mut OutSaved) {
+    pub(crate) fn forward(&self, x: &mut Signal, time: &TimeRows, saved: &mut OutSaved, exec: &mut Exec) {
         match (self, saved) {
-            (OutBlock::Conv(block), OutSaved::Conv(saved)) => block.forward(x, saved),
+            (OutBlock::Conv(block), OutSaved::Conv(saved)) => block.forward(x, saved, exec),
             (OutBlock::Value(block), OutSaved::Value(saved)) => block.forward(x, time, saved),
             _ => unreachable!("saved by another kind of block"),
         }

@@ -40,7 +40,7 @@ macro_rules! in_place {
             /// `x` becomes the output.
             pub(crate) fn forward(&self, x: &mut Signal, saved: Option<&mut ResampleSaved>, scratch: &mut Scratch) {
                 let len = x.len();
-                self.conv.forward(x, &mut scratch.out);
+                self.conv.forward(x, &mut scratch.out, &mut scratch.exec);
                 std::mem::swap(x, &mut scratch.out);
                 if let Some(saved) = saved {
                     saved.len = len;
@@ -62,7 +62,8 @@ macro_rules! in_place {
                     self.conv.weight_grad(input, d, &mut grad.conv);
                     self.conv.bias_grad(d, &mut grad.conv);
                 }
-                self.conv.input_grad(d, saved.len, &mut scratch.out);
+                self.conv
+                    .input_grad(d, saved.len, &mut scratch.out, &mut scratch.exec);
                 std::mem::swap(d, &mut scratch.out);
             }
 

@@ -3,7 +3,8 @@
 
 use super::{BlockGrad, Forward, Keep, Scratch};
 use crate::config::RESIDUAL_GROUPS;
-use diffplan_nn::{Activation, Conv1d, GroupNorm, GroupNormSaved, Linear, Signal, params};
+use diffplan_kernels::{After, Rows};
+use diffplan_nn::{Activation, Conv1d, Exec, GroupNorm, GroupNormSaved, Linear, Signal, params};
 
 /// Convolution of kernel 5, group normalisation, Mish.
 #[derive(Clone, Debug)]
@@ -21,30 +22,39 @@ impl Conv1dBlock {
         }
     }
 
-    fn forward(&self, x: &Signal, saved: &mut GroupNormSaved, y: &mut Signal) {
-        self.conv1d.forward(x, &mut saved.signal);
-        self.group_norm.forward(Activation::Mish, saved, y);
+    fn forward(
+        &self,
+        x: &Signal,
+        saved: &mut GroupNormSaved,
+        keep: bool,
+        y: &mut Signal,
+        after: After,
+        exec: &mut Exec,
+    ) {
+        self.group_norm
+            .forward_after(&self.conv1d, Activation::Mish, x, saved, keep, y, after, exec);
     }
 
-    /// `dx` is overwritten; with `grad`, the convolution's input and the parameters' gradients.
+    /// The gradient before the normalisation, which is overwritten; with `grad`, the convolution's input and the parameters'
+    /// gradients.
     fn backward(
         &self,
-        saved: &mut GroupNormSaved,
+        saved: &GroupNormSaved,
         dy: &Signal,
-        dx: &mut Signal,
-        scratch: &mut Signal,
+        before: &mut Signal,
         grad: Option<(&Signal, &mut Self)>,
+        exec: &Exec,
     ) {
+        let mish = Activation::Mish;
         match grad {
-            None => self.group_norm.backward(Activation::Mish, saved, dy, scratch, None),
+            None => self.group_norm.backward(mish, saved, dy, before, None, exec),
             Some((x, grad)) => {
                 self.group_norm
-                    .backward(Activation::Mish, saved, dy, scratch, Some(&mut grad.group_norm));
-                self.conv1d.weight_grad(x, scratch, &mut grad.conv1d);
-                self.conv1d.bias_grad(scratch, &mut grad.conv1d);
+                    .backward(mish, saved, dy, before, Some(&mut grad.group_norm), exec);
+                self.conv1d.weight_grad(x, before, &mut grad.conv1d);
+                self.conv1d.bias_grad(before, &mut grad.conv1d);
             }
         }
-        self.conv1d.input_grad(scratch, dy.len(), dx);
     }
 }
 
@@ -91,29 +101,29 @@ impl ResidualTemporalBlock1d {
 
     /// `x` becomes the output.
     pub(crate) fn forward(&self, x: &mut Signal, saved: Option<&mut ResidualSaved>, run: &mut Forward) {
-        let time = run.time.next_rows();
+        let time = Rows::new(run.time.next_rows(), self.time_emb.out_features());
         let Scratch {
+            exec,
             out,
             hidden,
-            side,
             residual,
             ..
         } = &mut *run.scratch;
+        let keep = saved.is_some();
         let saved = saved.unwrap_or(residual);
-        self.conv_in.forward(x, &mut saved.norm_in, hidden);
-        hidden.add_rows(time);
-        self.conv_out.forward(hidden, &mut saved.norm_out, out);
-        match &self.residual_conv {
-            Some(conv) => {
-                conv.forward(x, side);
-                out.add(side);
-            }
-            None => out.add(x),
+        self.conv_in
+            .forward(x, &mut saved.norm_in, keep, hidden, After::AddRow(time), exec);
+        if let Some((input, _)) = &mut saved.inputs {
+            input.copy_from(x);
         }
-        std::mem::swap(x, out);
-        if let Some((conv_in, conv_out)) = &mut saved.inputs {
-            std::mem::swap(conv_in, out);
-            std::mem::swap(conv_out, hidden);
+        if let Some(conv) = &self.residual_conv {
+            conv.forward(x, out, exec);
+            std::mem::swap(x, out);
+        }
+        self.conv_out
+            .forward(hidden, &mut saved.norm_out, keep, x, After::Accumulate, exec);
+        if let Some((_, between)) = &mut saved.inputs {
+            std::mem::swap(between, hidden);
         }
     }
 
@@ -125,33 +135,39 @@ impl ResidualTemporalBlock1d {
         scratch: &mut Scratch,
         grad: Option<BlockGrad<Self>>,
     ) {
-        let Scratch { out, hidden, side, .. } = scratch;
-        match (grad, &saved.inputs) {
-            (Some(grad), Some((x, between))) => {
-                let block = grad.block;
-                let conv_out = Some((between, &mut block.conv_out));
-                self.conv_out.backward(&mut saved.norm_out, d, hidden, side, conv_out);
-                hidden.sum_into_rows(grad.time.last_rows());
-                self.conv_in
-                    .backward(&mut saved.norm_in, hidden, out, side, Some((x, &mut block.conv_in)));
-                if let (Some(conv), Some(grad)) = (&self.residual_conv, &mut block.residual_conv) {
-                    conv.weight_grad(x, d, grad);
-                    conv.bias_grad(d, grad);
-                }
-            }
-            (None, _) => {
-                self.conv_out.backward(&mut saved.norm_out, d, hidden, side, None);
-                self.conv_in.backward(&mut saved.norm_in, hidden, out, side, None);
-            }
+        let Scratch {
+            exec,
+            out,
+            hidden,
+            side,
+            ..
+        } = scratch;
+        let (mut block, mut time, inputs) = match (grad, &saved.inputs) {
+            (Some(grad), Some((x, between))) => (Some(grad.block), Some(grad.time), Some((x, between))),
+            (None, _) => (None, None, None),
             (Some(_), None) => unreachable!("parameter gradients asked for, but the forward pass kept no inputs"),
+        };
+        let of_conv_out = inputs
+            .zip(block.as_mut())
+            .map(|((_, x), block)| (x, &mut block.conv_out));
+        self.conv_out.backward(&saved.norm_out, d, side, of_conv_out, exec);
+        self.conv_out.conv1d.input_grad(side, d.len(), hidden, exec);
+        if let Some(time) = &mut time {
+            hidden.sum_into_rows(time.last_rows());
         }
-        match &self.residual_conv {
-            Some(conv) => {
-                conv.input_grad(d, d.len(), side);
-                out.add(side);
+        let of_conv_in = inputs
+            .zip(block.as_mut())
+            .map(|((x, _), block)| (x, &mut block.conv_in));
+        self.conv_in.backward(&saved.norm_in, hidden, side, of_conv_in, exec);
+        if let Some(conv) = &self.residual_conv {
+            let of_conv = block.and_then(|block| block.residual_conv.as_mut());
+            if let (Some((x, _)), Some(grad)) = (inputs, of_conv) {
+                conv.weight_grad(x, d, grad);
+                conv.bias_grad(d, grad);
             }
-            None => out.add(d),
+            conv.input_grad(d, d.len(), out, exec);
+            std::mem::swap(d, out);
         }
-        std::mem::swap(d, out);
+        self.conv_in.conv1d.add_input_grad(side, d, exec);
     }
 }
