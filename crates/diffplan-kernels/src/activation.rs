@@ -4,7 +4,7 @@
 //! n/d + 4x·t(t + 1)/d²: one exponential and one division for both. SiLU is x·σ(x); GELU is the exact one, with erf.
 
 use crate::isa::{Isa, dispatch};
-use crate::math::{exp, normal_cdf};
+use crate::math::{exp, exp_below, normal_cdf};
 use crate::simd::Simd;
 
 /// An activation function, named as diffusers' `act_fn`.
@@ -74,14 +74,14 @@ function!(
     Mish,
     S,
     |x| {
-        let t = exp::<S>(S::min(x, S::splat(MISH_LINEAR)));
+        let t = exp_below::<S>(S::min(x, S::splat(MISH_LINEAR)));
         let n = S::mul(t, S::add(t, S::splat(2.0)));
-        S::mul(x, S::div(n, S::add(n, S::splat(2.0))))
+        S::mul(x, S::mul(n, S::reciprocal(S::add(n, S::splat(2.0)))))
     },
     {
-        let t = exp::<S>(S::min(x, S::splat(MISH_LINEAR)));
+        let t = exp_below::<S>(S::min(x, S::splat(MISH_LINEAR)));
         let n = S::mul(t, S::add(t, S::splat(2.0)));
-        let inverse = S::div(S::splat(1.0), S::add(n, S::splat(2.0)));
+        let inverse = S::reciprocal(S::add(n, S::splat(2.0)));
         let first = S::mul(S::mul(S::splat(4.0), x), S::mul(t, inverse));
         S::mul_add(first, S::mul(S::add(t, S::splat(1.0)), inverse), S::mul(n, inverse))
     }

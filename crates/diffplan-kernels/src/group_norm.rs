@@ -7,7 +7,7 @@
 //! dx = (g − avg(g) − x̂ avg(g x̂)) / √(var + eps).
 //!
 //! The variance is taken in a second pass around the mean, since one pass over squares loses digits. Where groups are of
-//! 1, 2, 4 … 32 channels, a sample goes through all passes 32 channels at a time, with sums, means and scales in registers;
+//! 1, 2, 4 … 32 channels, a few samples go through all passes 32 channels at a time, with sums, means and scales in registers;
 //! groups of other sizes, and channels beyond a multiple of 32, take plain loops. Either way a sample's result depends on
 //! nothing but the sample.
 
@@ -40,6 +40,12 @@ pub enum After<'a> {
 const BLOCK: usize = 32;
 /// Vectors of the narrowest kind in a block.
 const VECTORS: usize = 4;
+/// Sums that the backward pass keeps at a time, over samples and channels: rows are read whole, one after another, since what
+/// they hold comes from beyond the second-level cache.
+const SUMS: usize = 2048;
+/// Samples that go through a pass of the forward direction before the next pass begins: enough independent work to hide how long it takes to sum a
+/// sample's groups, few enough to stay in the first-level cache where signals are short.
+const SAMPLES: usize = 8;
 
 /// Every lane's sum over its group of `group` lanes of a block, times `factor`.
 ///
@@ -99,65 +105,71 @@ unsafe fn forward_body<S: Simd, F: Function>(
     let (batch, len, vectors) = (shape.batch, x.rows() / shape.batch, BLOCK / S::LANES);
     let (x_step, y_step) = (batch * x.stride(), batch * y.stride());
     let factor = 1.0 / (len * shape.group) as f32;
-    for at in (0..in_blocks(x.cols(), shape.group)).step_by(BLOCK) {
-        for sample in 0..batch {
-            // SAFETY: all vectors lie within 32 channels, from `at` on, of rows of this sample; the caller vouches for the
-            // sizes and the instruction set.
+    let (mut means, mut scales) = ([0f32; SAMPLES * BLOCK], [0f32; SAMPLES * BLOCK]);
+    for first in (0..batch).step_by(SAMPLES) {
+        for at in (0..in_blocks(x.cols(), shape.group)).step_by(BLOCK) {
+            let samples = first..(first + SAMPLES).min(batch);
+            // SAFETY: all vectors lie within 32 channels, from `at` on, of rows of these samples, or within the arrays; the
+            // caller vouches for the sizes and the instruction set.
             unsafe {
-                let x0 = x.as_mut_ptr().add(sample * x.stride() + at);
-                let y0 = y.as_mut_ptr().add(sample * y.stride() + at);
-                let mut mean = [S::splat(0.0); VECTORS];
-                for l in 0..len {
-                    for (j, sum) in mean[..vectors].iter_mut().enumerate() {
-                        *sum = S::add(*sum, S::load(x0.add(l * x_step + j * S::LANES)));
+                for sample in samples.clone() {
+                    let x0 = x.as_mut_ptr().add(sample * x.stride() + at);
+                    let mut mean = [S::splat(0.0); VECTORS];
+                    for l in 0..len {
+                        for (j, sum) in mean[..vectors].iter_mut().enumerate() {
+                            *sum = S::add(*sum, S::load(x0.add(l * x_step + j * S::LANES)));
+                        }
                     }
-                }
-                let mean = over_groups::<S>(mean, shape.group, factor);
-                let mut scale = [S::splat(0.0); VECTORS];
-                for l in 0..len {
-                    for (j, sum) in scale[..vectors].iter_mut().enumerate() {
-                        let off = S::sub(S::load(x0.add(l * x_step + j * S::LANES)), mean[j]);
-                        *sum = S::mul_add(off, off, *sum);
+                    let mean = over_groups::<S>(mean, shape.group, factor);
+                    let mut scale = [S::splat(0.0); VECTORS];
+                    for l in 0..len {
+                        for (j, sum) in scale[..vectors].iter_mut().enumerate() {
+                            let off = S::sub(S::load(x0.add(l * x_step + j * S::LANES)), mean[j]);
+                            *sum = S::mul_add(off, off, *sum);
+                        }
                     }
-                }
-                let mut scale = over_groups::<S>(scale, shape.group, factor);
-                for inv in &mut scale[..vectors] {
-                    *inv = S::div(S::splat(1.0), S::sqrt(S::add(*inv, S::splat(eps))));
-                }
-                if let Some(saved) = &mut inv_std {
-                    for (j, inv) in scale[..vectors].iter().enumerate() {
-                        S::store(
-                            saved.as_mut_ptr().add(sample * saved.stride() + at + j * S::LANES),
-                            *inv,
-                        );
+                    let scale = over_groups::<S>(scale, shape.group, factor);
+                    for j in 0..vectors {
+                        let place = (sample - first) * BLOCK + j * S::LANES;
+                        let inv = S::div(S::splat(1.0), S::sqrt(S::add(scale[j], S::splat(eps))));
+                        S::store(means.as_mut_ptr().add(place), mean[j]);
+                        S::store(scales.as_mut_ptr().add(place), inv);
                     }
                 }
                 for j in 0..vectors {
                     let gamma = S::load(gamma.as_ptr().add(at + j * S::LANES));
                     let beta = S::load(beta.as_ptr().add(at + j * S::LANES));
-                    let row = match &after {
-                        After::AddRow(rows) => {
-                            let row = if rows.rows() == 1 { 0 } else { sample };
-                            S::load(rows.as_ptr().add(row * rows.stride() + at + j * S::LANES))
+                    for sample in samples.clone() {
+                        let x0 = x.as_mut_ptr().add(sample * x.stride() + at + j * S::LANES);
+                        let y0 = y.as_mut_ptr().add(sample * y.stride() + at + j * S::LANES);
+                        let place = (sample - first) * BLOCK + j * S::LANES;
+                        let (mean, inv) = (S::load(means.as_ptr().add(place)), S::load(scales.as_ptr().add(place)));
+                        if let Some(saved) = &mut inv_std {
+                            S::store(saved.as_mut_ptr().add(sample * saved.stride() + at + j * S::LANES), inv);
                         }
-                        _ => S::splat(0.0),
-                    };
-                    for l in 0..len {
-                        let from = x0.add(l * x_step + j * S::LANES);
-                        let to = y0.add(l * y_step + j * S::LANES);
-                        let normalised = S::mul(S::sub(S::load(from), mean[j]), scale[j]);
-                        if inv_std.is_some() {
-                            S::store(from, normalised);
+                        let row = match &after {
+                            After::AddRow(rows) => {
+                                let row = if rows.rows() == 1 { 0 } else { sample };
+                                S::load(rows.as_ptr().add(row * rows.stride() + at + j * S::LANES))
+                            }
+                            _ => S::splat(0.0),
+                        };
+                        for l in 0..len {
+                            let (from, to) = (x0.add(l * x_step), y0.add(l * y_step));
+                            let normalised = S::mul(S::sub(S::load(from), mean), inv);
+                            if inv_std.is_some() {
+                                S::store(from, normalised);
+                            }
+                            let value = F::value::<S>(S::mul_add(normalised, gamma, beta));
+                            S::store(
+                                to,
+                                match &after {
+                                    After::Overwrite => value,
+                                    After::AddRow(_) => S::add(value, row),
+                                    After::Accumulate => S::add(value, S::load(to)),
+                                },
+                            );
                         }
-                        let value = F::value::<S>(S::mul_add(normalised, gamma, beta));
-                        S::store(
-                            to,
-                            match &after {
-                                After::Overwrite => value,
-                                After::AddRow(_) => S::add(value, row),
-                                After::Accumulate => S::add(value, S::load(to)),
-                            },
-                        );
                     }
                 }
             }
@@ -183,46 +195,72 @@ unsafe fn backward_body<S: Simd, F: Function>(
     let (batch, len, vectors) = (shape.batch, dx.rows() / shape.batch, BLOCK / S::LANES);
     let (x_step, dy_step, dx_step) = (batch * normalised.stride(), batch * dy.stride(), batch * dx.stride());
     let factor = 1.0 / (len * shape.group) as f32;
-    for at in (0..in_blocks(dx.cols(), shape.group)).step_by(BLOCK) {
-        for sample in 0..batch {
-            // SAFETY: all vectors lie within 32 channels, from `at` on, of rows of this sample; the caller vouches for the
-            // sizes and the instruction set.
+    let (mut sums_z, mut sums_zx) = ([0f32; SUMS], [0f32; SUMS]);
+    let channels = in_blocks(dx.cols(), shape.group);
+    for at in (0..channels).step_by(SUMS) {
+        let width = (channels - at).min(SUMS);
+        for first in (0..batch).step_by(SUMS / width) {
+            let samples = first..(first + SUMS / width).min(batch);
+            sums_z[..samples.len() * width].fill(0.0);
+            sums_zx[..samples.len() * width].fill(0.0);
+            let (sums_z, sums_zx) = (sums_z.as_mut_ptr(), sums_zx.as_mut_ptr());
+            // SAFETY: all vectors lie within `width` channels, from `at` on, of rows of these samples, or within the sums, which
+            // have room for as many; the caller vouches for the sizes and the instruction set.
             unsafe {
-                let x0 = normalised.as_ptr().add(sample * normalised.stride() + at);
-                let dy0 = dy.as_ptr().add(sample * dy.stride() + at);
-                let dx0 = dx.as_mut_ptr().add(sample * dx.stride() + at);
-                let (mut sum_z, mut sum_zx) = ([S::splat(0.0); VECTORS], [S::splat(0.0); VECTORS]);
-                for j in 0..vectors {
-                    let gamma = S::load(gamma.as_ptr().add(at + j * S::LANES));
-                    let beta = S::load(beta.as_ptr().add(at + j * S::LANES));
-                    for l in 0..len {
-                        let x = S::load(x0.add(l * x_step + j * S::LANES));
-                        let slope = F::derivative::<S>(S::mul_add(x, gamma, beta));
-                        let dz = S::mul(S::load(dy0.add(l * dy_step + j * S::LANES)), slope);
-                        S::store(dx0.add(l * dx_step + j * S::LANES), dz);
-                        sum_z[j] = S::add(sum_z[j], dz);
-                        sum_zx[j] = S::mul_add(dz, x, sum_zx[j]);
+                let (gamma, beta) = (gamma.as_ptr().add(at), beta.as_ptr().add(at));
+                for l in 0..len {
+                    for sample in samples.clone() {
+                        let x = normalised.as_ptr().add(l * x_step + sample * normalised.stride() + at);
+                        let dy = dy.as_ptr().add(l * dy_step + sample * dy.stride() + at);
+                        let dx = dx.as_mut_ptr().add(l * dx_step + sample * dx.stride() + at);
+                        let place = (sample - first) * width;
+                        let (sum_z, sum_zx) = (sums_z.add(place), sums_zx.add(place));
+                        for c in (0..width).step_by(S::LANES) {
+                            let x = S::load(x.add(c));
+                            let slope = F::derivative::<S>(S::mul_add(x, S::load(gamma.add(c)), S::load(beta.add(c))));
+                            let dz = S::mul(S::load(dy.add(c)), slope);
+                            S::store(dx.add(c), dz);
+                            S::store(sum_z.add(c), S::add(S::load(sum_z.add(c)), dz));
+                            S::store(sum_zx.add(c), S::mul_add(dz, x, S::load(sum_zx.add(c))));
+                        }
                     }
-                    if let Some((d_gamma, d_beta)) = &mut param_grad {
-                        let (d_gamma, d_beta) = (d_gamma.as_mut_ptr(), d_beta.as_mut_ptr());
-                        let (d_gamma, d_beta) = (d_gamma.add(at + j * S::LANES), d_beta.add(at + j * S::LANES));
-                        S::store(d_gamma, S::add(S::load(d_gamma), sum_zx[j]));
-                        S::store(d_beta, S::add(S::load(d_beta), sum_z[j]));
-                    }
-                    // From sums of dz to sums of g = γ dz.
-                    sum_z[j] = S::mul(sum_z[j], gamma);
-                    sum_zx[j] = S::mul(sum_zx[j], gamma);
                 }
-                let avg_g = over_groups::<S>(sum_z, shape.group, factor);
-                let avg_gx = over_groups::<S>(sum_zx, shape.group, factor);
-                for j in 0..vectors {
-                    let gamma = S::load(gamma.as_ptr().add(at + j * S::LANES));
-                    let inv = S::load(inv_std.as_ptr().add(sample * inv_std.stride() + at + j * S::LANES));
-                    for l in 0..len {
-                        let x = S::load(x0.add(l * x_step + j * S::LANES));
-                        let to = dx0.add(l * dx_step + j * S::LANES);
-                        let g = S::sub(S::mul(S::load(to), gamma), avg_g[j]);
-                        S::store(to, S::mul(inv, S::neg_mul_add(x, avg_gx[j], g)));
+                for place in (0..samples.len() * width).step_by(BLOCK) {
+                    if let Some((d_gamma, d_beta)) = &mut param_grad {
+                        let c = at + place % width;
+                        for (grad, sums) in [(&mut **d_gamma, sums_zx), (&mut **d_beta, sums_z)] {
+                            let grad = grad.as_mut_ptr().add(c);
+                            for c in (0..BLOCK).step_by(S::LANES) {
+                                S::store(grad.add(c), S::add(S::load(grad.add(c)), S::load(sums.add(place + c))));
+                            }
+                        }
+                    }
+                    // From sums of dz to averages of g = γ dz.
+                    for sums in [sums_z, sums_zx] {
+                        let mut vector = [S::splat(0.0); VECTORS];
+                        for (j, vector) in vector[..vectors].iter_mut().enumerate() {
+                            let gamma = S::load(gamma.add(place % width + j * S::LANES));
+                            *vector = S::mul(gamma, S::load(sums.add(place + j * S::LANES)));
+                        }
+                        let averages = over_groups::<S>(vector, shape.group, factor);
+                        for (j, average) in averages[..vectors].iter().enumerate() {
+                            S::store(sums.add(place + j * S::LANES), *average);
+                        }
+                    }
+                }
+                for l in 0..len {
+                    for sample in samples.clone() {
+                        let x = normalised.as_ptr().add(l * x_step + sample * normalised.stride() + at);
+                        let dx = dx.as_mut_ptr().add(l * dx_step + sample * dx.stride() + at);
+                        let inv = inv_std.as_ptr().add(sample * inv_std.stride() + at);
+                        let place = (sample - first) * width;
+                        let (avg_g, avg_gx) = (sums_z.add(place), sums_zx.add(place));
+                        for c in (0..width).step_by(S::LANES) {
+                            let dz = S::load(dx.add(c));
+                            let g = S::sub(S::mul(dz, S::load(gamma.add(c))), S::load(avg_g.add(c)));
+                            let off = S::neg_mul_add(S::load(x.add(c)), S::load(avg_gx.add(c)), g);
+                            S::store(dx.add(c), S::mul(S::load(inv.add(c)), off));
+                        }
                     }
                 }
             }

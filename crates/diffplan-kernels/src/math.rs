@@ -16,11 +16,21 @@ const EXP_HIGHEST: f32 = 88.0;
 /// The CPU must have the instruction set.
 #[inline(always)]
 pub(crate) unsafe fn exp<S: Simd>(x: S::V) -> S::V {
+    // SAFETY: the caller vouches for the instruction set.
+    unsafe { exp_below::<S>(S::min(x, S::splat(EXP_HIGHEST))) }
+}
+
+/// [`exp`] of numbers that are known to be at most 88.
+///
+/// # Safety
+/// The CPU must have the instruction set.
+#[inline(always)]
+pub(crate) unsafe fn exp_below<S: Simd>(x: S::V) -> S::V {
     /// 1.5 · 2²³: adding it rounds to an integer, which is then in the low bits of the sum.
     const ROUND: f32 = 12_582_912.0;
     // SAFETY: the caller vouches for the instruction set.
     unsafe {
-        let x = S::max(S::min(x, S::splat(EXP_HIGHEST)), S::splat(EXP_LOWEST));
+        let x = S::max(x, S::splat(EXP_LOWEST));
         let shifted = S::mul_add(x, S::splat(std::f32::consts::LOG2_E), S::splat(ROUND));
         let n = S::sub(shifted, S::splat(ROUND));
         // ln 2 in two parts, the first with so few bits that n times it is exact.

@@ -17,6 +17,12 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
+    /// 1 / a to a unit in the last place, for finite numbers between 1e-30 and 1e30.
+    #[inline(always)]
+    unsafe fn reciprocal(a: Self::V) -> Self::V {
+        // SAFETY: the trait's contract.
+        unsafe { Self::div(Self::splat(1.0), a) }
+    }
     /// a · b + c, fused where the instruction set has it.
     unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// c − a · b, likewise.
@@ -195,6 +201,11 @@ mod x86 {
             fn sub(a: __m512, b: __m512) -> __m512 { _mm512_sub_ps(a, b) }
             fn mul(a: __m512, b: __m512) -> __m512 { _mm512_mul_ps(a, b) }
             fn div(a: __m512, b: __m512) -> __m512 { _mm512_div_ps(a, b) }
+            fn reciprocal(a: __m512) -> __m512 {
+                // An estimate of 14 bits and a step of Newton's method: half of what a division takes.
+                let estimate = _mm512_rcp14_ps(a);
+                _mm512_mul_ps(estimate, _mm512_fnmadd_ps(a, estimate, _mm512_set1_ps(2.0)))
+            }
             fn mul_add(a: __m512, b: __m512, c: __m512) -> __m512 { _mm512_fmadd_ps(a, b, c) }
             fn neg_mul_add(a: __m512, b: __m512, c: __m512) -> __m512 { _mm512_fnmadd_ps(a, b, c) }
             fn min(a: __m512, b: __m512) -> __m512 { _mm512_min_ps(a, b) }

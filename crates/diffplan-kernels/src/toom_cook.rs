@@ -39,6 +39,11 @@ const KERNEL: usize = 5;
 const MOST: usize = 8;
 /// Rows whose products are computed before they are combined.
 const ROWS: usize = 32;
+/// Numbers between planes that lie a power of two apart: without them, the same row of all planes would fall into one set of
+/// the first-level cache.
+const GAP: usize = 16;
+/// From one product's numbers to the next one's.
+const PLANE: usize = ROWS * Packed::PANEL + GAP;
 
 /// Which form a length takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -262,7 +267,7 @@ impl ToomCook {
         Self { form, weights }
     }
 
-    /// Combines the inputs of every tile: `t` becomes `[product][tile][width]`.
+    /// Combines the inputs of every tile: `t` becomes `[product][tile][width]`, with a gap behind every product's.
     ///
     /// # Shapes
     /// `x` (len, width), width being batch · in channels.
@@ -278,7 +283,7 @@ impl ToomCook {
             self.serves(len) && x.len().is_multiple_of(len),
             "a signal of another length"
         );
-        t.resize(self.form.products() * x.len() / TILE);
+        t.resize(self.form.products() * (x.len() / TILE + GAP));
         // SAFETY: the sizes are as checked and set; `isa` is an available one.
         unsafe {
             match self.form {
@@ -306,11 +311,8 @@ impl ToomCook {
             batch > 0 && y.rows().is_multiple_of(batch) && self.serves(y.rows() / batch),
             "rows of the output"
         );
-        assert_eq!(
-            t.len(),
-            self.form.products() * tile_rows * self.weights.depth(),
-            "combined inputs"
-        );
+        let plane = tile_rows * self.weights.depth() + GAP;
+        assert_eq!(t.len(), self.form.products() * plane, "combined inputs");
         assert!(
             y.cols() <= self.weights.cols().saturating_sub(panels_from * Packed::PANEL),
             "columns of the output"
@@ -329,11 +331,11 @@ impl ToomCook {
 }
 
 /// # Safety
-/// The CPU must have the instruction set; `t` has `PRODUCTS` numbers for every four of `x`.
+/// The CPU must have the instruction set; `t` has room for `PRODUCTS` planes.
 #[inline(always)]
 unsafe fn inputs_body<S: Simd, T: Tile>(x: &[f32], len: usize, t: &mut [f32]) {
     let (width, tiles) = (x.len() / len, len / TILE);
-    let plane = tiles * width;
+    let plane = tiles * width + GAP;
     let mut edge = [0f32; 16];
     for tile in 0..tiles {
         for at in (0..width).step_by(S::LANES) {
@@ -381,11 +383,11 @@ unsafe fn outputs_body<S: Product, T: Tile>(
 ) {
     #[repr(align(64))]
     struct Products {
-        _numbers: [[f32; ROWS * Packed::PANEL]; MOST],
+        _numbers: [[f32; PLANE]; MOST],
     }
     let mut y = y;
     let (depth, cols, stride, tile_rows) = (weights.depth(), y.cols(), y.stride(), y.rows() / TILE);
-    let (plane, block) = (tile_rows * depth, depth * Packed::PANEL);
+    let (plane, block) = (tile_rows * depth + GAP, depth * Packed::PANEL);
     let mut products = std::mem::MaybeUninit::<Products>::uninit();
     for (panel, column) in (0..cols).step_by(Packed::PANEL).enumerate() {
         let width = (cols - column).min(Packed::PANEL);
@@ -403,7 +405,7 @@ unsafe fn outputs_body<S: Product, T: Tile>(
                 // plane of `m` has room for 32 rows of 32.
                 unsafe {
                     let a = t.as_ptr().add(r * plane + first * depth);
-                    let (b, c) = (panel_weights.as_ptr().add(r * block), m.add(r * ROWS * Packed::PANEL));
+                    let (b, c) = (panel_weights.as_ptr().add(r * block), m.add(r * PLANE));
                     S::panel(
                         depth,
                         rows,
@@ -418,15 +420,15 @@ unsafe fn outputs_body<S: Product, T: Tile>(
                     );
                 }
             }
+            let (mut tile, mut sample) = (first / batch, first % batch);
             for row in first..first + rows {
-                let (tile, sample) = (row / batch, row % batch);
                 for at in (0..width).step_by(S::LANES) {
                     // SAFETY: the products of this row were just computed; rows 4·tile … of `y` are this matrix's own, and
                     // no more columns than it has are touched.
                     unsafe {
                         let mut products = [S::splat(0.0); MOST];
                         for (r, product) in products[..T::PRODUCTS].iter_mut().enumerate() {
-                            *product = S::load(m.add((r * ROWS + row - first) * Packed::PANEL + at).cast_const());
+                            *product = S::load(m.add(r * PLANE + (row - first) * Packed::PANEL + at).cast_const());
                         }
                         let outputs = T::output::<S>(products);
                         let old = S::load(bias_row.as_ptr().add(at));
@@ -451,6 +453,10 @@ unsafe fn outputs_body<S: Product, T: Tile>(
                             }
                         }
                     }
+                }
+                sample += 1;
+                if sample == batch {
+                    (tile, sample) = (tile + 1, 0);
                 }
             }
         }

@@ -62,8 +62,8 @@ impl Columns for &mut [f32] {
     }
 }
 
-/// Runs `run` on every `unit` of columns with its part of `outputs`, over so many threads. What a unit computes does not depend
-/// on how they are split.
+/// Shares the columns out over so many threads, in whole `unit`s and as evenly as they allow. What becomes of a column does not
+/// depend on how they are shared.
 pub(crate) fn over_columns<C: Columns>(
     threads: usize,
     unit: usize,
@@ -72,27 +72,33 @@ pub(crate) fn over_columns<C: Columns>(
     run: &(impl Fn(Range<usize>, C) + Sync),
 ) {
     let units = columns.len().div_ceil(unit);
-    if units <= 1 {
+    if threads <= 1 || units <= 1 {
         return run(columns, outputs);
     }
-    let left_threads = threads.max(1).div_ceil(2);
-    // A thread alone takes its units one by one, in order; several share them out as evenly as whole units allow.
-    let left_units = if threads <= 1 {
-        1
-    } else {
-        (units * left_threads / threads).clamp(1, units - 1)
-    };
+    let left_threads = threads.div_ceil(2);
+    let left_units = (units * left_threads / threads).clamp(1, units - 1);
     let middle = columns.start + left_units * unit;
     let (left, right) = outputs.split(left_units * unit);
-    if threads <= 1 {
-        run(columns.start..middle, left);
-        over_columns(1, unit, middle..columns.end, right, run);
-    } else {
-        rayon::join(
-            || over_columns(left_threads, unit, columns.start..middle, left, run),
-            || over_columns(threads - left_threads, unit, middle..columns.end, right, run),
-        );
+    rayon::join(
+        || over_columns(left_threads, unit, columns.start..middle, left, run),
+        || over_columns(threads - left_threads, unit, middle..columns.end, right, run),
+    );
+}
+
+/// Runs `run` on one `unit` of columns after another.
+pub(crate) fn one_by_one<C: Columns>(
+    unit: usize,
+    columns: Range<usize>,
+    outputs: C,
+    mut run: impl FnMut(Range<usize>, C),
+) {
+    let (mut start, mut rest) = (columns.start, outputs);
+    while columns.end - start > unit {
+        let (first, others) = rest.split(unit);
+        run(start..start + unit, first);
+        (start, rest) = (start + unit, others);
     }
+    run(start..columns.end, rest);
 }
 
 #[cfg(test)]
@@ -105,13 +111,15 @@ mod tests {
             for count in [1, 31, 32, 33, 64, 70, 256] {
                 let mut numbers = vec![0.0; count];
                 let row = RowsMut::new(&mut numbers, count);
-                over_columns(threads, 32, 0..count, row, &|columns, mut row| {
+                over_columns(threads, 32, 0..count, row, &|columns, row| {
                     assert_eq!(columns.len(), row.cols());
-                    assert!(columns.start.is_multiple_of(32) && (columns.len() == 32 || columns.end == count));
-                    row.row(0)
-                        .iter_mut()
-                        .zip(columns)
-                        .for_each(|(x, c)| *x += c as f32 + 1.0);
+                    one_by_one(32, columns, row, |columns, mut row| {
+                        assert!(columns.start.is_multiple_of(32) && (columns.len() == 32 || columns.end == count));
+                        row.row(0)
+                            .iter_mut()
+                            .zip(columns)
+                            .for_each(|(x, c)| *x += c as f32 + 1.0);
+                    });
                 });
                 assert!(
                     (0..count).all(|c| numbers[c] == c as f32 + 1.0),

@@ -1,7 +1,7 @@
 //! [`GroupNorm`] with the activation that follows it; the equations are those of `diffplan_kernels`' `group_norm`.
 
 use crate::conv::Conv1d;
-use crate::exec::{Exec, over_columns};
+use crate::exec::{Exec, one_by_one, over_columns};
 use crate::params::{Params, Path, visit_leaf, visit_leaf_mut};
 use crate::signal::Signal;
 use crate::taps::Direction;
@@ -117,12 +117,9 @@ impl GroupNorm {
             RowsMut::new(saved.signal.data_mut(), channels),
             (inv_std, RowsMut::new(y.data_mut(), channels)),
         );
-        over_columns(
-            threads,
-            self.unit(),
-            0..channels,
-            rows,
-            &|columns, (mut z, (inv_std, y))| {
+        let unit = self.unit();
+        over_columns(threads, unit, 0..channels, rows, &|columns, rows| {
+            one_by_one(unit, columns, rows, |columns, (mut z, (inv_std, y))| {
                 let start = match start {
                     Init::Bias(bias) => Init::Bias(&bias[columns.clone()]),
                     other => other,
@@ -135,8 +132,8 @@ impl GroupNorm {
                 };
                 let (gamma, beta) = (&gamma[columns.clone()], &beta[columns]);
                 group_norm(shape, EPS, gamma, beta, f, z, inv_std, y, after);
-            },
-        );
+            });
+        });
     }
 
     /// The gradient with respect to the normalisation's input: `dx` is overwritten; those of weight and bias are accumulated
