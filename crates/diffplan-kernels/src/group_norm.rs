@@ -7,7 +7,7 @@
 //! dx = (g − avg(g) − x̂ avg(g x̂)) / √(var + eps).
 //!
 //! The variance is taken in a second pass around the mean, since one pass over squares loses digits. Where groups are of
-//! 1, 2, 4 … 32 channels, a few samples go through all passes 32 channels at a time, with sums, means and scales in registers;
+//! 1, 2, 4 … 32 channels, channels go through the passes in blocks of 32, as vectors;
 //! groups of other sizes, and channels beyond a multiple of 32, take plain loops. Either way a sample's result depends on
 //! nothing but the sample.
 
@@ -40,12 +40,9 @@ pub enum After<'a> {
 const BLOCK: usize = 32;
 /// Vectors of the narrowest kind in a block.
 const VECTORS: usize = 4;
-/// Sums that the backward pass keeps at a time, over samples and channels: rows are read whole, one after another, since what
-/// they hold comes from beyond the second-level cache.
+/// Sums that are kept at a time, over samples and channels: rows are read one after another as they lie, since the samples'
+/// own order would jump by a power of two from position to position, which caches bear badly.
 const SUMS: usize = 2048;
-/// Samples that go through a pass of the forward direction before the next pass begins: enough independent work to hide how long it takes to sum a
-/// sample's groups, few enough to stay in the first-level cache where signals are short.
-const SAMPLES: usize = 8;
 
 /// Every lane's sum over its group of `group` lanes of a block, times `factor`.
 ///
@@ -102,76 +99,111 @@ unsafe fn forward_body<S: Simd, F: Function>(
     after: After,
 ) {
     let (mut x, mut y, mut inv_std) = (x, y, inv_std);
-    let (batch, len, vectors) = (shape.batch, x.rows() / shape.batch, BLOCK / S::LANES);
+    let (batch, len) = (shape.batch, x.rows() / shape.batch);
     let (x_step, y_step) = (batch * x.stride(), batch * y.stride());
     let factor = 1.0 / (len * shape.group) as f32;
-    let (mut means, mut scales) = ([0f32; SAMPLES * BLOCK], [0f32; SAMPLES * BLOCK]);
-    for first in (0..batch).step_by(SAMPLES) {
-        for at in (0..in_blocks(x.cols(), shape.group)).step_by(BLOCK) {
-            let samples = first..(first + SAMPLES).min(batch);
-            // SAFETY: all vectors lie within 32 channels, from `at` on, of rows of these samples, or within the arrays; the
-            // caller vouches for the sizes and the instruction set.
+    let (mut means, mut scales) = ([0f32; SUMS], [0f32; SUMS]);
+    let channels = in_blocks(x.cols(), shape.group);
+    for at in (0..channels).step_by(SUMS) {
+        let width = (channels - at).min(SUMS);
+        for first in (0..batch).step_by(SUMS / width) {
+            let samples = first..(first + SUMS / width).min(batch);
+            means[..samples.len() * width].fill(0.0);
+            scales[..samples.len() * width].fill(0.0);
+            let (means, scales) = (means.as_mut_ptr(), scales.as_mut_ptr());
+            // SAFETY: all vectors lie within `width` channels, from `at` on, of rows of these samples, or within the sums, which
+            // have room for as many; the caller vouches for the sizes and the instruction set.
             unsafe {
-                for sample in samples.clone() {
-                    let x0 = x.as_mut_ptr().add(sample * x.stride() + at);
-                    let mut mean = [S::splat(0.0); VECTORS];
-                    for l in 0..len {
-                        for (j, sum) in mean[..vectors].iter_mut().enumerate() {
-                            *sum = S::add(*sum, S::load(x0.add(l * x_step + j * S::LANES)));
+                let x0 = x.as_mut_ptr().add(at);
+                for l in 0..len {
+                    for sample in samples.clone() {
+                        let (x, sum) = (
+                            x0.add(l * x_step + sample * x.stride()),
+                            means.add((sample - first) * width),
+                        );
+                        for c in (0..width).step_by(S::LANES) {
+                            S::store(sum.add(c), S::add(S::load(sum.add(c)), S::load(x.add(c))));
                         }
-                    }
-                    let mean = over_groups::<S>(mean, shape.group, factor);
-                    let mut scale = [S::splat(0.0); VECTORS];
-                    for l in 0..len {
-                        for (j, sum) in scale[..vectors].iter_mut().enumerate() {
-                            let off = S::sub(S::load(x0.add(l * x_step + j * S::LANES)), mean[j]);
-                            *sum = S::mul_add(off, off, *sum);
-                        }
-                    }
-                    let scale = over_groups::<S>(scale, shape.group, factor);
-                    for j in 0..vectors {
-                        let place = (sample - first) * BLOCK + j * S::LANES;
-                        let inv = S::div(S::splat(1.0), S::sqrt(S::add(scale[j], S::splat(eps))));
-                        S::store(means.as_mut_ptr().add(place), mean[j]);
-                        S::store(scales.as_mut_ptr().add(place), inv);
                     }
                 }
-                for j in 0..vectors {
-                    let gamma = S::load(gamma.as_ptr().add(at + j * S::LANES));
-                    let beta = S::load(beta.as_ptr().add(at + j * S::LANES));
+                average::<S>(means, samples.len() * width, shape.group, factor);
+                for l in 0..len {
                     for sample in samples.clone() {
-                        let x0 = x.as_mut_ptr().add(sample * x.stride() + at + j * S::LANES);
-                        let y0 = y.as_mut_ptr().add(sample * y.stride() + at + j * S::LANES);
-                        let place = (sample - first) * BLOCK + j * S::LANES;
-                        let (mean, inv) = (S::load(means.as_ptr().add(place)), S::load(scales.as_ptr().add(place)));
-                        if let Some(saved) = &mut inv_std {
-                            S::store(saved.as_mut_ptr().add(sample * saved.stride() + at + j * S::LANES), inv);
+                        let place = (sample - first) * width;
+                        let x = x0.add(l * x_step + sample * x.stride());
+                        let (mean, sum) = (means.add(place), scales.add(place));
+                        for c in (0..width).step_by(S::LANES) {
+                            let off = S::sub(S::load(x.add(c)), S::load(mean.add(c)));
+                            S::store(sum.add(c), S::mul_add(off, off, S::load(sum.add(c))));
                         }
+                    }
+                }
+                average::<S>(scales, samples.len() * width, shape.group, factor);
+                for sample in samples.clone() {
+                    let place = (sample - first) * width;
+                    for c in (0..width).step_by(S::LANES) {
+                        let variance = S::load(scales.add(place + c));
+                        let inv = S::div(S::splat(1.0), S::sqrt(S::add(variance, S::splat(eps))));
+                        S::store(scales.add(place + c), inv);
+                        if let Some(saved) = &mut inv_std {
+                            S::store(saved.as_mut_ptr().add(sample * saved.stride() + at + c), inv);
+                        }
+                    }
+                }
+                let (gamma, beta) = (gamma.as_ptr().add(at), beta.as_ptr().add(at));
+                for l in 0..len {
+                    for sample in samples.clone() {
+                        let place = (sample - first) * width;
+                        let (mean, inv) = (means.add(place), scales.add(place));
+                        let x = x0.add(l * x_step + sample * x.stride());
+                        let y = y.as_mut_ptr().add(l * y_step + sample * y.stride() + at);
                         let row = match &after {
                             After::AddRow(rows) => {
                                 let row = if rows.rows() == 1 { 0 } else { sample };
-                                S::load(rows.as_ptr().add(row * rows.stride() + at + j * S::LANES))
+                                rows.as_ptr().add(row * rows.stride() + at)
                             }
-                            _ => S::splat(0.0),
+                            _ => x.cast_const(),
                         };
-                        for l in 0..len {
-                            let (from, to) = (x0.add(l * x_step), y0.add(l * y_step));
-                            let normalised = S::mul(S::sub(S::load(from), mean), inv);
+                        for c in (0..width).step_by(S::LANES) {
+                            let off = S::sub(S::load(x.add(c)), S::load(mean.add(c)));
+                            let normalised = S::mul(off, S::load(inv.add(c)));
                             if inv_std.is_some() {
-                                S::store(from, normalised);
+                                S::store(x.add(c), normalised);
                             }
-                            let value = F::value::<S>(S::mul_add(normalised, gamma, beta));
+                            let z = S::mul_add(normalised, S::load(gamma.add(c)), S::load(beta.add(c)));
+                            let value = F::value::<S>(z);
                             S::store(
-                                to,
+                                y.add(c),
                                 match &after {
                                     After::Overwrite => value,
-                                    After::AddRow(_) => S::add(value, row),
-                                    After::Accumulate => S::add(value, S::load(to)),
+                                    After::AddRow(_) => S::add(value, S::load(row.add(c))),
+                                    After::Accumulate => S::add(value, S::load(y.add(c))),
                                 },
                             );
                         }
                     }
                 }
+            }
+        }
+    }
+}
+
+/// Sums of blocks become averages over their groups.
+///
+/// # Safety
+/// The CPU must have the instruction set; `count` numbers, whole blocks, are the caller's to write.
+#[inline(always)]
+unsafe fn average<S: Simd>(sums: *mut f32, count: usize, group: usize, factor: f32) {
+    for place in (0..count).step_by(BLOCK) {
+        // SAFETY: the caller vouches for whole blocks of numbers.
+        unsafe {
+            let mut vector = [S::splat(0.0); VECTORS];
+            for (j, vector) in vector[..BLOCK / S::LANES].iter_mut().enumerate() {
+                *vector = S::load(sums.add(place + j * S::LANES));
+            }
+            let averages = over_groups::<S>(vector, group, factor);
+            for (j, average) in averages[..BLOCK / S::LANES].iter().enumerate() {
+                S::store(sums.add(place + j * S::LANES), *average);
             }
         }
     }
@@ -192,7 +224,7 @@ unsafe fn backward_body<S: Simd, F: Function>(
     param_grad: Option<(&mut [f32], &mut [f32])>,
 ) {
     let (mut dx, mut param_grad) = (dx, param_grad);
-    let (batch, len, vectors) = (shape.batch, dx.rows() / shape.batch, BLOCK / S::LANES);
+    let (batch, len) = (shape.batch, dx.rows() / shape.batch);
     let (x_step, dy_step, dx_step) = (batch * normalised.stride(), batch * dy.stride(), batch * dx.stride());
     let factor = 1.0 / (len * shape.group) as f32;
     let (mut sums_z, mut sums_zx) = ([0f32; SUMS], [0f32; SUMS]);
@@ -235,19 +267,16 @@ unsafe fn backward_body<S: Simd, F: Function>(
                             }
                         }
                     }
-                    // From sums of dz to averages of g = γ dz.
+                    // From sums of dz to sums of g = γ dz.
                     for sums in [sums_z, sums_zx] {
-                        let mut vector = [S::splat(0.0); VECTORS];
-                        for (j, vector) in vector[..vectors].iter_mut().enumerate() {
-                            let gamma = S::load(gamma.add(place % width + j * S::LANES));
-                            *vector = S::mul(gamma, S::load(sums.add(place + j * S::LANES)));
-                        }
-                        let averages = over_groups::<S>(vector, shape.group, factor);
-                        for (j, average) in averages[..vectors].iter().enumerate() {
-                            S::store(sums.add(place + j * S::LANES), *average);
+                        for c in (place..place + BLOCK).step_by(S::LANES) {
+                            let gamma = S::load(gamma.add(c % width));
+                            S::store(sums.add(c), S::mul(gamma, S::load(sums.add(c))));
                         }
                     }
                 }
+                average::<S>(sums_z, samples.len() * width, shape.group, factor);
+                average::<S>(sums_zx, samples.len() * width, shape.group, factor);
                 for l in 0..len {
                     for sample in samples.clone() {
                         let x = normalised.as_ptr().add(l * x_step + sample * normalised.stride() + at);
