@@ -1,6 +1,7 @@
 //! [`Packed`]: weights in the order in which the product kernels read them.
 
 use crate::buffer::Buffer;
+use crate::isa::Isa;
 
 /// A matrix to pack: `rows x cols` numbers of a slice, with a stride an axis.
 #[derive(Clone, Copy, Debug)]
@@ -56,11 +57,35 @@ impl<'a> MatRef<'a> {
     }
 }
 
+/// How numbers lie in [`Packed`] and in the rows that meet it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    F32,
+    /// Rounded to bfloat16, each as a float32 number: for instruction sets without products of bfloat16.
+    Bf16Widened,
+    /// Rounded to bfloat16, two rows of the matrix (two numbers of a row that meets it) in the place of one float32 number.
+    Bf16Pairs,
+}
+
+/// `x` rounded to bfloat16, to nearest, ties to even; NaN stays NaN.
+fn round_to_bf16(x: f32) -> f32 {
+    let bits = x.to_bits();
+    let odd = (bits >> 16) & 1;
+    let rounded = bits.wrapping_add(0x7fff + odd) & 0xffff_0000;
+    f32::from_bits(if x.is_nan() { bits | 0x0040_0000 } else { rounded })
+}
+
+/// Two numbers rounded to bfloat16 in one place, the first in the low half.
+fn pair(low: f32, high: f32) -> f32 {
+    f32::from_bits(round_to_bf16(low).to_bits() >> 16 | round_to_bf16(high).to_bits() & 0xffff_0000)
+}
+
 /// Several matrices of one size, `taps` × (depth × cols), cut into panels of [`Packed::PANEL`] columns: numbers lie as
 /// `[panel][tap][depth][column of the panel]`, the last panel filled up with zeros. A product then streams through a panel
 /// once, from its first number to its last.
 #[derive(Clone, Debug)]
 pub struct Packed {
+    format: Format,
     taps: usize,
     depth: usize,
     cols: usize,
@@ -73,13 +98,31 @@ impl Packed {
 
     /// All zeros.
     pub fn zeros(taps: usize, depth: usize, cols: usize) -> Self {
-        let panels = cols.div_ceil(Self::PANEL);
-        Self {
+        Self::in_format(Format::F32, taps, depth, cols)
+    }
+
+    /// All zeros, for weights rounded to bfloat16; products with them are summed in float32. Where the active instruction set
+    /// multiplies bfloat16 numbers, they take half the memory and half the time; elsewhere they gain nothing.
+    pub fn zeros_bf16(taps: usize, depth: usize, cols: usize) -> Self {
+        let format = match Isa::active() {
+            Isa::Avx512Bf16 => Format::Bf16Pairs,
+            _ => Format::Bf16Widened,
+        };
+        Self::in_format(format, taps, depth, cols)
+    }
+
+    pub(crate) fn in_format(format: Format, taps: usize, depth: usize, cols: usize) -> Self {
+        let mut packed = Self {
+            format,
             taps,
             depth,
             cols,
-            data: Buffer::zeros(panels * taps * depth * Self::PANEL),
-        }
+            data: Buffer::default(),
+        };
+        packed
+            .data
+            .resize(cols.div_ceil(Self::PANEL) * taps * packed.row_len() * Self::PANEL);
+        packed
     }
 
     /// Sets one of the matrices, (depth, cols).
@@ -91,20 +134,66 @@ impl Packed {
             tap < self.taps && (matrix.rows(), matrix.cols()) == (self.depth, self.cols),
             "size of a tap"
         );
-        let (depth, cols, block) = (self.depth, self.cols, self.depth * Self::PANEL);
+        let (depth, cols, places) = (self.depth, self.cols, self.row_len());
+        let block = places * Self::PANEL;
         for panel in 0..cols.div_ceil(Self::PANEL) {
             let to = &mut self.data[(panel * self.taps + tap) * block..][..block];
             let first = panel * Self::PANEL;
             let width = (cols - first).min(Self::PANEL);
             // Sixteen rows at a time, so that a transposed matrix is read along its memory too.
-            for k in (0..depth).step_by(16) {
+            for start in (0..places).step_by(16) {
                 for j in 0..width {
-                    for k in k..(k + 16).min(depth) {
-                        to[k * Self::PANEL + j] = matrix.at(k, first + j);
+                    for k in start..(start + 16).min(places) {
+                        let at = |k: usize| matrix.at(k, first + j);
+                        to[k * Self::PANEL + j] = match self.format {
+                            Format::F32 => at(k),
+                            Format::Bf16Widened => round_to_bf16(at(k)),
+                            Format::Bf16Pairs if 2 * k + 1 < depth => pair(at(2 * k), at(2 * k + 1)),
+                            Format::Bf16Pairs => pair(at(2 * k), 0.0),
+                        };
                     }
                 }
             }
         }
+    }
+
+    /// Rows of `depth` numbers as they must be to meet these weights, rounded to bfloat16; the rows in `rounded` are
+    /// [`row_len`](Self::row_len) long.
+    ///
+    /// # Panics
+    /// If `x` does not hold whole rows, or the weights are not bfloat16.
+    pub fn round_rows(&self, x: &[f32], rounded: &mut Buffer) {
+        assert!(x.len().is_multiple_of(self.depth), "not whole rows");
+        match self.format {
+            Format::F32 => panic!("weights that are not rounded meet rows that are not"),
+            Format::Bf16Widened => {
+                rounded.resize(x.len());
+                rounded.iter_mut().zip(x).for_each(|(to, x)| *to = round_to_bf16(*x));
+            }
+            Format::Bf16Pairs => {
+                rounded.resize(x.len() / self.depth * self.row_len());
+                let rows = rounded.chunks_exact_mut(self.row_len());
+                for (to, row) in rows.zip(x.chunks_exact(self.depth)) {
+                    let (pairs, rest) = row.as_chunks::<2>();
+                    to.iter_mut().zip(pairs).for_each(|(to, p)| *to = pair(p[0], p[1]));
+                    if let ([last], Some(to)) = (rest, to.last_mut()) {
+                        *to = pair(*last, 0.0);
+                    }
+                }
+            }
+        }
+    }
+
+    /// How many float32 places a row that meets the weights takes.
+    pub fn row_len(&self) -> usize {
+        match self.format {
+            Format::Bf16Pairs => self.depth.div_ceil(2),
+            Format::F32 | Format::Bf16Widened => self.depth,
+        }
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        self.format
     }
 
     /// How many matrices.
@@ -136,6 +225,24 @@ impl Packed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rounding_is_to_nearest_and_ties_to_even() {
+        for (x, expected) in [
+            (1.0, 1.0),
+            (1.0 + 2f32.powi(-8), 1.0),                       // a tie, to even
+            (1.0 + 3.0 * 2f32.powi(-8), 1.0 + 2f32.powi(-6)), // a tie, to even
+            (1.0 + 1.01 * 2f32.powi(-8), 1.0 + 2f32.powi(-7)),
+            (-3.141_592_7, -3.140_625),
+            (f32::MAX, f32::INFINITY),
+            (f32::NEG_INFINITY, f32::NEG_INFINITY),
+            (0.0, 0.0),
+        ] {
+            assert_eq!(round_to_bf16(x), expected, "{x}");
+            assert_eq!(half::bf16::from_f32(x).to_f32(), expected, "{x}");
+        }
+        assert!(round_to_bf16(f32::NAN).is_nan() && round_to_bf16(f32::from_bits(0x7f80_0001)).is_nan());
+    }
 
     #[test]
     fn panels_hold_the_columns_and_zeros_behind_them() {

@@ -8,9 +8,9 @@
 //! holds nor on how they are cut into tiles. The portable path hands each term to `matrixmultiply`.
 
 use crate::isa::{Isa, dispatch};
-use crate::packed::Packed;
+use crate::packed::{Format, Packed};
 use crate::rows::{Rows, RowsMut};
-use crate::simd::{Portable, Simd};
+use crate::simd::{Lanes, Portable};
 
 /// One product of a sum: the weights of a tap with the rows from `row` on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,7 +50,7 @@ const TERMS: usize = 8;
 /// Of `panel`: the CPU has the instruction set; for every offset `(a, b)` of `terms`, `rows` rows of `depth` numbers lie at
 /// `a_rows + a`, `lda` apart, and `depth` rows of 32 numbers at `weights + b`; `rows` rows of `cols` ≤ 32 numbers lie at `c`,
 /// `ldc` apart, and are the caller's to write.
-pub(crate) trait Product: Simd {
+pub(crate) trait Product: Lanes {
     #[allow(clippy::too_many_arguments)] // a kernel's operands are what they are
     unsafe fn panel(
         depth: usize,
@@ -117,7 +117,7 @@ impl Product for Portable {
 #[cfg(target_arch = "x86_64")]
 mod tiled {
     use super::{Packed, Product, Start};
-    use crate::simd::{Avx2, Avx512, Simd};
+    use crate::simd::{Avx2, Avx512, Avx512Pairs, Lanes};
 
     /// `MR` rows of two vectors: the accumulators stay in registers over all terms.
     ///
@@ -125,7 +125,7 @@ mod tiled {
     /// As [`Product::panel`] with `MR` rows and the columns of two vectors.
     #[inline(always)]
     #[allow(clippy::too_many_arguments)] // a kernel's operands are what they are
-    unsafe fn tile<S: Simd, const MR: usize>(
+    unsafe fn tile<S: Lanes, const MR: usize>(
         depth: usize,
         cols: usize,
         a: *const f32,
@@ -201,7 +201,7 @@ mod tiled {
                     c: *mut f32,
                     ldc: usize,
                 ) {
-                    const WIDTH: usize = 2 * <$isa as Simd>::LANES;
+                    const WIDTH: usize = 2 * <$isa as Lanes>::LANES;
                     // Tiles as even as can be: 32 rows are 11, 11 and 10 rather than 12, 12 and 8.
                     let tiles = rows.div_ceil($most);
                     for column in (0..cols).step_by(WIDTH) {
@@ -230,6 +230,7 @@ mod tiled {
         };
     }
     by_tiles!(Avx512, 12, 1 2 3 4 5 6 7 8 9 10 11 12);
+    by_tiles!(Avx512Pairs, 12, 1 2 3 4 5 6 7 8 9 10 11 12);
     by_tiles!(Avx2, 6, 1 2 3 4 5 6);
 }
 
@@ -247,7 +248,7 @@ unsafe fn products_body<S: Product>(
     c: RowsMut,
 ) {
     let mut c = c;
-    let (rows, cols, ldc, block) = (c.rows(), c.cols(), c.stride(), b.depth() * Packed::PANEL);
+    let (rows, cols, ldc, block) = (c.rows(), c.cols(), c.stride(), b.row_len() * Packed::PANEL);
     let mut bias_edge = [0f32; Packed::PANEL];
     for (panel, column) in (0..cols).step_by(Packed::PANEL).enumerate() {
         let width = (cols - column).min(Packed::PANEL);
@@ -276,7 +277,7 @@ unsafe fn products_body<S: Product>(
             // of the panels; `c` is exclusively borrowed, a bias row is 32 numbers.
             unsafe {
                 S::panel(
-                    b.depth(),
+                    b.row_len(),
                     rows,
                     width,
                     a.as_ptr(),
@@ -296,8 +297,19 @@ unsafe fn products_body<S: Product>(
 
 dispatch!(unsafe fn products_with(a: Rows, step: usize, terms: &[Term], b: &Packed, panels_from: usize, init: Init, c: RowsMut) => products_body);
 
+/// [`products_body`] on pairs of bfloat16 numbers.
+///
+/// # Safety
+/// The CPU must have AVX-512 BF16; sizes fit, as [`products`] checks.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")]
+unsafe fn pair_products(a: Rows, step: usize, terms: &[Term], b: &Packed, panels_from: usize, init: Init, c: RowsMut) {
+    // SAFETY: as the caller vouches.
+    unsafe { products_body::<crate::simd::Avx512Pairs>(a, step, terms, b, panels_from, init, c) };
+}
+
 /// c[i, :] = init + Σ_terms a[term.row + i · step, :] · b[term.tap], over the columns of `b` from panel `panels_from` on, as many as
-/// `c` has; see the module's text.
+/// `c` has; see the module's text. Where `b` holds bfloat16 numbers, so must `a`: as [`Packed::round_rows`] makes them.
 ///
 /// # Panics
 /// If a size does not fit.
@@ -317,7 +329,7 @@ pub(crate) fn products_on(
     init: Init,
     c: RowsMut,
 ) {
-    assert_eq!(a.cols(), b.depth(), "inner size");
+    assert_eq!(a.cols(), b.row_len(), "inner size");
     assert!(
         c.cols() <= b.cols().saturating_sub(panels_from * Packed::PANEL),
         "columns of the output"
@@ -333,6 +345,11 @@ pub(crate) fn products_on(
     }
     if c.rows() == 0 || c.cols() == 0 {
         return;
+    }
+    #[cfg(target_arch = "x86_64")]
+    if b.format() == Format::Bf16Pairs {
+        // SAFETY: the sizes were checked; weights are packed so only where the CPU has the instructions.
+        return unsafe { pair_products(a, step, terms, b, panels_from, init, c) };
     }
     // SAFETY: the sizes were checked; `isa` is an available one.
     unsafe { products_with(isa, a, step, terms, b, panels_from, init, c) };
@@ -461,6 +478,35 @@ mod tests {
                 }
             }
             assert!(whole == parts, "{}", isa.name());
+        }
+    }
+
+    /// Rounded operands, summed in float32: beside the products of the rounded numbers there is only the rounding of sums. The
+    /// format is the best of the machine, and the one for machines without bfloat16 products.
+    #[test]
+    fn bf16_products_are_those_of_the_rounded_numbers() {
+        let round = |x: &f32| half::bf16::from_f32(*x).to_f32();
+        for format in [Format::Bf16Widened, Packed::zeros_bf16(1, 1, 1).format()] {
+            for (rows, depth, cols) in [(1, 1, 1), (5, 7, 15), (13, 64, 33), (26, 33, 96)] {
+                let (a, matrix) = (numbers(rows * depth, 1), numbers(depth * cols, 2));
+                let mut b = Packed::in_format(format, 2, depth, cols);
+                b.set(1, MatRef::row_major(&matrix, depth, cols));
+                let mut rounded = crate::Buffer::default();
+                b.round_rows(&a, &mut rounded);
+                let mut c = vec![f32::NAN; rows * cols];
+                let (terms, a_rows) = ([Term { row: 0, tap: 1 }], Rows::new(&rounded, b.row_len()));
+                products(a_rows, 1, &terms, &b, 0, Init::Zero, RowsMut::new(&mut c, cols));
+                let expected: Vec<f64> = (0..rows * cols)
+                    .map(|at| {
+                        let (i, j) = (at / cols, at % cols);
+                        let product =
+                            |k: usize| f64::from(round(&a[i * depth + k])) * f64::from(round(&matrix[k * cols + j]));
+                        (0..depth).map(product).sum()
+                    })
+                    .collect();
+                let name = format!("{format:?} {rows} x {depth} x {cols}");
+                assert_close(&name, &c, &expected, 1.2e-7 * (depth as f64 + 2.0));
+            }
         }
     }
 

@@ -3,16 +3,25 @@
 //! Kernels are written once, generic over [`Simd`], as `#[inline(always)]` functions, and compiled for each instruction set by
 //! [`dispatch!`](crate::isa::dispatch). A vector is plain data; operations hang off the instruction set's type.
 
-/// What kernels ask of an instruction set.
+/// What products ask of an instruction set.
 ///
 /// # Safety
 /// The CPU must have the instruction set wherever a method is called; `load` and `store` read and write `LANES` numbers.
-pub(crate) trait Simd: Copy + 'static {
+pub(crate) trait Lanes: Copy + 'static {
     type V: Copy;
     const LANES: usize;
     unsafe fn splat(x: f32) -> Self::V;
     unsafe fn load(from: *const f32) -> Self::V;
     unsafe fn store(to: *mut f32, v: Self::V);
+    /// a · b + c, fused where the instruction set has it.
+    unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+}
+
+/// What all other kernels ask of it.
+///
+/// # Safety
+/// The CPU must have the instruction set wherever a method is called.
+pub(crate) trait Simd: Lanes {
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
@@ -23,9 +32,7 @@ pub(crate) trait Simd: Copy + 'static {
         // SAFETY: the trait's contract.
         unsafe { Self::div(Self::splat(1.0), a) }
     }
-    /// a · b + c, fused where the instruction set has it.
-    unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
-    /// c − a · b, likewise.
+    /// c − a · b, fused where the instruction set has it.
     unsafe fn neg_mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The smaller one; `b` where `a` is NaN.
     unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
@@ -50,7 +57,7 @@ fn map(f: impl Fn(usize) -> f32) -> [f32; 8] {
     std::array::from_fn(f)
 }
 
-impl Simd for Portable {
+impl Lanes for Portable {
     type V = [f32; 8];
     const LANES: usize = 8;
     #[inline(always)]
@@ -68,6 +75,18 @@ impl Simd for Portable {
         unsafe { to.cast::<[f32; 8]>().write_unaligned(v) }
     }
     #[inline(always)]
+    unsafe fn mul_add(a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
+        // Fused where the target's base set has the instruction; elsewhere `f32::mul_add` is a library call.
+        if cfg!(target_arch = "aarch64") {
+            map(|i| a[i].mul_add(b[i], c[i]))
+        } else {
+            map(|i| a[i] * b[i] + c[i])
+        }
+    }
+}
+
+impl Simd for Portable {
+    #[inline(always)]
     unsafe fn add(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
         map(|i| a[i] + b[i])
     }
@@ -82,15 +101,6 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn div(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
         map(|i| a[i] / b[i])
-    }
-    #[inline(always)]
-    unsafe fn mul_add(a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
-        // Fused where the target's base set has the instruction; elsewhere `f32::mul_add` is a library call.
-        if cfg!(target_arch = "aarch64") {
-            map(|i| a[i].mul_add(b[i], c[i]))
-        } else {
-            map(|i| a[i] * b[i] + c[i])
-        }
     }
     #[inline(always)]
     unsafe fn neg_mul_add(a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
@@ -127,11 +137,11 @@ impl Simd for Portable {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86::{Avx2, Avx512};
+pub(crate) use x86::{Avx2, Avx512, Avx512Pairs};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::Simd;
+    use super::{Lanes, Simd};
     use std::arch::x86_64::*;
 
     /// 256-bit vectors.
@@ -141,6 +151,10 @@ mod x86 {
     /// 512-bit vectors.
     #[derive(Clone, Copy)]
     pub(crate) struct Avx512;
+
+    /// 512-bit vectors whose every lane is a pair of bfloat16 numbers, and sums of their products in float32.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Avx512Pairs;
 
     /// Every method is one instruction or a few; each passes on what it is asked: that the CPU has the instruction set and, for
     /// `load` and `store`, that the numbers are there.
@@ -154,18 +168,23 @@ mod x86 {
         };
     }
 
-    impl Simd for Avx2 {
+    impl Lanes for Avx2 {
         type V = __m256;
         const LANES: usize = 8;
         wraps! {
             fn splat(x: f32) -> __m256 { _mm256_set1_ps(x) }
             fn load(from: *const f32) -> __m256 { _mm256_loadu_ps(from) }
             fn store(to: *mut f32, v: __m256) { _mm256_storeu_ps(to, v) }
+            fn mul_add(a: __m256, b: __m256, c: __m256) -> __m256 { _mm256_fmadd_ps(a, b, c) }
+        }
+    }
+
+    impl Simd for Avx2 {
+        wraps! {
             fn add(a: __m256, b: __m256) -> __m256 { _mm256_add_ps(a, b) }
             fn sub(a: __m256, b: __m256) -> __m256 { _mm256_sub_ps(a, b) }
             fn mul(a: __m256, b: __m256) -> __m256 { _mm256_mul_ps(a, b) }
             fn div(a: __m256, b: __m256) -> __m256 { _mm256_div_ps(a, b) }
-            fn mul_add(a: __m256, b: __m256, c: __m256) -> __m256 { _mm256_fmadd_ps(a, b, c) }
             fn neg_mul_add(a: __m256, b: __m256, c: __m256) -> __m256 { _mm256_fnmadd_ps(a, b, c) }
             fn min(a: __m256, b: __m256) -> __m256 { _mm256_min_ps(a, b) }
             fn max(a: __m256, b: __m256) -> __m256 { _mm256_max_ps(a, b) }
@@ -190,13 +209,33 @@ mod x86 {
         }
     }
 
-    impl Simd for Avx512 {
+    impl Lanes for Avx512 {
         type V = __m512;
         const LANES: usize = 16;
         wraps! {
             fn splat(x: f32) -> __m512 { _mm512_set1_ps(x) }
             fn load(from: *const f32) -> __m512 { _mm512_loadu_ps(from) }
             fn store(to: *mut f32, v: __m512) { _mm512_storeu_ps(to, v) }
+            fn mul_add(a: __m512, b: __m512, c: __m512) -> __m512 { _mm512_fmadd_ps(a, b, c) }
+        }
+    }
+
+    impl Lanes for Avx512Pairs {
+        type V = __m512;
+        const LANES: usize = 16;
+        wraps! {
+            fn splat(x: f32) -> __m512 { _mm512_set1_ps(x) }
+            fn load(from: *const f32) -> __m512 { _mm512_loadu_ps(from) }
+            fn store(to: *mut f32, v: __m512) { _mm512_storeu_ps(to, v) }
+            fn mul_add(a: __m512, b: __m512, c: __m512) -> __m512 {
+                // The intrinsic's operand type is 512 bits of the same meaning.
+                _mm512_dpbf16_ps(c, std::mem::transmute::<__m512, __m512bh>(a), std::mem::transmute::<__m512, __m512bh>(b))
+            }
+        }
+    }
+
+    impl Simd for Avx512 {
+        wraps! {
             fn add(a: __m512, b: __m512) -> __m512 { _mm512_add_ps(a, b) }
             fn sub(a: __m512, b: __m512) -> __m512 { _mm512_sub_ps(a, b) }
             fn mul(a: __m512, b: __m512) -> __m512 { _mm512_mul_ps(a, b) }
@@ -206,7 +245,6 @@ mod x86 {
                 let estimate = _mm512_rcp14_ps(a);
                 _mm512_mul_ps(estimate, _mm512_fnmadd_ps(a, estimate, _mm512_set1_ps(2.0)))
             }
-            fn mul_add(a: __m512, b: __m512, c: __m512) -> __m512 { _mm512_fmadd_ps(a, b, c) }
             fn neg_mul_add(a: __m512, b: __m512, c: __m512) -> __m512 { _mm512_fnmadd_ps(a, b, c) }
             fn min(a: __m512, b: __m512) -> __m512 { _mm512_min_ps(a, b) }
             fn max(a: __m512, b: __m512) -> __m512 { _mm512_max_ps(a, b) }

@@ -373,7 +373,7 @@ unsafe fn inputs_body<S: Simd, T: Tile>(x: &[f32], len: usize, t: &mut [f32]) {
 /// # Safety
 /// The CPU must have the instruction set; sizes fit, as [`ToomCook::outputs`] checks.
 #[inline(always)]
-unsafe fn outputs_body<S: Product, T: Tile>(
+unsafe fn outputs_body<S: Product + Simd, T: Tile>(
     weights: &Packed,
     t: &[f32],
     batch: usize,

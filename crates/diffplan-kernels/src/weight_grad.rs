@@ -8,14 +8,14 @@
 
 use crate::isa::{Isa, dispatch};
 use crate::rows::{Rows, RowsMut};
-use crate::simd::{Portable, Simd};
+use crate::simd::{Lanes, Portable};
 
 /// The kernel of an instruction set.
 ///
 /// # Safety
 /// Of `outer`: the CPU has the instruction set; the pointers are those of `count` rows of at least `depth` and `cols` numbers,
 /// and of `depth` rows of `cols` numbers that are the caller's to write.
-pub(crate) trait Outer: Simd {
+pub(crate) trait Outer: Lanes {
     #[allow(clippy::too_many_arguments)] // a kernel's operands are what they are
     unsafe fn outer(
         count: usize,
@@ -50,14 +50,14 @@ impl Outer for Portable {
 #[cfg(target_arch = "x86_64")]
 mod tiled {
     use super::Outer;
-    use crate::simd::{Avx2, Avx512, Simd};
+    use crate::simd::{Avx2, Avx512, Lanes};
 
     /// `MR` rows of w, two vectors of columns.
     ///
     /// # Safety
     /// As [`Outer::outer`] with `MR` as the depth.
     #[inline(always)]
-    unsafe fn tile<S: Simd, const MR: usize>(
+    unsafe fn tile<S: Lanes, const MR: usize>(
         count: usize,
         cols: usize,
         x: (*const f32, usize),
@@ -118,7 +118,7 @@ mod tiled {
                     d: (*const f32, usize),
                     w: (*mut f32, usize),
                 ) {
-                    const WIDTH: usize = 2 * <$isa as Simd>::LANES;
+                    const WIDTH: usize = 2 * <$isa as Lanes>::LANES;
                     let tiles = depth.div_ceil($most);
                     for column in (0..cols).step_by(WIDTH) {
                         let cols = (cols - column).min(WIDTH);
