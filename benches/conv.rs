@@ -5,7 +5,7 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use diffplan_benches::{LAYERS, flops, normal};
-use diffplan_nn::{Conv1d, Params, Signal, zeros_like};
+use diffplan_nn::{Conv1d, Exec, Params, Signal, zeros_like};
 use ndarray_rand::rand::{SeedableRng, rngs::StdRng};
 
 fn convolutions(c: &mut Criterion) {
@@ -17,13 +17,13 @@ fn convolutions(c: &mut Criterion) {
             conv.init(&mut StdRng::seed_from_u64(3));
             for batch in [1, 8, 64] {
                 let x = normal(len, batch, inputs);
-                let mut y = Signal::default();
-                conv.forward(&x, &mut y);
+                let (mut y, mut exec) = (Signal::default(), Exec::default());
+                conv.forward(&x, &mut y, &mut exec);
                 let (dy, mut dx, mut grad) = (y.clone(), Signal::default(), zeros_like(&conv));
                 group.throughput(Throughput::Elements(flops(layer, batch)));
                 group.bench_function(BenchmarkId::new(name, batch), |b| match pass {
-                    "forward" => b.iter(|| conv.forward(&x, &mut y)),
-                    "input_grad" => b.iter(|| conv.input_grad(&dy, len, &mut dx)),
+                    "forward" => b.iter(|| conv.forward(&x, &mut y, &mut exec)),
+                    "input_grad" => b.iter(|| conv.input_grad(&dy, len, &mut dx, &mut exec)),
                     _ => b.iter(|| conv.weight_grad(&x, &dy, &mut grad)),
                 });
             }

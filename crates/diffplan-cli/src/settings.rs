@@ -3,7 +3,7 @@
 
 use crate::args::{PlanningArgs, RunArgs};
 use crate::error::{Error, Result};
-use diffplan_pipelines::{PlanOptions, ValueGuidedPipeline};
+use diffplan_pipelines::{PlanOptions, Precision, ValueGuidedPipeline};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -59,6 +59,7 @@ impl PlanningArgs {
             rescore: self.rescore.unwrap_or(options.rescore),
             t_stopgrad: self.t_stopgrad.unwrap_or(options.t_stopgrad),
             num_inference_steps: self.num_inference_steps.or(options.num_inference_steps),
+            precision: self.precision.unwrap_or(options.precision),
         };
         let steps = options.batch_size.checked_mul(options.planning_horizon);
         if steps.is_none_or(|steps| steps > MAX_TRAJECTORY_STEPS) {
@@ -112,6 +113,9 @@ pub(crate) fn describe(options: &PlanOptions) -> String {
         Some(steps) => count(steps, "timestep"),
         None => "all timesteps".into(),
     });
+    if options.precision != Precision::F32 {
+        parts.push(options.precision.name().into());
+    }
     parts.join(", ")
 }
 

@@ -38,7 +38,9 @@ mod unet;
 mod workspace;
 
 pub use config::{DownBlockType, MidBlockType, OutBlockType, TimeEmbeddingType, UNet1dConfig, UpBlockType};
-pub use diffplan_nn::{Algorithm, Params, count_params, named_params, named_params_mut, zeros_like};
+pub use diffplan_nn::{
+    Algorithm, Compute, Params, Precision, count_params, named_params, named_params_mut, zeros_like,
+};
 pub use error::{Error, Result};
 pub use run::Vjp;
 pub use time::TimeFeatures;

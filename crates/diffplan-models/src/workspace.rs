@@ -2,17 +2,16 @@
 
 use crate::blocks::{Keep, MidSaved, OutSaved, Scratch, StageSaved};
 use crate::unet::UNet1dModel;
-use diffplan_nn::{Algorithm, Signal};
+use diffplan_nn::{Compute, Signal};
 
-/// The buffers of forward and backward passes, over how many threads they run, and by which algorithm.
+/// The buffers of forward and backward passes, and how they are computed.
 ///
 /// Made once and used for every call of one model; buffers grow to the largest batch and horizon seen. Threads are those of
 /// the rayon pool that the call runs in: a batch is split between them, each taking its samples through the whole network;
 /// where there are too few samples for that, they share out the channels of each layer.
 #[derive(Debug, Default)]
 pub struct Workspace {
-    threads: usize,
-    algorithm: Algorithm,
+    compute: Compute,
     pub(crate) chunks: Vec<Chunk>,
 }
 
@@ -22,21 +21,23 @@ const SAMPLES_A_PART: usize = 8;
 impl Workspace {
     /// Buffers for passes on at most `threads` threads; 1 (or 0) keeps everything on the calling one.
     pub fn new(threads: usize) -> Self {
-        Self {
-            threads: threads.max(1),
-            ..Self::default()
-        }
+        Self::with(Compute {
+            threads,
+            ..Compute::default()
+        })
     }
 
-    /// The same with another algorithm for convolutions, which changes results by rounding.
-    #[must_use]
-    pub fn algorithm(self, algorithm: Algorithm) -> Self {
-        Self { algorithm, ..self }
+    /// Buffers for passes computed in this way.
+    pub fn with(compute: Compute) -> Self {
+        Self {
+            compute,
+            chunks: Vec::new(),
+        }
     }
 
     /// A set of buffers for each part of a batch, and the samples in a part (fewer in the last).
     pub(crate) fn parts(&mut self, model: &UNet1dModel, batch: usize) -> (&mut [Chunk], usize) {
-        let threads = self.threads.max(1);
+        let threads = self.compute.threads.max(1);
         let per_part = batch.div_ceil((batch / SAMPLES_A_PART).clamp(1, threads)).max(1);
         let cap: usize = std::env::var("DP_CAP")
             .ok()
@@ -49,8 +50,10 @@ impl Workspace {
         }
         let chunks = &mut self.chunks[..parts];
         for chunk in &mut *chunks {
-            chunk.scratch.exec.threads = threads.div_ceil(parts);
-            chunk.scratch.exec.algorithm = self.algorithm;
+            chunk.scratch.exec.compute = Compute {
+                threads: threads.div_ceil(parts),
+                ..self.compute
+            };
         }
         (chunks, per_part)
     }

@@ -407,10 +407,8 @@ mod tests {
             let dy = Signal::from_bcl(dy.view());
             for algorithm in [Algorithm::ToomCook, Algorithm::Direct] {
                 let name = format!("{name} {algorithm:?}");
-                let mut exec = Exec {
-                    algorithm,
-                    ..Exec::default()
-                };
+                let mut exec = Exec::default();
+                exec.compute.algorithm = algorithm;
                 let mut y = poisoned();
                 layer.forward(&Signal::from_bcl(x.view()), &mut y, &mut exec);
                 assert_close(

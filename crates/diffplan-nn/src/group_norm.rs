@@ -110,7 +110,7 @@ impl GroupNorm {
             y.reset(len, batch, channels);
         }
         let (gamma, beta) = self.scale_and_shift();
-        let threads = exec.threads;
+        let threads = exec.compute.threads;
         let (start, ready) = (conv.start(), conv.taps.ready(Direction::Down, x, exec));
         let inv_std = keep.then(|| RowsMut::new(&mut saved.inv_std, channels));
         let rows = (
@@ -167,21 +167,19 @@ impl GroupNorm {
             (slices.0.expect("a vector"), slices.1.expect("a vector"))
         });
         let outputs = (RowsMut::new(dx.data_mut(), channels), grad);
-        over_columns(
-            exec.threads,
-            self.unit(),
-            0..channels,
-            outputs,
-            &|columns, (dx, grad)| {
-                let (normalised, inv_std, dy) = (
-                    normalised.columns(columns.clone()),
-                    inv_std.columns(columns.clone()),
-                    dy.columns(columns.clone()),
-                );
-                let (gamma, beta) = (&gamma[columns.clone()], &beta[columns]);
-                group_norm_grad(shape, gamma, beta, f, normalised, inv_std, dy, dx, grad);
-            },
-        );
+        over_columns(exec.compute.threads, self.unit(), 0..channels, outputs, &|columns,
+                                                                                (
+            dx,
+            grad,
+        )| {
+            let (normalised, inv_std, dy) = (
+                normalised.columns(columns.clone()),
+                inv_std.columns(columns.clone()),
+                dy.columns(columns.clone()),
+            );
+            let (gamma, beta) = (&gamma[columns.clone()], &beta[columns]);
+            group_norm_grad(shape, gamma, beta, f, normalised, inv_std, dy, dx, grad);
+        });
     }
 
     fn scale_and_shift(&self) -> (&[f32], &[f32]) {

@@ -9,7 +9,7 @@
 //! | part | |
 //! | --- | --- |
 //! | [`Signal`] | a batch of 1D signals, in the memory order the layers work in; to and from ndarray `(batch, channels, length)` |
-//! | [`Exec`] | how layers are executed: the algorithm, the threads, the memory |
+//! | [`Exec`] | how layers are executed: algorithm, precision, threads, memory |
 //! | [`Conv1d`], [`ConvTranspose1d`], [`Linear`], [`GroupNorm`] | layers |
 //! | [`Activation`] | Mish, SiLU, GELU, ReLU |
 //! | [`Timesteps`], [`GaussianFourierProjection`], [`TimestepEmbedding`] | diffusion times as vectors |
@@ -48,7 +48,7 @@ pub use conv::{Conv1d, ConvTranspose1d};
 pub use diffplan_kernels::Activation;
 pub use embedding::{GaussianFourierProjection, TimestepEmbedding, TimestepEmbeddingSaved, Timesteps};
 pub use error::{Error, ParameterReport, Result};
-pub use exec::{Algorithm, Exec};
+pub use exec::{Algorithm, Compute, Exec, Precision};
 pub use files::write_atomically;
 pub use group_norm::{GroupNorm, GroupNormSaved};
 pub use linear::Linear;

@@ -15,7 +15,7 @@
 //!
 //! Weights are packed for the kernels when first needed, for each direction and algorithm that is asked for.
 
-use crate::exec::{Algorithm, Exec, over_columns};
+use crate::exec::{Algorithm, Exec, Precision, over_columns};
 use crate::signal::Signal;
 use diffplan_kernels::{Buffer, Init, MatRef, Packed, Rows, RowsMut, Term, ToomCook, add_outer_products, products};
 use ndarray::{Array3, ArrayView3, ArrayViewMut3};
@@ -35,6 +35,7 @@ pub(crate) struct Taps {
 #[derive(Debug, Default)]
 struct Packs {
     direct: OnceLock<Packed>,
+    bf16: OnceLock<Packed>,
     /// For signals of length 4, and for longer ones.
     toom_cook: [OnceLock<ToomCook>; 2],
 }
@@ -70,9 +71,9 @@ struct Run {
     input_tap_step: isize,
 }
 
-/// A pass made ready: weights packed and, where they are, inputs combined.
+/// A pass made ready: weights packed, inputs as they are or, where weights ask for it, rounded or combined.
 pub(crate) enum Ready<'a> {
-    Direct(&'a Packed),
+    Direct(&'a Packed, Rows<'a>),
     ToomCook(&'a ToomCook, &'a Buffer),
 }
 
@@ -145,14 +146,20 @@ impl Taps {
     }
 
     fn direct(&self, direction: Direction) -> &Packed {
-        self.packs[direction as usize].direct.get_or_init(|| {
-            let (inputs, outputs) = self.channels(direction);
-            let mut packed = Packed::zeros(self.kernel(), inputs, outputs);
-            for k in 0..self.kernel() {
-                packed.set(k, self.tap(direction, k));
-            }
-            packed
-        })
+        let (inputs, outputs) = self.channels(direction);
+        let pack = || self.pack(direction, Packed::zeros(self.kernel(), inputs, outputs));
+        self.packs[direction as usize].direct.get_or_init(pack)
+    }
+
+    fn bf16(&self, direction: Direction) -> &Packed {
+        let (inputs, outputs) = self.channels(direction);
+        let pack = || self.pack(direction, Packed::zeros_bf16(self.kernel(), inputs, outputs));
+        self.packs[direction as usize].bf16.get_or_init(pack)
+    }
+
+    fn pack(&self, direction: Direction, mut packed: Packed) -> Packed {
+        (0..self.kernel()).for_each(|k| packed.set(k, self.tap(direction, k)));
+        packed
     }
 
     fn toom_cook(&self, direction: Direction, len: usize) -> &ToomCook {
@@ -167,17 +174,22 @@ impl Taps {
         })
     }
 
-    /// Packs the weights, at the first call, and combines the inputs, where that is the algorithm, on the calling thread.
-    pub(crate) fn ready<'a>(&'a self, direction: Direction, x: &Signal, exec: &'a mut Exec) -> Ready<'a> {
+    /// Packs the weights, at the first call, and makes the inputs ready for them, on the calling thread.
+    pub(crate) fn ready<'a>(&'a self, direction: Direction, x: &'a Signal, exec: &'a mut Exec) -> Ready<'a> {
         assert_eq!(x.channels(), self.channels(direction).0, "channels of the input");
-        let keeps_length = self.kernel() == 5 && self.stride == 1 && self.padding == 2;
-        if exec.algorithm == Algorithm::ToomCook && keeps_length && ToomCook::takes(x.len()) {
-            let toom_cook = self.toom_cook(direction, x.len());
-            toom_cook.combine_inputs(x.data(), x.len(), &mut exec.combined);
-            Ready::ToomCook(toom_cook, &exec.combined)
-        } else {
-            Ready::Direct(self.direct(direction))
+        let Exec { compute, inputs } = exec;
+        if compute.precision == Precision::Bf16 {
+            let packed = self.bf16(direction);
+            packed.round_rows(x.data(), inputs);
+            return Ready::Direct(packed, Rows::new(inputs, packed.row_len()));
         }
+        let keeps_length = self.kernel() == 5 && self.stride == 1 && self.padding == 2;
+        if compute.algorithm == Algorithm::ToomCook && keeps_length && ToomCook::takes(x.len()) {
+            let toom_cook = self.toom_cook(direction, x.len());
+            toom_cook.combine_inputs(x.data(), x.len(), inputs);
+            return Ready::ToomCook(toom_cook, inputs);
+        }
+        Ready::Direct(self.direct(direction), Rows::new(x.data(), x.channels()))
     }
 
     /// Some columns of the output: `y` = bias + the sum, the sum, or what `y` holds + the sum, as `init` says.
@@ -193,11 +205,10 @@ impl Taps {
         y: RowsMut,
     ) {
         let (batch, panel, mut y) = (x.batch(), columns.start / Packed::PANEL, y);
-        let packed = match ready {
-            Ready::Direct(packed) => packed,
+        let (packed, input) = match ready {
+            Ready::Direct(packed, input) => (packed, *input),
             Ready::ToomCook(toom_cook, combined) => return toom_cook.outputs(combined, batch, panel, init, y),
         };
-        let input = Rows::new(x.data(), x.channels());
         let out_len = y.rows() / batch;
         let (out_step, in_step) = match direction {
             Direction::Down => (1, self.stride),
@@ -248,7 +259,7 @@ impl Taps {
 
     /// The whole output, over the threads that `exec` says.
     pub(crate) fn apply(&self, direction: Direction, x: &Signal, init: Init, y: &mut Signal, exec: &mut Exec) {
-        let (threads, channels) = (exec.threads, y.channels());
+        let (threads, channels) = (exec.compute.threads, y.channels());
         let ready = self.ready(direction, x, exec);
         let rows = RowsMut::new(y.data_mut(), channels);
         over_columns(threads, Packed::PANEL, 0..channels, rows, &|columns, rows| {

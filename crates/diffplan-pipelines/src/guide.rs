@@ -1,7 +1,7 @@
 //! What bends trajectories: anything that gives each a value and the gradient of it.
 
 use crate::error::{Error, Result};
-use diffplan_models::{TimeFeatures, UNet1dModel, Workspace};
+use diffplan_models::{Compute, TimeFeatures, UNet1dModel, Workspace};
 use ndarray::{ArrayView3, ArrayViewMut1, ArrayViewMut3};
 
 /// A differentiable measure of how good trajectories are. The value network is one; a distance to a goal is another.
@@ -15,13 +15,16 @@ pub trait Guide: std::fmt::Debug + Send + Sync {
     /// If they cannot; the error says what could.
     fn check(&self, horizon: usize, dims: usize) -> Result<()>;
 
-    /// What values trajectories: a planner makes one and keeps it, so buffers belong in it. Batches may be split over
-    /// `threads` threads of the rayon pool the calls are made in.
-    fn session(&self, threads: usize) -> Box<dyn GuideSession + '_>;
+    /// What values trajectories: a planner makes one and keeps it, so buffers belong in it. `compute` says over how many threads
+    /// of the rayon pool the calls are made in batches may be split, and how networks are computed.
+    fn session(&self, compute: Compute) -> Box<dyn GuideSession + '_>;
 }
 
 /// A [`Guide`] at work, with buffers of its own.
 pub trait GuideSession: Send {
+    /// Computes what depends on the timesteps alone, for all that will be visited. Called once, before the first plan.
+    fn prepare(&mut self, _timesteps: &[usize]) {}
+
     /// The value of each trajectory, and the gradient of the sum of values with respect to the trajectories.
     ///
     /// # Shapes
@@ -79,10 +82,10 @@ impl Guide for ValueNetwork {
         })
     }
 
-    fn session(&self, threads: usize) -> Box<dyn GuideSession + '_> {
+    fn session(&self, compute: Compute) -> Box<dyn GuideSession + '_> {
         Box::new(ValueSession {
             model: &self.0,
-            workspace: Workspace::new(threads),
+            workspace: Workspace::with(compute),
             time: Vec::new(),
         })
     }
@@ -108,6 +111,12 @@ pub(crate) fn features_at<'a>(
 }
 
 impl GuideSession for ValueSession<'_> {
+    fn prepare(&mut self, timesteps: &[usize]) {
+        for &timestep in timesteps {
+            features_at(&mut self.time, self.model, timestep);
+        }
+    }
+
     fn value_and_grad(
         &mut self,
         trajectories: ArrayView3<f32>,
@@ -134,7 +143,7 @@ impl GuideSession for ValueSession<'_> {
 /// and, where asked for, the gradient.
 ///
 /// ```
-/// use diffplan_pipelines::{FnGuide, Guide, GuideSession};
+/// use diffplan_pipelines::{Compute, FnGuide, Guide, GuideSession};
 /// use ndarray::{Array1, Array3, ArrayView3, ArrayViewMut1, ArrayViewMut3};
 ///
 /// /// Prefers trajectories whose first dimension stays near 1.
@@ -149,7 +158,7 @@ impl GuideSession for ValueSession<'_> {
 ///     Ok(())
 /// });
 /// let (x, mut values, mut grad) = (Array3::zeros((2, 4, 3)), Array1::zeros(2), Array3::zeros((2, 4, 3)));
-/// guide.session(1).value_and_grad(x.view(), 5, values.view_mut(), grad.view_mut()).unwrap();
+/// guide.session(Compute::default()).value_and_grad(x.view(), 5, values.view_mut(), grad.view_mut()).unwrap();
 /// assert_eq!((values[0], grad[[1, 3, 0]], grad[[1, 3, 1]]), (-4.0, 2.0, 0.0));
 /// ```
 #[derive(Clone, Copy)]
@@ -172,7 +181,7 @@ where
         Ok(())
     }
 
-    fn session(&self, _: usize) -> Box<dyn GuideSession + '_> {
+    fn session(&self, _: Compute) -> Box<dyn GuideSession + '_> {
         Box::new(FnSession(&self.0))
     }
 }

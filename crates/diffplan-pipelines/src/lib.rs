@@ -52,6 +52,7 @@ mod planner;
 mod rollout;
 mod torch_rng;
 
+pub use diffplan_models::{Compute, Precision};
 pub use error::{Error, Result};
 pub use guide::{FnGuide, Guide, GuideSession, ValueNetwork};
 pub use noise::{NoiseError, NoiseSource, RecordedNoise, RngNoise};

@@ -69,8 +69,8 @@ pub enum NoiseError {
     NothingToPick,
 }
 
-/// A stream of standard normal noise. Object safe: pipelines take `&mut dyn NoiseSource`.
-pub trait NoiseSource {
+/// A stream of standard normal noise. Object safe: pipelines take `&mut dyn NoiseSource`, and draw on a thread of their pool.
+pub trait NoiseSource: Send {
     /// Overwrites `out` with independent draws from the normal distribution of mean 0 and variance 1: one call of
     /// `torch.randn` with `out.len()` elements, in (batch, horizon, dimension) order, the last axis fastest.
     ///
@@ -124,7 +124,7 @@ impl<R: Rng + SeedableRng> RngNoise<R> {
     }
 }
 
-impl<R: Rng> NoiseSource for RngNoise<R> {
+impl<R: Rng + Send> NoiseSource for RngNoise<R> {
     fn fill_standard_normal(&mut self, out: &mut [f32]) -> Result<(), NoiseError> {
         out.fill_with(|| self.rng.sample(StandardNormal));
         Ok(())

@@ -1,6 +1,7 @@
 //! How a plan is made: options under the reference's names, and what a checkpoint says about them.
 
 use crate::error::{Error, Result};
+use diffplan_models::{Algorithm, Compute, Precision};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
@@ -49,6 +50,8 @@ pub struct PlanOptions {
     pub t_stopgrad: usize,
     /// Timesteps visited; all that the networks were trained with if none.
     pub num_inference_steps: Option<usize>,
+    /// In which precision the networks' convolutions multiply.
+    pub precision: Precision,
 }
 
 impl Default for PlanOptions {
@@ -62,11 +65,29 @@ impl Default for PlanOptions {
             rescore: false,
             t_stopgrad: 2,
             num_inference_steps: None,
+            precision: Precision::F32,
         }
     }
 }
 
+/// Candidates from which on Toom-Cook's fewer multiplications are worth its larger weights.
+const TOOM_COOK_FROM: usize = 4;
+
 impl PlanOptions {
+    /// How the networks are computed. It depends on the options alone, not on how many observations are planned for at a time:
+    /// a plan has the same bits alone and among others.
+    pub fn compute(&self, threads: usize) -> Compute {
+        Compute {
+            threads,
+            algorithm: if self.batch_size < TOOM_COOK_FROM {
+                Algorithm::Direct
+            } else {
+                Algorithm::ToomCook
+            },
+            precision: self.precision,
+        }
+    }
+
     /// Checks what does not depend on the networks.
     pub(crate) fn validate(&self) -> Result<()> {
         let refuse = |name, value: String, expected: &str| {
@@ -163,6 +184,7 @@ impl PlanningConfig {
             rescore: self.rescore.unwrap_or(options.rescore),
             t_stopgrad: self.t_stopgrad.unwrap_or(options.t_stopgrad),
             num_inference_steps: self.num_inference_steps.or(options.num_inference_steps),
+            ..options
         }
     }
 }

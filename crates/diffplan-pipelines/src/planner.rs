@@ -79,7 +79,7 @@ impl<'a> Planner<'a> {
             };
             steps.push((t, weight));
         }
-        let run = Run::new(pipeline, rayon::current_num_threads());
+        let run = Run::new(pipeline, &options, &steps, rayon::current_num_threads());
         Ok(Self {
             pipeline,
             options,
@@ -93,7 +93,7 @@ impl<'a> Planner<'a> {
     /// The same planner on the threads of `pool` rather than on those of the pool it is called in.
     #[must_use]
     pub fn in_pool(mut self, pool: Arc<rayon::ThreadPool>) -> Self {
-        self.run = Run::new(self.pipeline, pool.current_num_threads());
+        self.run = Run::new(self.pipeline, &self.options, &self.steps, pool.current_num_threads());
         self.pool = Some(pool);
         self
     }
@@ -124,10 +124,10 @@ impl<'a> Planner<'a> {
         &mut self,
         conditions: &[Condition],
         noise: &mut dyn NoiseSource,
-        watch: &mut dyn FnMut(PlanEvent),
+        watch: &mut (dyn FnMut(PlanEvent) + Send),
     ) -> Result<Plan> {
         self.set_conditions(0, conditions)?;
-        let mut plans = self.denoise(&mut [noise], watch)?;
+        let mut plans = self.on_pool(&mut [noise], watch)?;
         Ok(plans.remove(0))
     }
 
@@ -153,7 +153,7 @@ impl<'a> Planner<'a> {
         for (i, observation) in observations.outer_iter().enumerate() {
             self.set_conditions(i, &[Condition { time: 0, observation }])?;
         }
-        self.denoise(noise, &mut |_| ())
+        self.on_pool(noise, &mut |_| ())
     }
 
     /// Checks and normalises the conditions of one observation of the batch; those of the first replace all from before.
@@ -186,14 +186,31 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    fn denoise(&mut self, noise: &mut [&mut dyn NoiseSource], watch: &mut dyn FnMut(PlanEvent)) -> Result<Vec<Plan>> {
+    /// Plans on the planner's pool, or on the one it is called in. The whole loop is one piece of work: threads are handed
+    /// nothing from outside between its steps.
+    fn on_pool(
+        &mut self,
+        noise: &mut [&mut dyn NoiseSource],
+        watch: &mut (dyn FnMut(PlanEvent) + Send),
+    ) -> Result<Vec<Plan>> {
+        match self.pool.clone() {
+            Some(pool) => pool.install(|| self.denoise(noise, watch)),
+            None => self.denoise(noise, watch),
+        }
+    }
+
+    fn denoise(
+        &mut self,
+        noise: &mut [&mut dyn NoiseSource],
+        watch: &mut (dyn FnMut(PlanEvent) + Send),
+    ) -> Result<Vec<Plan>> {
         let Self {
             pipeline,
             options,
             scheduler,
             steps,
-            pool,
             run,
+            ..
         } = self;
         let (action_dim, batch) = (pipeline.action_dim, options.batch_size);
         run.resize(
@@ -205,7 +222,7 @@ impl<'a> Planner<'a> {
         run.apply_conditions(batch, action_dim);
         let count = steps.len();
         for (step, &(timestep, weight)) in steps.iter().enumerate() {
-            on_pool(pool, || run.guide(options, timestep, weight, batch, action_dim))?;
+            run.guide(options, timestep, weight, batch, action_dim)?;
             let values = (options.n_guide_steps > 0).then(|| run.values.view());
             watch(PlanEvent::Guided {
                 step,
@@ -215,7 +232,7 @@ impl<'a> Planner<'a> {
                 values,
             });
 
-            on_pool(pool, || run.predict(pipeline, timestep))?;
+            run.predict(pipeline, timestep)?;
             let needs_noise = scheduler.needs_noise(timestep);
             if needs_noise {
                 draw(&mut run.noise, noise)?;
@@ -238,7 +255,7 @@ impl<'a> Planner<'a> {
             run.apply_conditions(batch, action_dim);
         }
         if options.rescore {
-            on_pool(pool, || run.guide.value(run.x.view(), 0, run.values.view_mut()))?;
+            run.guide.value(run.x.view(), 0, run.values.view_mut())?;
         }
         let finite = run.x.iter().all(|v| v.is_finite());
         let ranked = !options.ranks() || run.values.iter().all(|v| v.is_finite());
@@ -253,15 +270,6 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Runs `work` on the threads of a pool, or of the one it is called in. Noise sources and watchers stay outside: they
-/// belong to the caller's thread.
-fn on_pool<R: Send>(pool: &Option<Arc<rayon::ThreadPool>>, work: impl FnOnce() -> R + Send) -> R {
-    match pool {
-        Some(pool) => pool.install(work),
-        None => work(),
-    }
-}
-
 /// Draws the noise of each observation's candidates from its own source.
 fn draw(into: &mut Array3<f32>, noise: &mut [&mut dyn NoiseSource]) -> Result<()> {
     let values = into.as_slice_mut().expect("made in standard layout");
@@ -273,12 +281,24 @@ fn draw(into: &mut Array3<f32>, noise: &mut [&mut dyn NoiseSource]) -> Result<()
 }
 
 impl<'a> Run<'a> {
-    fn new(pipeline: &'a ValueGuidedPipeline, threads: usize) -> Self {
+    fn new(pipeline: &'a ValueGuidedPipeline, options: &PlanOptions, steps: &[(usize, f32)], threads: usize) -> Self {
         let empty = || Array3::zeros((0, 0, 0));
+        let compute = options.compute(threads);
+        let (mut guide, mut time) = (pipeline.guide.session(compute), Vec::new());
+        let mut timesteps: Vec<usize> = steps.iter().map(|&(timestep, _)| timestep).collect();
+        for &timestep in &timesteps {
+            features_at(&mut time, &pipeline.unet, timestep);
+        }
+        if options.rescore {
+            timesteps.push(0);
+        }
+        if options.ranks() {
+            guide.prepare(&timesteps);
+        }
         Self {
-            workspace: Workspace::new(threads),
-            guide: pipeline.guide.session(threads),
-            time: Vec::new(),
+            workspace: Workspace::with(compute),
+            guide,
+            time,
             x: empty(),
             model_output: empty(),
             prev_sample: empty(),

@@ -142,7 +142,7 @@ impl Source {
     /// The seconds of each of `repeat` calls, after one that warms up.
     fn time(&self, task: Task, options: &PlanOptions, pool: &Arc<ThreadPool>, repeat: usize) -> Result<Vec<f64>> {
         let mut noise = RngNoise::seed(0);
-        let mut workspace = Workspace::new(pool.current_num_threads());
+        let mut workspace = Workspace::with(options.compute(pool.current_num_threads()));
         let (batch, horizon) = (options.batch_size, options.planning_horizon);
         match task {
             Task::Unet => {
