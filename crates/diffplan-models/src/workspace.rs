@@ -16,7 +16,7 @@ pub struct Workspace {
 }
 
 /// Fewer samples than this are not worth reading a network's weights for once more.
-const SAMPLES_A_PART: usize = 8;
+const SAMPLES_A_PART: usize = 4;
 
 impl Workspace {
     /// Buffers for passes on at most `threads` threads; 1 (or 0) keeps everything on the calling one.

@@ -77,6 +77,9 @@ pub(crate) enum Ready<'a> {
     ToomCook(&'a ToomCook, &'a Buffer),
 }
 
+/// Fewer samples than this take no longer to multiply than their weights to read.
+const FEW: usize = 3;
+
 /// Terms handed to the kernel at a time; kernels with more taps take several turns.
 const TERMS: usize = 8;
 
@@ -210,6 +213,9 @@ impl Taps {
             Ready::ToomCook(toom_cook, combined) => return toom_cook.outputs(combined, batch, panel, init, y),
         };
         let out_len = y.rows() / batch;
+        if batch < FEW && self.stride == 1 {
+            return self.columns_by_tap(direction, input, batch, packed, panel, init, y);
+        }
         let (out_step, in_step) = match direction {
             Direction::Down => (1, self.stride),
             Direction::Up => (self.stride, 1),
@@ -253,6 +259,42 @@ impl Taps {
                         break;
                     }
                 }
+            }
+        }
+    }
+
+    /// [`columns`](Self::columns) with stride 1 for few samples: a tap after another rather than a run after another, so that
+    /// weights are read once. The sums are the same to the bit.
+    #[allow(clippy::too_many_arguments)] // those of `columns`, taken apart
+    fn columns_by_tap(
+        &self,
+        direction: Direction,
+        input: Rows,
+        batch: usize,
+        packed: &Packed,
+        panel: usize,
+        init: Init,
+        y: RowsMut,
+    ) {
+        let (in_len, out_len, mut y) = (input.rows() / batch, y.rows() / batch, y);
+        if !matches!(init, Init::Accumulate) {
+            products(input, 1, &[], packed, panel, init, y.reborrow());
+        }
+        for tap in 0..self.kernel() {
+            // Output p meets input p + shift, where both exist.
+            let shift = match direction {
+                Direction::Down => tap as isize - self.padding as isize,
+                Direction::Up => self.padding as isize - tap as isize,
+            };
+            let first = usize::try_from(-shift).unwrap_or(0);
+            let end = in_len.saturating_add_signed(-shift).min(out_len);
+            if first < end {
+                let term = Term {
+                    row: first.saturating_add_signed(shift) * batch,
+                    tap,
+                };
+                let rows = y.reborrow().range(first * batch..end * batch);
+                products(input, 1, &[term], packed, panel, Init::Accumulate, rows);
             }
         }
     }

@@ -71,11 +71,11 @@ impl Default for PlanOptions {
 }
 
 /// Candidates from which on Toom-Cook's fewer multiplications are worth its larger weights.
-const TOOM_COOK_FROM: usize = 4;
+const TOOM_COOK_FROM: usize = 3;
 
 impl PlanOptions {
-    /// How the networks are computed. It depends on the options alone, not on how many observations are planned for at a time:
-    /// a plan has the same bits alone and among others.
+    /// How the networks are computed on so many threads. The rest depends on these options alone, not on how many observations
+    /// are planned for at a time: a plan has the same bits alone and among others.
     pub fn compute(&self, threads: usize) -> Compute {
         Compute {
             threads,
