@@ -4,8 +4,8 @@
 //!
 //! The sum over terms and over the inner size is accumulated in registers, tile by tile: with AVX-512 up to 12 rows × 32
 //! columns, with AVX2 up to 6 × 16, activations read as they lie and broadcast, weights streamed from [`Packed`]. A number of
-//! `c` is one chain of fused multiply-adds in the order of the terms, so its bits depend neither on how many rows a call
-//! holds nor on how they are cut into tiles. The portable path hands each term to `matrixmultiply`.
+//! `c` is a sum of chains of 128 fused multiply-adds in the order of the terms, so its bits depend neither on how many rows a
+//! call holds nor on how they are cut into tiles. The portable path hands each term to `matrixmultiply`.
 
 use crate::isa::{Isa, dispatch};
 use crate::packed::{Format, Packed};
@@ -41,15 +41,18 @@ pub(crate) enum Start {
     Accumulate,
 }
 
-/// Terms that are summed without storing in between; more are summed in several turns, with the same bits.
+/// Terms whose places are looked up at a time; more take several turns, with the same bits.
 const TERMS: usize = 8;
+/// The longest chain of additions that starts from zero; chains are then added up. The rounding of a sum of n numbers grows
+/// with √n in one chain: for five taps of 256 channels this makes it a third.
+const CHAIN: usize = 128;
 
 /// The product kernel of an instruction set.
 ///
 /// # Safety
 /// Of `panel`: the CPU has the instruction set; for every offset `(a, b)` of `terms`, `rows` rows of `depth` numbers lie at
 /// `a_rows + a`, `lda` apart, and `depth` rows of 32 numbers at `weights + b`; `rows` rows of `cols` ≤ 32 numbers lie at `c`,
-/// `ldc` apart, and are the caller's to write.
+/// `ldc` apart, and are the caller's to write. `chain` is not 0.
 pub(crate) trait Product: Lanes {
     #[allow(clippy::too_many_arguments)] // a kernel's operands are what they are
     unsafe fn panel(
@@ -63,6 +66,7 @@ pub(crate) trait Product: Lanes {
         start: Start,
         c: *mut f32,
         ldc: usize,
+        chain: usize,
     );
 }
 
@@ -79,6 +83,7 @@ impl Product for Portable {
         start: Start,
         c: *mut f32,
         ldc: usize,
+        chain: usize,
     ) {
         // SAFETY: all that is read and written is what the caller vouches for.
         unsafe {
@@ -91,24 +96,26 @@ impl Product for Portable {
                 }
             }
             for &(a_offset, b_offset) in terms {
-                let (a, b) = (a.add(a_offset), weights.add(b_offset));
-                let (lda, ldc) = (lda as isize, ldc as isize);
-                matrixmultiply::sgemm(
-                    rows,
-                    depth,
-                    cols,
-                    1.0,
-                    a,
-                    lda,
-                    1,
-                    b,
-                    Packed::PANEL as isize,
-                    1,
-                    1.0,
-                    c,
-                    ldc,
-                    1,
-                );
+                for first in (0..depth).step_by(chain) {
+                    let (a, b) = (a.add(a_offset + first), weights.add(b_offset + first * Packed::PANEL));
+                    let (lda, ldc, depth) = (lda as isize, ldc as isize, (depth - first).min(chain));
+                    matrixmultiply::sgemm(
+                        rows,
+                        depth,
+                        cols,
+                        1.0,
+                        a,
+                        lda,
+                        1,
+                        b,
+                        Packed::PANEL as isize,
+                        1,
+                        1.0,
+                        c,
+                        ldc,
+                        1,
+                    );
+                }
             }
         }
     }
@@ -135,50 +142,70 @@ mod tiled {
         start: Start,
         c: *mut f32,
         ldc: usize,
+        chain: usize,
     ) {
+        let mut start = start;
+        // SAFETY: all that is read and written is what the caller vouches for.
+        unsafe {
+            if terms.is_empty() {
+                return add::<S, MR>(cols, [[S::splat(0.0); 2]; MR], start, c, ldc);
+            }
+            for &(a_offset, b_offset) in terms {
+                for first in (0..depth).step_by(chain) {
+                    let (mut a, mut b) = (a.add(a_offset + first), weights.add(b_offset + first * Packed::PANEL));
+                    let mut acc = [[S::splat(0.0); 2]; MR];
+                    for _ in 0..(depth - first).min(chain) {
+                        let b0 = S::load(b);
+                        let b1 = S::load(b.add(S::LANES));
+                        for (r, acc) in acc.iter_mut().enumerate() {
+                            let x = S::splat(*a.add(r * lda));
+                            acc[0] = S::mul_add(x, b0, acc[0]);
+                            acc[1] = S::mul_add(x, b1, acc[1]);
+                        }
+                        a = a.add(1);
+                        b = b.add(Packed::PANEL);
+                    }
+                    add::<S, MR>(cols, acc, start, c, ldc);
+                    start = Start::Accumulate;
+                }
+            }
+        }
+    }
+
+    /// c = `start` + the sums of a tile.
+    ///
+    /// # Safety
+    /// As [`tile`].
+    #[inline(always)]
+    unsafe fn add<S: Lanes, const MR: usize>(cols: usize, acc: [[S::V; 2]; MR], start: Start, c: *mut f32, ldc: usize) {
         let mut edge = [0f32; 32];
         let whole = cols >= 2 * S::LANES;
         // SAFETY: all that is read and written is what the caller vouches for; a row of fewer columns than two vectors goes
         // through `edge`, which holds two of any width.
         unsafe {
-            let mut acc = [[S::splat(0.0); 2]; MR];
-            match start {
-                Start::Zero => {}
-                Start::Row(from) => acc = [[S::load(from), S::load(from.add(S::LANES))]; MR],
-                Start::Accumulate => {
-                    for (r, acc) in acc.iter_mut().enumerate() {
-                        let mut row = c.add(r * ldc).cast_const();
-                        if !whole {
-                            edge.as_mut_ptr().copy_from_nonoverlapping(row, cols);
-                            row = edge.as_ptr();
-                        }
-                        *acc = [S::load(row), S::load(row.add(S::LANES))];
-                    }
-                }
-            }
-            for &(a_offset, b_offset) in terms {
-                let (mut a, mut b) = (a.add(a_offset), weights.add(b_offset));
-                for _ in 0..depth {
-                    let b0 = S::load(b);
-                    let b1 = S::load(b.add(S::LANES));
-                    for (r, acc) in acc.iter_mut().enumerate() {
-                        let x = S::splat(*a.add(r * lda));
-                        acc[0] = S::mul_add(x, b0, acc[0]);
-                        acc[1] = S::mul_add(x, b1, acc[1]);
-                    }
-                    a = a.add(1);
-                    b = b.add(Packed::PANEL);
-                }
-            }
-            for (r, acc) in acc.iter().enumerate() {
+            for (r, mut acc) in acc.into_iter().enumerate() {
                 let row = c.add(r * ldc);
-                if whole {
-                    S::store(row, acc[0]);
-                    S::store(row.add(S::LANES), acc[1]);
-                } else {
-                    S::store(edge.as_mut_ptr(), acc[0]);
-                    S::store(edge.as_mut_ptr().add(S::LANES), acc[1]);
-                    row.copy_from_nonoverlapping(edge.as_ptr(), cols);
+                let to = if whole { row } else { edge.as_mut_ptr() };
+                let from = match start {
+                    Start::Zero => None,
+                    Start::Row(from) => Some(from),
+                    Start::Accumulate => {
+                        if !whole {
+                            to.copy_from_nonoverlapping(row, cols);
+                        }
+                        Some(to.cast_const())
+                    }
+                };
+                if let Some(from) = from {
+                    acc = [
+                        S::add(S::load(from), acc[0]),
+                        S::add(S::load(from.add(S::LANES)), acc[1]),
+                    ];
+                }
+                S::store(to, acc[0]);
+                S::store(to.add(S::LANES), acc[1]);
+                if !whole {
+                    row.copy_from_nonoverlapping(to, cols);
                 }
             }
         }
@@ -200,6 +227,7 @@ mod tiled {
                     start: Start,
                     c: *mut f32,
                     ldc: usize,
+                    chain: usize,
                 ) {
                     const WIDTH: usize = 2 * <$isa as Lanes>::LANES;
                     // Tiles as even as can be: 32 rows are 11, 11 and 10 rather than 12, 12 and 8.
@@ -218,7 +246,7 @@ mod tiled {
                                     other => other,
                                 };
                                 match end - row {
-                                    $($rows => tile::<$isa, $rows>(depth, cols, a, lda, terms, weights, start, c, ldc),)*
+                                    $($rows => tile::<$isa, $rows>(depth, cols, a, lda, terms, weights, start, c, ldc, chain),)*
                                     _ => unreachable!("a tile has at least one row and at most as many as a kernel takes"),
                                 }
                             }
@@ -287,6 +315,7 @@ unsafe fn products_body<S: Product>(
                     start,
                     c.as_mut_ptr().add(column),
                     ldc,
+                    CHAIN,
                 );
             }
             first = false;

@@ -13,6 +13,7 @@ pub(crate) trait Lanes: Copy + 'static {
     unsafe fn splat(x: f32) -> Self::V;
     unsafe fn load(from: *const f32) -> Self::V;
     unsafe fn store(to: *mut f32, v: Self::V);
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     /// a · b + c, fused where the instruction set has it.
     unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
 }
@@ -22,7 +23,6 @@ pub(crate) trait Lanes: Copy + 'static {
 /// # Safety
 /// The CPU must have the instruction set wherever a method is called.
 pub(crate) trait Simd: Lanes {
-    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
@@ -75,6 +75,10 @@ impl Lanes for Portable {
         unsafe { to.cast::<[f32; 8]>().write_unaligned(v) }
     }
     #[inline(always)]
+    unsafe fn add(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        map(|i| a[i] + b[i])
+    }
+    #[inline(always)]
     unsafe fn mul_add(a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
         // Fused where the target's base set has the instruction; elsewhere `f32::mul_add` is a library call.
         if cfg!(target_arch = "aarch64") {
@@ -86,10 +90,6 @@ impl Lanes for Portable {
 }
 
 impl Simd for Portable {
-    #[inline(always)]
-    unsafe fn add(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
-        map(|i| a[i] + b[i])
-    }
     #[inline(always)]
     unsafe fn sub(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
         map(|i| a[i] - b[i])
@@ -175,13 +175,13 @@ mod x86 {
             fn splat(x: f32) -> __m256 { _mm256_set1_ps(x) }
             fn load(from: *const f32) -> __m256 { _mm256_loadu_ps(from) }
             fn store(to: *mut f32, v: __m256) { _mm256_storeu_ps(to, v) }
+            fn add(a: __m256, b: __m256) -> __m256 { _mm256_add_ps(a, b) }
             fn mul_add(a: __m256, b: __m256, c: __m256) -> __m256 { _mm256_fmadd_ps(a, b, c) }
         }
     }
 
     impl Simd for Avx2 {
         wraps! {
-            fn add(a: __m256, b: __m256) -> __m256 { _mm256_add_ps(a, b) }
             fn sub(a: __m256, b: __m256) -> __m256 { _mm256_sub_ps(a, b) }
             fn mul(a: __m256, b: __m256) -> __m256 { _mm256_mul_ps(a, b) }
             fn div(a: __m256, b: __m256) -> __m256 { _mm256_div_ps(a, b) }
@@ -216,6 +216,7 @@ mod x86 {
             fn splat(x: f32) -> __m512 { _mm512_set1_ps(x) }
             fn load(from: *const f32) -> __m512 { _mm512_loadu_ps(from) }
             fn store(to: *mut f32, v: __m512) { _mm512_storeu_ps(to, v) }
+            fn add(a: __m512, b: __m512) -> __m512 { _mm512_add_ps(a, b) }
             fn mul_add(a: __m512, b: __m512, c: __m512) -> __m512 { _mm512_fmadd_ps(a, b, c) }
         }
     }
@@ -227,6 +228,7 @@ mod x86 {
             fn splat(x: f32) -> __m512 { _mm512_set1_ps(x) }
             fn load(from: *const f32) -> __m512 { _mm512_loadu_ps(from) }
             fn store(to: *mut f32, v: __m512) { _mm512_storeu_ps(to, v) }
+            fn add(a: __m512, b: __m512) -> __m512 { _mm512_add_ps(a, b) }
             fn mul_add(a: __m512, b: __m512, c: __m512) -> __m512 {
                 // The intrinsic's operand type is 512 bits of the same meaning.
                 _mm512_dpbf16_ps(c, std::mem::transmute::<__m512, __m512bh>(a), std::mem::transmute::<__m512, __m512bh>(b))
@@ -236,7 +238,6 @@ mod x86 {
 
     impl Simd for Avx512 {
         wraps! {
-            fn add(a: __m512, b: __m512) -> __m512 { _mm512_add_ps(a, b) }
             fn sub(a: __m512, b: __m512) -> __m512 { _mm512_sub_ps(a, b) }
             fn mul(a: __m512, b: __m512) -> __m512 { _mm512_mul_ps(a, b) }
             fn div(a: __m512, b: __m512) -> __m512 { _mm512_div_ps(a, b) }

@@ -1,8 +1,8 @@
 //! The network's blocks, named and put together as in diffusers' `unet_1d_blocks.py` and `resnet.py`.
 //!
 //! Blocks work in place: a forward pass replaces its input by its output, a backward pass the output's gradient by the
-//! input's. What a backward pass reads is in the block's `…Saved` struct; a block's output lands in it only as far as
-//! the gradients asked for need it.
+//! input's. What a backward pass reads is in the block's `…Saved` struct, and so is what the parameters' gradients read, if they
+//! are asked for: they are computed afterwards, over all parts of a batch, so that no two parts write to one gradient.
 
 mod out;
 mod resample;
@@ -16,7 +16,7 @@ pub(crate) use stages::{
     DownResnetBlock1d, MidBlock, MidResTemporalBlock1d, MidSaved, StageSaved, UpResnetBlock1d, ValueFunctionMidBlock1d,
 };
 
-use crate::time::{TimeGrad, TimeRows};
+use crate::time::TimeRows;
 use diffplan_nn::{Exec, Signal};
 
 /// Which gradients a forward pass prepares for.
@@ -38,25 +38,27 @@ pub(crate) struct Scratch {
     hidden: Signal,
     /// The residual path; the gradient behind a normalisation.
     side: Signal,
+    /// The gradient behind a block's first normalisation.
+    side_too: Signal,
     /// Used as every residual block's where no gradient is asked for.
     residual: ResidualSaved,
 }
 
-/// Where a block's parameter gradients go: a block of the same shape, and the gradients of the time projections.
-pub(crate) struct BlockGrad<'a, B> {
-    pub(crate) block: &'a mut B,
-    pub(crate) time: &'a mut TimeGrad,
-}
+/// A sum of parameter gradients over the parts of a batch: run on any thread, it may use so many.
+pub(crate) type GradTask<'a> = Box<dyn FnOnce(usize) + Send + 'a>;
 
-impl<'a, B> BlockGrad<'a, B> {
-    /// The same for a part of the block.
-    fn part<'b, P>(&'b mut self, part: impl FnOnce(&'b mut B) -> &'b mut P) -> BlockGrad<'b, P> {
-        BlockGrad {
-            block: part(self.block),
-            time: self.time,
-        }
-    }
+/// The task of a convolution: its weight and bias from the inputs and the outputs' gradients of every part, in order.
+macro_rules! conv_task {
+    ($layer:expr, $grad:expr, $parts:expr) => {{
+        let (layer, grad) = ($layer, $grad);
+        let parts: Vec<(&diffplan_nn::Signal, &diffplan_nn::Signal)> = $parts.collect();
+        Box::new(move |threads: usize| {
+            layer.weight_grad_of_parts(&parts, grad, threads);
+            parts.iter().for_each(|(_, dy)| layer.bias_grad(dy, grad));
+        }) as $crate::blocks::GradTask
+    }};
 }
+use conv_task;
 
 /// What every block's forward pass is handed beside its input.
 pub(crate) struct Forward<'a> {

@@ -28,6 +28,7 @@
 //! # }
 //! ```
 
+mod backprop;
 mod blocks;
 mod config;
 mod error;
@@ -37,12 +38,12 @@ mod time;
 mod unet;
 mod workspace;
 
+pub use backprop::{Backprop, Vjp};
 pub use config::{DownBlockType, MidBlockType, OutBlockType, TimeEmbeddingType, UNet1dConfig, UpBlockType};
 pub use diffplan_nn::{
     Algorithm, Compute, Params, Precision, count_params, named_params, named_params_mut, zeros_like,
 };
 pub use error::{Error, Result};
-pub use run::Vjp;
 pub use time::TimeFeatures;
 pub use unet::UNet1dModel;
 pub use workspace::Workspace;

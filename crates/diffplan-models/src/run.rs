@@ -1,28 +1,12 @@
 //! Forward and backward passes of [`UNet1dModel`]: the batch split over threads, each part taken through the whole network.
 
-use crate::blocks::{BlockGrad, Forward, Keep};
+use crate::blocks::{Forward, Keep};
 use crate::error::{Error, Result};
-use crate::time::{TimeFeatures, TimeGrad};
+use crate::time::TimeFeatures;
 use crate::unet::UNet1dModel;
 use crate::workspace::{Chunk, Saved, Workspace};
-use diffplan_nn::{named_params, named_params_mut, zeros_like};
-use ndarray::{Array1, Array3, ArrayD, ArrayView3, ArrayViewD, ArrayViewMut1, ArrayViewMut3, ArrayViewMutD, Axis};
+use ndarray::{Array1, Array3, ArrayD, ArrayView3, ArrayViewMut1, ArrayViewMut3, ArrayViewMutD, Axis};
 use ndarray::{Ix2, Ix3};
-use rayon::prelude::*;
-
-/// What [`UNet1dModel::vjp`] computes.
-#[derive(Debug)]
-pub struct Vjp {
-    /// The output, (batch, out channels, horizon), or (batch, 1) of a value function.
-    pub output: ArrayD<f32>,
-    /// The gradient with respect to the sample, (batch, channels, horizon).
-    pub sample_grad: Array3<f32>,
-    /// The gradients with respect to all parameters.
-    pub param_grad: UNet1dModel,
-}
-
-/// Samples whose parameter gradients are summed together. Fixed, so that the sum is the same for any number of threads.
-const SAMPLES_A_GRADIENT: usize = 8;
 
 impl UNet1dModel {
     /// The output for `sample` (batch, channels, horizon): (batch, out channels, horizon), or (batch, 1) of a value function.
@@ -140,7 +124,7 @@ impl UNet1dModel {
             let values = chunk.out.as_ref().map_or(&[][..], |out| out.values());
             out.values.iter_mut().zip(values).for_each(|(to, from)| *to = *from);
             let ones = std::mem::take(&mut chunk.ones);
-            self.backward_chunk(chunk, &ones, None);
+            self.backward_chunk(chunk, &ones);
             chunk.ones = ones;
             chunk.x.copy_to_bcl(out.grad);
         };
@@ -148,80 +132,17 @@ impl UNet1dModel {
         Ok(())
     }
 
-    /// The vector-Jacobian product: the output, and the gradients of ⟨output, cotangent⟩ with respect to the sample and to
-    /// all parameters. Parts of the batch run in parallel; the bits do not depend on how many at a time.
-    ///
-    /// # Shapes
-    /// `sample` (batch, channels, horizon); `cotangent` as the output of [`forward`](Self::forward); `timesteps` one, or one
-    /// a sample.
-    ///
-    /// # Errors
-    /// If a shape or the horizon does not fit.
-    pub fn vjp(&self, sample: ArrayView3<f32>, timesteps: &[f32], cotangent: ArrayViewD<f32>) -> Result<Vjp> {
-        let batch = sample.dim().0;
-        self.check_channels(sample)?;
-        check_timesteps(timesteps.len(), batch)?;
-        let mut output = ArrayD::zeros(self.output_shape(batch, sample.dim().2)?);
-        check_shape("cotangent", cotangent.shape(), output.shape())?;
-        let mut sample_grad = Array3::zeros(sample.dim());
-        let starts = (0..batch).step_by(SAMPLES_A_GRADIENT);
-        let parts: Vec<_> = sample
-            .axis_chunks_iter(Axis(0), SAMPLES_A_GRADIENT)
-            .zip(cotangent.axis_chunks_iter(Axis(0), SAMPLES_A_GRADIENT))
-            .zip(output.axis_chunks_iter_mut(Axis(0), SAMPLES_A_GRADIENT))
-            .zip(sample_grad.axis_chunks_iter_mut(Axis(0), SAMPLES_A_GRADIENT))
-            .zip(starts)
-            .collect();
-        let grads: Vec<UNet1dModel> = parts
-            .into_par_iter()
-            .map(|((((sample, cotangent), output), mut sample_grad), start)| {
-                let own = start..start + sample.dim().0;
-                let time = self.time_features(if timesteps.len() == 1 {
-                    timesteps
-                } else {
-                    &timesteps[own]
-                });
-                let mut chunk = Chunk::new(self);
-                chunk.out = self.out_block.as_ref().map(|block| block.saved(Keep::AllGrads));
-                chunk.saved = Some(Saved::new(self, Keep::AllGrads));
-                self.forward_chunk(&mut chunk, 0, sample, &time, true);
-                write_output(&chunk, output);
-
-                let (mut grad, mut time_grad) = (zeros_like(self), TimeGrad::zeros_like(&time));
-                let d_values: Vec<f32> = match cotangent.view().into_dimensionality::<Ix3>() {
-                    Ok(signal) => {
-                        chunk.x.copy_from_bcl(signal);
-                        Vec::new()
-                    }
-                    Err(_) => cotangent.iter().copied().collect(),
-                };
-                let whole = BlockGrad {
-                    block: &mut grad,
-                    time: &mut time_grad,
-                };
-                self.backward_chunk(&mut chunk, &d_values, Some(whole));
-                time.backward(self, &time_grad, &mut grad);
-                chunk.x.copy_to_bcl(sample_grad.view_mut());
-                grad
-            })
-            .collect();
-        let mut grads = grads.into_iter();
-        let mut param_grad = grads.next().unwrap_or_else(|| zeros_like(self));
-        for part in grads {
-            for ((_, mut sum), (_, part)) in named_params_mut(&mut param_grad).into_iter().zip(named_params(&part)) {
-                sum += &part;
-            }
-        }
-        Ok(Vjp {
-            output,
-            sample_grad,
-            param_grad,
-        })
-    }
-
     /// `chunk.x` becomes the output for `sample`, samples `first..` of the batch; a value function's is in `chunk.out`.
-    fn forward_chunk(&self, chunk: &mut Chunk, first: usize, sample: ArrayView3<f32>, time: &TimeFeatures, save: bool) {
+    pub(crate) fn forward_chunk(
+        &self,
+        chunk: &mut Chunk,
+        first: usize,
+        sample: ArrayView3<f32>,
+        time: &TimeFeatures,
+        save: bool,
+    ) {
         let Chunk {
+            horizon,
             x,
             skips,
             scratch,
@@ -234,6 +155,7 @@ impl UNet1dModel {
             time: time.of_samples(first..first + sample.dim().0),
             scratch,
         };
+        *horizon = sample.dim().2;
         x.copy_from_bcl(sample);
         let unused = self.down_blocks.len() - self.up_blocks.len();
         for (i, block) in self.down_blocks.iter().enumerate() {
@@ -251,7 +173,7 @@ impl UNet1dModel {
     }
 
     /// `chunk.x`, the gradient of the output, becomes that of the sample; a value function's output has its in `d_values`.
-    fn backward_chunk(&self, chunk: &mut Chunk, d_values: &[f32], mut grad: Option<BlockGrad<Self>>) {
+    pub(crate) fn backward_chunk(&self, chunk: &mut Chunk, d_values: &[f32]) {
         let Chunk {
             x,
             skips,
@@ -262,40 +184,22 @@ impl UNet1dModel {
         } = chunk;
         let saved = saved.as_mut().expect("the forward pass saved what this pass reads");
         if let (Some(block), Some(out)) = (&self.out_block, out) {
-            let grad = grad.as_mut().and_then(|g| {
-                g.block.out_block.as_mut().map(|block| BlockGrad {
-                    block,
-                    time: &mut *g.time,
-                })
-            });
-            block.backward(x, d_values, out, scratch, grad);
+            block.backward(x, d_values, out, scratch);
         }
         let levels = skips.len();
         for (i, block) in self.up_blocks.iter().enumerate().rev() {
-            let grad = grad.as_mut().map(|g| BlockGrad {
-                block: &mut g.block.up_blocks[i],
-                time: &mut *g.time,
-            });
-            block.backward(x, None, &mut saved.up[i], scratch, grad);
+            block.backward(x, None, &mut saved.up[i], scratch);
             block.split_skip(x, &mut skips[levels - 1 - i], scratch);
         }
-        let mid = grad.as_mut().map(|g| BlockGrad {
-            block: &mut g.block.mid_block,
-            time: &mut *g.time,
-        });
-        self.mid_block.backward(x, &mut saved.mid, scratch, mid);
+        self.mid_block.backward(x, &mut saved.mid, scratch);
         let unused = self.down_blocks.len() - self.up_blocks.len();
         for (i, block) in self.down_blocks.iter().enumerate().rev() {
-            let grad = grad.as_mut().map(|g| BlockGrad {
-                block: &mut g.block.down_blocks[i],
-                time: &mut *g.time,
-            });
             let d_skip = (i >= unused).then_some(&skips[i]);
-            block.backward(x, d_skip, &mut saved.down[i], scratch, grad);
+            block.backward(x, d_skip, &mut saved.down[i], scratch);
         }
     }
 
-    fn check_channels(&self, sample: ArrayView3<f32>) -> Result<()> {
+    pub(crate) fn check_channels(&self, sample: ArrayView3<f32>) -> Result<()> {
         let channels = self.config().sample_channels();
         if sample.dim().1 == channels && sample.dim().0 > 0 {
             return Ok(());
@@ -328,7 +232,7 @@ impl UNet1dModel {
     }
 }
 
-fn check_shape(name: &'static str, actual: &[usize], expected: &[usize]) -> Result<()> {
+pub(crate) fn check_shape(name: &'static str, actual: &[usize], expected: &[usize]) -> Result<()> {
     if actual == expected {
         return Ok(());
     }
@@ -339,7 +243,7 @@ fn check_shape(name: &'static str, actual: &[usize], expected: &[usize]) -> Resu
     })
 }
 
-fn check_timesteps(rows: usize, batch: usize) -> Result<()> {
+pub(crate) fn check_timesteps(rows: usize, batch: usize) -> Result<()> {
     if rows == 1 || rows == batch {
         return Ok(());
     }
@@ -351,7 +255,7 @@ fn check_timesteps(rows: usize, batch: usize) -> Result<()> {
 }
 
 /// Copies a part's output to where the caller wants it.
-fn write_output(chunk: &Chunk, mut output: ArrayViewMutD<f32>) {
+pub(crate) fn write_output(chunk: &Chunk, mut output: ArrayViewMutD<f32>) {
     match output.view_mut().into_dimensionality::<Ix3>() {
         Ok(signal) => chunk.x.copy_to_bcl(signal),
         Err(_) => {

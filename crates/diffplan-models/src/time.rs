@@ -108,23 +108,36 @@ impl TimeFeatures {
         }
     }
 
-    /// Adds the gradients of the time embedding's parameters and of every block's projection to `grad`.
-    pub(crate) fn backward(&self, model: &UNet1dModel, d: &TimeGrad, grad: &mut UNet1dModel) {
+    /// Adds the gradients of the time embedding's parameters and of every block's projection to `grad`, from those of the
+    /// projections, block by block in the order of the forward pass, and that of the embedding itself, which a value
+    /// function's last block reads.
+    pub(crate) fn backward(
+        &self,
+        model: &UNet1dModel,
+        d_projections: &[&[f32]],
+        d_embedding: &[f32],
+        grad: &mut UNet1dModel,
+    ) {
         let mut d_activated = vec![0.0; self.activated.len()];
         let mut d_one = vec![0.0; self.activated.len()];
         let blocks = model.residual_blocks().into_iter().zip(grad.residual_blocks_mut());
-        for ((block, grad), d) in blocks.zip(&d.projections) {
+        for ((block, grad), d) in blocks.zip(d_projections) {
             block.time_emb.weight_grad(&self.activated, d, &mut grad.time_emb);
             block.time_emb.bias_grad(d, &mut grad.time_emb);
             block.time_emb.input_grad(d, &mut d_one);
             d_activated.iter_mut().zip(&d_one).for_each(|(sum, d)| *sum += d);
         }
-        let mut d_embedding = d_one;
-        activation_grad(Activation::Mish, &self.embedding, &d_activated, &mut d_embedding);
-        d_embedding.iter_mut().zip(&d.embedding).for_each(|(sum, d)| *sum += d);
+        let mut d = d_one;
+        activation_grad(Activation::Mish, &self.embedding, &d_activated, &mut d);
+        d.iter_mut().zip(d_embedding).for_each(|(sum, d)| *sum += d);
         model
             .time_mlp
-            .backward(&self.vectors, &self.saved, &d_embedding, &mut grad.time_mlp);
+            .backward(&self.vectors, &self.saved, &d, &mut grad.time_mlp);
+    }
+
+    /// The size of the embedding: (rows, time channels) in all.
+    pub(crate) fn embedding_len(&self) -> usize {
+        self.embedding.len()
     }
 }
 
@@ -157,42 +170,5 @@ impl<'a> TimeRows<'a> {
             self.samples.start + b
         };
         &self.features.embedding[row * width..(row + 1) * width]
-    }
-}
-
-/// The gradients of [`TimeFeatures`]: of every block's projection, which the backward pass adds last block first, and of
-/// the embedding itself, which a value function's last block reads.
-#[derive(Debug)]
-pub(crate) struct TimeGrad {
-    rows: usize,
-    projections: Vec<Vec<f32>>,
-    left: usize,
-    embedding: Vec<f32>,
-}
-
-impl TimeGrad {
-    pub(crate) fn zeros_like(features: &TimeFeatures) -> Self {
-        let projections: Vec<_> = features.projections.iter().map(|p| vec![0.0; p.len()]).collect();
-        let embedding = vec![0.0; features.embedding.len()];
-        Self {
-            rows: features.rows,
-            left: projections.len(),
-            projections,
-            embedding,
-        }
-    }
-
-    /// The rows of the last residual block that has not asked yet.
-    pub(crate) fn last_rows(&mut self) -> &mut [f32] {
-        self.left -= 1;
-        &mut self.projections[self.left]
-    }
-
-    pub(crate) fn add_embedding(&mut self, sample: usize, d: &[f32]) {
-        let row = if self.rows == 1 { 0 } else { sample };
-        self.embedding[row * d.len()..][..d.len()]
-            .iter_mut()
-            .zip(d)
-            .for_each(|(sum, d)| *sum += d);
     }
 }

@@ -1,6 +1,6 @@
 //! [`Workspace`]: every buffer of a network's passes, a set a thread.
 
-use crate::blocks::{Keep, MidSaved, OutSaved, Scratch, StageSaved};
+use crate::blocks::{Keep, MidSaved, OutSaved, ResidualSaved, Scratch, StageSaved};
 use crate::unet::UNet1dModel;
 use diffplan_nn::{Compute, Signal};
 
@@ -62,6 +62,8 @@ impl Workspace {
 /// The buffers of one thread.
 #[derive(Debug)]
 pub(crate) struct Chunk {
+    /// The length of the sample that went in last.
+    pub(crate) horizon: usize,
     /// The signal that goes through the network, or its gradient that comes back.
     pub(crate) x: Signal,
     pub(crate) skips: Vec<Signal>,
@@ -76,12 +78,23 @@ pub(crate) struct Chunk {
 impl Chunk {
     pub(crate) fn new(model: &UNet1dModel) -> Self {
         Self {
+            horizon: 0,
             x: Signal::default(),
             skips: model.down_blocks.iter().map(|_| Signal::default()).collect(),
             scratch: Scratch::default(),
             out: model.out_block.as_ref().map(|block| block.saved(Keep::SampleGrad)),
             saved: None,
             ones: Vec::new(),
+        }
+    }
+
+    /// Buffers that keep what the parameters' gradients read.
+    pub(crate) fn keeping_all(model: &UNet1dModel) -> Self {
+        let keep = Keep::AllGrads;
+        Self {
+            out: model.out_block.as_ref().map(|block| block.saved(keep)),
+            saved: Some(Saved::new(model, keep)),
+            ..Self::new(model)
         }
     }
 }
@@ -101,5 +114,15 @@ impl Saved {
             mid: model.mid_block.saved(keep),
             up: model.up_blocks.iter().map(|block| block.saved(keep)).collect(),
         }
+    }
+
+    /// The gradients of the time embedding's projections, block by block in the order of the forward pass.
+    pub(crate) fn d_time(&self) -> Vec<&[f32]> {
+        let down = self.down.iter().flat_map(StageSaved::residuals);
+        let up = self.up.iter().flat_map(StageSaved::residuals);
+        down.chain(self.mid.residuals())
+            .chain(up)
+            .map(ResidualSaved::d_time)
+            .collect()
     }
 }

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
-use diffplan_models::{Error, UNet1dConfig, UNet1dModel, Workspace, named_params, named_params_mut};
+use diffplan_models::{
+    Algorithm, Compute, Error, Precision, UNet1dConfig, UNet1dModel, Workspace, named_params, named_params_mut,
+};
 use ndarray::{Array1, Array3, ArrayD, ArrayViewD, Axis, Ix3, s};
 use ndarray_rand::RandomExt;
 use ndarray_rand::rand::{SeedableRng, rngs::StdRng};
@@ -83,17 +85,22 @@ fn gradients_agree_with_finite_differences_along_random_directions() {
 fn thread_counts_and_batch_mates_do_not_change_a_bit() {
     let (planner, value) = (planner(), value_function());
     let sample = normal((11, 6, 16), 6);
-    let run = |threads: usize, sample: &Array3<f32>| {
+    let run = |threads: usize, algorithm: Algorithm, precision: Precision, sample: &Array3<f32>| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let compute = Compute {
+            threads,
+            algorithm,
+            precision,
+        };
         pool.install(|| {
-            let mut workspace = Workspace::new(threads);
+            let mut workspace = Workspace::with(compute);
             let (mut output, mut grad) = (Array3::<f32>::zeros(sample.dim()), Array3::<f32>::zeros(sample.dim()));
             let mut values = Array1::<f32>::zeros(sample.dim().0);
             let time = planner.time_features(&[4.0]);
             planner
                 .forward_into(sample.view(), &time, output.view_mut().into_dyn(), &mut workspace)
                 .unwrap();
-            let (time, mut workspace) = (value.time_features(&[4.0]), Workspace::new(threads));
+            let (time, mut workspace) = (value.time_features(&[4.0]), Workspace::with(compute));
             value
                 .value_and_grad_into(sample.view(), &time, values.view_mut(), grad.view_mut(), &mut workspace)
                 .unwrap();
@@ -103,17 +110,57 @@ fn thread_counts_and_batch_mates_do_not_change_a_bit() {
                 .into_iter()
                 .map(|p| p.1.to_owned())
                 .collect();
-            assert_eq!(vjp.sample_grad, grad);
+            // Gradients of parameters go tap by tap.
+            if algorithm == Algorithm::Direct && precision == Precision::F32 {
+                assert_eq!(vjp.sample_grad, grad);
+            }
             (output, values, grad, params)
         })
     };
-    let one = run(1, &sample);
-    for threads in [2, 3, 8, 16] {
-        assert!(run(threads, &sample) == one, "{threads} threads");
+    for (algorithm, precision) in [
+        (Algorithm::ToomCook, Precision::F32),
+        (Algorithm::Direct, Precision::F32),
+        (Algorithm::Direct, Precision::Bf16),
+    ] {
+        let one = run(1, algorithm, precision, &sample);
+        for threads in [2, 3, 8, 16] {
+            assert!(
+                run(threads, algorithm, precision, &sample) == one,
+                "{threads} threads, {algorithm:?}"
+            );
+        }
+        let alone = run(1, algorithm, precision, &sample.slice(s![4..5, .., ..]).to_owned());
+        assert_eq!(alone.0.index_axis(Axis(0), 0), one.0.index_axis(Axis(0), 4));
+        assert_eq!(alone.2.index_axis(Axis(0), 0), one.2.index_axis(Axis(0), 4));
     }
-    let alone = run(1, &sample.slice(s![4..5, .., ..]).to_owned());
-    assert_eq!(alone.0.index_axis(Axis(0), 0), one.0.index_axis(Axis(0), 4));
-    assert_eq!(alone.2.index_axis(Axis(0), 0), one.2.index_axis(Axis(0), 4));
+}
+
+#[test]
+fn algorithms_and_precisions_agree_as_far_as_they_say() {
+    let sample = normal((11, 6, 16), 6);
+    for model in [planner(), value_function()] {
+        let run = |algorithm, precision| {
+            let mut output = ArrayD::<f32>::zeros(model.output_shape(11, 16).unwrap());
+            let mut workspace = Workspace::with(Compute {
+                threads: 1,
+                algorithm,
+                precision,
+            });
+            let time = model.time_features(&[4.0]);
+            model
+                .forward_into(sample.view(), &time, output.view_mut(), &mut workspace)
+                .unwrap();
+            output
+        };
+        let exact = run(Algorithm::Direct, Precision::F32);
+        let norm = exact.mapv(|v| v * v).sum().sqrt();
+        let off = |other: ArrayD<f32>| (other - &exact).mapv(|v| v * v).sum().sqrt() / norm;
+        // Measured: 4e-7 and 3e-7; 4e-3 and 3e-3.
+        let toom_cook = off(run(Algorithm::ToomCook, Precision::F32));
+        assert!(toom_cook < 3e-6, "{toom_cook}");
+        let bf16 = off(run(Algorithm::Direct, Precision::Bf16));
+        assert!((1e-4..2e-2).contains(&bf16), "{bf16}");
+    }
 }
 
 #[test]

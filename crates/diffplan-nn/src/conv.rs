@@ -69,6 +69,12 @@ macro_rules! shared {
                 self.bias.as_mut()
             }
 
+            /// Packs the weights for passes tap by tap in both directions, where they are not packed yet: so that no two
+            /// threads wait for each other to.
+            pub fn pack_direct(&self) {
+                self.taps.pack_direct();
+            }
+
             /// What the output starts from.
             pub(crate) fn start(&self) -> Init<'_> {
                 bias_or_zero(self.bias())
@@ -216,7 +222,16 @@ impl Conv1d {
     /// # Panics
     /// If a shape differs.
     pub fn weight_grad(&self, x: &Signal, dy: &Signal, grad: &mut Self) {
-        grad.taps.accumulate_weight_grad(x, dy);
+        self.weight_grad_of_parts(&[(x, dy)], grad, 1);
+    }
+
+    /// [`weight_grad`](Self::weight_grad) of several `(x, dy)`, one after another, on so many threads: the bits do not depend on
+    /// how many.
+    ///
+    /// # Panics
+    /// If a shape differs.
+    pub fn weight_grad_of_parts(&self, parts: &[(&Signal, &Signal)], grad: &mut Self, threads: usize) {
+        grad.taps.accumulate_weight_grad(parts, threads);
     }
 }
 
@@ -299,7 +314,17 @@ impl ConvTranspose1d {
     /// # Panics
     /// If a shape differs.
     pub fn weight_grad(&self, x: &Signal, dy: &Signal, grad: &mut Self) {
-        grad.taps.accumulate_weight_grad(dy, x);
+        self.weight_grad_of_parts(&[(x, dy)], grad, 1);
+    }
+
+    /// [`weight_grad`](Self::weight_grad) of several `(x, dy)`, one after another, on so many threads: the bits do not depend on
+    /// how many.
+    ///
+    /// # Panics
+    /// If a shape differs.
+    pub fn weight_grad_of_parts(&self, parts: &[(&Signal, &Signal)], grad: &mut Self, threads: usize) {
+        let parts: Vec<_> = parts.iter().map(|&(x, dy)| (dy, x)).collect();
+        grad.taps.accumulate_weight_grad(&parts, threads);
     }
 }
 

@@ -8,8 +8,8 @@ use std::ops::Range;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Algorithm {
-    /// Toom-Cook where the length is a multiple of four: half to a third of the multiplications. The error grows from 3e-7 to
-    /// 1.2e-6 (relative, one layer of 256 channels), and weights take 1.4 to 1.6 times the memory.
+    /// Toom-Cook where the length is a multiple of four: half of the multiplications or fewer. The error is 6e-7 of a layer's
+    /// output of 256 channels, that of the direct sum 2e-7; weights take 1.4 to 1.6 times the memory.
     #[default]
     ToomCook,
     /// Tap by tap. For batches of a few rows, where reading the weights takes longer than multiplying.

@@ -52,7 +52,7 @@ pub use exec::{Algorithm, Compute, Exec, Precision};
 pub use files::write_atomically;
 pub use group_norm::{GroupNorm, GroupNormSaved};
 pub use linear::Linear;
-pub use params::{Params, Path, count_params, named_params, named_params_mut, zeros_like};
+pub use params::{Params, Path, add_params, count_params, fill_zero, named_params, named_params_mut, zeros_like};
 pub use signal::Signal;
 
 /// What [`params!`] expands to; not for use by hand.

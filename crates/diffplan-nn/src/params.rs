@@ -167,8 +167,20 @@ pub fn count_params<M: Params + ?Sized>(model: &M) -> usize {
 /// A model of the same shape with every parameter zero: where gradients are accumulated.
 pub fn zeros_like<M: Params + Clone>(model: &M) -> M {
     let mut zeros = model.clone();
-    zeros.visit_mut(&mut Path::default(), &mut |_, mut view| view.fill(0.0));
+    fill_zero(&mut zeros);
     zeros
+}
+
+/// Sets every parameter to zero.
+pub fn fill_zero<M: Params + ?Sized>(model: &mut M) {
+    model.visit_mut(&mut Path::default(), &mut |_, mut view| view.fill(0.0));
+}
+
+/// Adds every parameter of another model of the same shape.
+pub fn add_params<M: Params>(sum: &mut M, other: &M) {
+    for ((_, mut sum), (_, other)) in named_params_mut(sum).into_iter().zip(named_params(other)) {
+        sum += &other;
+    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use crate::exec::{Algorithm, Exec, Precision, over_columns};
 use crate::signal::Signal;
 use diffplan_kernels::{Buffer, Init, MatRef, Packed, Rows, RowsMut, Term, ToomCook, add_outer_products, products};
 use ndarray::{Array3, ArrayView3, ArrayViewMut3};
+use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -152,6 +153,12 @@ impl Taps {
         let (inputs, outputs) = self.channels(direction);
         let pack = || self.pack(direction, Packed::zeros(self.kernel(), inputs, outputs));
         self.packs[direction as usize].direct.get_or_init(pack)
+    }
+
+    /// Packs the weights for both directions, tap by tap, where they are not yet.
+    pub(crate) fn pack_direct(&self) {
+        self.direct(Direction::Down);
+        self.direct(Direction::Up);
     }
 
     fn bf16(&self, direction: Direction) -> &Packed {
@@ -371,48 +378,56 @@ impl Taps {
         }
     }
 
-    /// self += the gradient of the weights: the same product for both directions.
-    pub(crate) fn accumulate_weight_grad(&mut self, long: &Signal, short: &Signal) {
-        assert_eq!(long.channels(), self.long_channels(), "channels of the longer signal");
-        assert_eq!(
-            short.channels(),
-            self.short_channels(),
-            "channels of the shorter signal"
-        );
-        assert_eq!(long.batch(), short.batch(), "batch");
-        let (kernel, long_channels, short_channels) = self.weight.dim();
-        let (stride, padding, batch) = (self.stride, self.padding, long.batch());
+    /// self += the gradients of the weights, one (long, short) pair of signals after another: the same product for both
+    /// directions. The taps are shared out over so many threads.
+    pub(crate) fn accumulate_weight_grad(&mut self, parts: &[(&Signal, &Signal)], threads: usize) {
+        for (long, short) in parts {
+            assert_eq!(long.channels(), self.long_channels(), "channels of the longer signal");
+            assert_eq!(
+                short.channels(),
+                self.short_channels(),
+                "channels of the shorter signal"
+            );
+            assert_eq!(long.batch(), short.batch(), "batch");
+        }
         self.packs = Default::default();
+        let (long_channels, short_channels) = (self.long_channels(), self.short_channels());
+        let (stride, padding) = (self.stride, self.padding);
         let weight = self.weight.as_slice_mut().expect("made in standard layout");
-        let (x, d) = (
-            Rows::new(long.data(), long_channels),
-            Rows::new(short.data(), short_channels),
-        );
-        for (k, weight) in weight
-            .chunks_exact_mut(long_channels * short_channels)
-            .enumerate()
-            .take(kernel)
-        {
+        let tap = |(k, weight): (usize, &mut [f32])| {
             let mut weight = RowsMut::new(weight, short_channels);
-            // 0 ≤ p·stride + k − padding < long length
-            let first = padding.saturating_sub(k).div_ceil(stride);
-            let end = (long.len() + padding)
-                .saturating_sub(k)
-                .div_ceil(stride)
-                .min(short.len());
-            let step = if stride == 1 {
-                end.saturating_sub(first).max(1)
-            } else {
-                1
-            };
-            for p in (first..end).step_by(step) {
-                let q = p * stride + k - padding;
-                add_outer_products(
-                    x.range(q * batch..(q + step) * batch),
-                    d.range(p * batch..(p + step) * batch),
-                    weight.reborrow(),
+            for (long, short) in parts {
+                let batch = long.batch();
+                let (x, d) = (
+                    Rows::new(long.data(), long_channels),
+                    Rows::new(short.data(), short_channels),
                 );
+                // 0 ≤ p·stride + k − padding < long length
+                let first = padding.saturating_sub(k).div_ceil(stride);
+                let end = (long.len() + padding)
+                    .saturating_sub(k)
+                    .div_ceil(stride)
+                    .min(short.len());
+                let step = if stride == 1 {
+                    end.saturating_sub(first).max(1)
+                } else {
+                    1
+                };
+                for p in (first..end).step_by(step) {
+                    let q = p * stride + k - padding;
+                    add_outer_products(
+                        x.range(q * batch..(q + step) * batch),
+                        d.range(p * batch..(p + step) * batch),
+                        weight.reborrow(),
+                    );
+                }
             }
+        };
+        let taps = long_channels * short_channels;
+        if threads > 1 {
+            weight.par_chunks_exact_mut(taps).enumerate().for_each(tap);
+        } else {
+            weight.chunks_exact_mut(taps).enumerate().for_each(tap);
         }
     }
 }

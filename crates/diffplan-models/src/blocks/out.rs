@@ -1,9 +1,12 @@
 //! The last block: `OutConv1DBlock` of the planner, `OutValueFunctionBlock` of the value function.
 
-use super::{BlockGrad, Keep, Scratch};
+use super::{GradTask, Keep, Scratch, conv_task};
 use crate::time::TimeRows;
 use diffplan_kernels::After;
-use diffplan_nn::{Activation, Conv1d, Exec, GroupNorm, GroupNormSaved, Linear, Params, Path, Signal, params};
+use diffplan_nn::{
+    Activation, Conv1d, Exec, GroupNorm, GroupNormSaved, Linear, Params, Path, Signal, add_params, fill_zero, params,
+    zeros_like,
+};
 use ndarray::{ArrayViewD, ArrayViewMutD};
 use ndarray_rand::rand::RngCore;
 
@@ -42,11 +45,18 @@ params!(ValueLayers { first as "0", last as "2" });
 #[derive(Debug, Default)]
 pub(crate) struct OutConvSaved {
     norm: GroupNormSaved,
-    /// Whether a gradient is asked for.
-    keep: bool,
     activated: Signal,
-    /// The block's input, where parameter gradients are asked for.
-    input: Option<Signal>,
+    for_params: Option<Box<ForParams>>,
+}
+
+/// What the parameters' gradients of [`OutConv1dBlock`] read, and the normalisation's own.
+#[derive(Debug)]
+struct ForParams {
+    /// The input, and the gradients of the outputs of the first convolution and of the second.
+    x: Signal,
+    d_first: Signal,
+    d_second: Signal,
+    norm: GroupNorm,
 }
 
 #[derive(Debug, Default)]
@@ -61,6 +71,8 @@ pub(crate) struct OutValueSaved {
     /// The gradient of `input`; that of `hidden`.
     d_input: Vec<f32>,
     d_hidden: Vec<f32>,
+    /// The gradient of the values.
+    d_values: Vec<f32>,
     /// (batch), what the block computed.
     values: Vec<f32>,
 }
@@ -99,39 +111,75 @@ impl OutConv1dBlock {
         }
     }
 
+    fn saved(&self, keep: Keep) -> OutConvSaved {
+        let for_params = || {
+            Box::new(ForParams {
+                x: Signal::default(),
+                d_first: Signal::default(),
+                d_second: Signal::default(),
+                norm: zeros_like(&self.final_conv1d_gn),
+            })
+        };
+        OutConvSaved {
+            for_params: (keep == Keep::AllGrads).then(for_params),
+            ..OutConvSaved::default()
+        }
+    }
+
     fn forward(&self, x: &mut Signal, saved: &mut OutConvSaved, exec: &mut Exec) {
         let OutConvSaved {
             norm,
-            keep,
             activated,
-            input,
+            for_params,
         } = saved;
-        let (conv, after) = (&self.final_conv1d_1, After::Overwrite);
+        let (conv, keep, after) = (&self.final_conv1d_1, for_params.is_some(), After::Overwrite);
         self.final_conv1d_gn
-            .forward_after(conv, self.activation, x, norm, *keep, activated, after, exec);
-        if let Some(input) = input {
-            std::mem::swap(input, x);
+            .forward_after(conv, self.activation, x, norm, keep, activated, after, exec);
+        if let Some(for_params) = for_params {
+            std::mem::swap(&mut for_params.x, x);
         }
         self.final_conv1d_2.forward(activated, x, exec);
     }
 
-    fn backward(&self, d: &mut Signal, saved: &OutConvSaved, scratch: &mut Scratch, grad: Option<&mut Self>) {
+    fn backward(&self, d: &mut Signal, saved: &mut OutConvSaved, scratch: &mut Scratch) {
         let Scratch { exec, out, side, .. } = scratch;
         self.final_conv1d_2.input_grad(d, d.len(), out, exec);
-        let (f, norm) = (self.activation, &saved.norm);
-        match (grad, &saved.input) {
-            (Some(grad), Some(input)) => {
-                self.final_conv1d_2
-                    .weight_grad(&saved.activated, d, &mut grad.final_conv1d_2);
-                self.final_conv1d_2.bias_grad(d, &mut grad.final_conv1d_2);
-                self.final_conv1d_gn
-                    .backward(f, norm, out, side, Some(&mut grad.final_conv1d_gn), exec);
-                self.final_conv1d_1.weight_grad(input, side, &mut grad.final_conv1d_1);
-                self.final_conv1d_1.bias_grad(side, &mut grad.final_conv1d_1);
+        let (before, grad) = match saved.for_params.as_deref_mut() {
+            Some(saved) => {
+                saved.d_second.copy_from(d);
+                fill_zero(&mut saved.norm);
+                (&mut saved.d_first, Some(&mut saved.norm))
             }
-            _ => self.final_conv1d_gn.backward(f, norm, out, side, None, exec),
+            None => (side, None),
+        };
+        self.final_conv1d_gn
+            .backward(self.activation, &saved.norm, out, before, grad, exec);
+        self.final_conv1d_1.input_grad(before, before.len(), d, exec);
+    }
+
+    fn param_grads<'a>(
+        &'a self,
+        saved: impl Iterator<Item = &'a OutConvSaved>,
+        grad: &'a mut Self,
+        tasks: &mut Vec<GradTask<'a>>,
+    ) {
+        let parts: Vec<(&ForParams, &Signal)> = saved
+            .filter_map(|saved| Some((saved.for_params.as_deref()?, &saved.activated)))
+            .collect();
+        for (part, _) in &parts {
+            add_params(&mut grad.final_conv1d_gn, &part.norm);
         }
-        self.final_conv1d_1.input_grad(side, side.len(), d, exec);
+        let (first, second) = (&mut grad.final_conv1d_1, &mut grad.final_conv1d_2);
+        tasks.push(conv_task!(
+            &self.final_conv1d_1,
+            first,
+            parts.iter().map(|(p, _)| (&p.x, &p.d_first))
+        ));
+        tasks.push(conv_task!(
+            &self.final_conv1d_2,
+            second,
+            parts.iter().map(|(p, x)| (*x, &p.d_second))
+        ));
     }
 }
 
@@ -177,8 +225,10 @@ impl OutValueFunctionBlock {
     }
 
     /// `d_values` (batch) is the gradient of the values; `d` becomes that of the hidden signal.
-    fn backward(&self, d_values: &[f32], d: &mut Signal, saved: &mut OutValueSaved, grad: Option<BlockGrad<Self>>) {
+    fn backward(&self, d_values: &[f32], d: &mut Signal, saved: &mut OutValueSaved) {
         let ValueLayers { first, last } = &self.final_block;
+        saved.d_values.clear();
+        saved.d_values.extend_from_slice(d_values);
         saved.d_hidden.resize(saved.hidden.len(), 0.0);
         saved.d_input.resize(saved.input.len(), 0.0);
         // The gradient of the activated numbers goes where that of the input will be: it is smaller.
@@ -196,15 +246,16 @@ impl OutValueFunctionBlock {
                 }
             }
         }
-        if let Some(grad) = grad {
-            let layers = &mut grad.block.final_block;
-            last.weight_grad(&saved.activated, d_values, &mut layers.last);
-            last.bias_grad(d_values, &mut layers.last);
+    }
+
+    fn param_grads<'a>(&self, saved: impl Iterator<Item = &'a OutValueSaved>, grad: &mut Self) {
+        let ValueLayers { first, last } = &self.final_block;
+        let layers = &mut grad.final_block;
+        for saved in saved {
+            last.weight_grad(&saved.activated, &saved.d_values, &mut layers.last);
+            last.bias_grad(&saved.d_values, &mut layers.last);
             first.weight_grad(&saved.input, &saved.d_hidden, &mut layers.first);
             first.bias_grad(&saved.d_hidden, &mut layers.first);
-            for (b, row) in saved.d_input.chunks_exact(width).enumerate() {
-                grad.time.add_embedding(b, &row[self.features()..]);
-            }
         }
     }
 }
@@ -212,11 +263,7 @@ impl OutValueFunctionBlock {
 impl OutBlock {
     pub(crate) fn saved(&self, keep: Keep) -> OutSaved {
         match self {
-            OutBlock::Conv(_) => OutSaved::Conv(OutConvSaved {
-                keep: keep == Keep::AllGrads,
-                input: (keep == Keep::AllGrads).then(Signal::default),
-                ..OutConvSaved::default()
-            }),
+            OutBlock::Conv(block) => OutSaved::Conv(block.saved(keep)),
             OutBlock::Value(_) => OutSaved::Value(OutValueSaved::default()),
         }
     }
@@ -240,31 +287,55 @@ impl OutBlock {
 
     /// `d` becomes the gradient of the hidden signal. Before, it is that of the output signal; a value function's comes in
     /// `d_values`.
-    pub(crate) fn backward(
-        &self,
-        d: &mut Signal,
-        d_values: &[f32],
-        saved: &mut OutSaved,
-        scratch: &mut Scratch,
-        grad: Option<BlockGrad<Self>>,
-    ) {
-        // A gradient is another value of the model's type, so its last block is of the same kind.
+    pub(crate) fn backward(&self, d: &mut Signal, d_values: &[f32], saved: &mut OutSaved, scratch: &mut Scratch) {
         match (self, saved) {
-            (OutBlock::Conv(block), OutSaved::Conv(saved)) => {
-                let grad = grad.and_then(|g| match g.block {
-                    OutBlock::Conv(block) => Some(block),
-                    OutBlock::Value(_) => None,
-                });
-                block.backward(d, saved, scratch, grad);
-            }
-            (OutBlock::Value(block), OutSaved::Value(saved)) => {
-                let grad = grad.and_then(|g| match g.block {
-                    OutBlock::Value(block) => Some(BlockGrad { block, time: g.time }),
-                    OutBlock::Conv(_) => None,
-                });
-                block.backward(d_values, d, saved, grad);
-            }
+            (OutBlock::Conv(block), OutSaved::Conv(saved)) => block.backward(d, saved, scratch),
+            (OutBlock::Value(block), OutSaved::Value(saved)) => block.backward(d_values, d, saved),
             _ => unreachable!("saved by another kind of block"),
+        }
+    }
+
+    /// Adds the parameters' gradients, or the tasks that do, from all parts of a batch.
+    pub(crate) fn param_grads<'a>(&'a self, saved: &[&'a OutSaved], grad: &'a mut Self, tasks: &mut Vec<GradTask<'a>>) {
+        // A gradient is another value of the model's type, so its last block is of the same kind.
+        match (self, grad) {
+            (OutBlock::Conv(block), OutBlock::Conv(grad)) => {
+                let saved = saved.iter().filter_map(|saved| match saved {
+                    OutSaved::Conv(saved) => Some(saved),
+                    OutSaved::Value(_) => None,
+                });
+                block.param_grads(saved, grad, tasks);
+            }
+            (OutBlock::Value(block), OutBlock::Value(grad)) => {
+                let saved = saved.iter().filter_map(|saved| match saved {
+                    OutSaved::Conv(_) => None,
+                    OutSaved::Value(saved) => Some(saved),
+                });
+                block.param_grads(saved, grad);
+            }
+            _ => unreachable!("a gradient of another model"),
+        }
+    }
+
+    /// Packs the convolutions' weights, where they are not yet.
+    pub(crate) fn pack_direct<'a>(&'a self, tasks: &mut Vec<GradTask<'a>>) {
+        if let OutBlock::Conv(block) = self {
+            tasks.push(Box::new(|_| block.final_conv1d_1.pack_direct()));
+            tasks.push(Box::new(|_| block.final_conv1d_2.pack_direct()));
+        }
+    }
+}
+
+impl OutSaved {
+    /// Adds the gradient of the time embedding that a value function reads, (1 or batch, time channels), to `d`.
+    pub(crate) fn add_d_embedding(&self, d: &mut [f32], time_channels: usize) {
+        let OutSaved::Value(saved) = self else { return };
+        let width = saved.input.len() / saved.values.len();
+        let rows = d.len() / time_channels;
+        for (b, row) in saved.d_input.chunks_exact(width).enumerate() {
+            let own = if rows == 1 { 0 } else { b };
+            let sums = d[own * time_channels..].iter_mut();
+            sums.zip(&row[width - time_channels..]).for_each(|(sum, d)| *sum += d);
         }
     }
 }

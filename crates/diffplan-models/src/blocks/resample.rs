@@ -1,6 +1,6 @@
 //! `Downsample1D` and `Upsample1D`: a strided convolution, and a transposed one.
 
-use super::{Keep, Scratch};
+use super::{GradTask, Keep, Scratch, conv_task};
 use diffplan_nn::{Conv1d, ConvTranspose1d, Signal, params};
 
 /// Halves the length, rounding up: kernel 3, stride 2, padding 1.
@@ -21,14 +21,14 @@ params!(Upsample1d { conv });
 pub(crate) struct ResampleSaved {
     /// The input's length.
     len: usize,
-    /// The input, where parameter gradients are asked for.
-    input: Option<Signal>,
+    /// The input and the output's gradient, where parameter gradients are asked for.
+    for_params: Option<(Signal, Signal)>,
 }
 
 impl ResampleSaved {
     pub(crate) fn new(keep: Keep) -> Self {
         Self {
-            input: (keep == Keep::AllGrads).then(Signal::default),
+            for_params: (keep == Keep::AllGrads).then(Default::default),
             ..Self::default()
         }
     }
@@ -44,27 +44,38 @@ macro_rules! in_place {
                 std::mem::swap(x, &mut scratch.out);
                 if let Some(saved) = saved {
                     saved.len = len;
-                    if let Some(input) = &mut saved.input {
+                    if let Some((input, _)) = &mut saved.for_params {
                         std::mem::swap(input, &mut scratch.out);
                     }
                 }
             }
 
             /// `d` is the gradient of the output and becomes that of the input.
-            pub(crate) fn backward(
-                &self,
-                d: &mut Signal,
-                saved: &ResampleSaved,
-                scratch: &mut Scratch,
-                grad: Option<&mut Self>,
-            ) {
-                if let (Some(grad), Some(input)) = (grad, &saved.input) {
-                    self.conv.weight_grad(input, d, &mut grad.conv);
-                    self.conv.bias_grad(d, &mut grad.conv);
-                }
+            pub(crate) fn backward(&self, d: &mut Signal, saved: &mut ResampleSaved, scratch: &mut Scratch) {
                 self.conv
                     .input_grad(d, saved.len, &mut scratch.out, &mut scratch.exec);
                 std::mem::swap(d, &mut scratch.out);
+                if let Some((_, d_output)) = &mut saved.for_params {
+                    std::mem::swap(d_output, &mut scratch.out);
+                }
+            }
+
+            /// Adds the task that adds the parameters' gradients from all parts of a batch.
+            pub(crate) fn param_grads<'a>(
+                &'a self,
+                saved: impl Iterator<Item = &'a ResampleSaved>,
+                grad: &'a mut Self,
+                tasks: &mut Vec<GradTask<'a>>,
+            ) {
+                let parts = saved
+                    .filter_map(|saved| saved.for_params.as_ref())
+                    .map(|(x, d)| (x, d));
+                tasks.push(conv_task!(&self.conv, &mut grad.conv, parts));
+            }
+
+            /// Packs the convolution's weights, where they are not yet.
+            pub(crate) fn pack_direct<'a>(&'a self, tasks: &mut Vec<GradTask<'a>>) {
+                tasks.push(Box::new(|_| self.conv.pack_direct()));
             }
 
             /// The output's length for an input's.

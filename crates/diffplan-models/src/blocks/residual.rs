@@ -1,10 +1,12 @@
 //! `ResidualTemporalBlock1D`: two convolutions with normalisation and Mish, the time embedding added between them, and the
 //! input added at the end.
 
-use super::{BlockGrad, Forward, Keep, Scratch};
+use super::{Forward, GradTask, Keep, Scratch, conv_task};
 use crate::config::RESIDUAL_GROUPS;
 use diffplan_kernels::{After, Rows};
-use diffplan_nn::{Activation, Conv1d, Exec, GroupNorm, GroupNormSaved, Linear, Signal, params};
+use diffplan_nn::{
+    Activation, Conv1d, Exec, GroupNorm, GroupNormSaved, Linear, Signal, add_params, fill_zero, params, zeros_like,
+};
 
 /// Convolution of kernel 5, group normalisation, Mish.
 #[derive(Clone, Debug)]
@@ -34,28 +36,6 @@ impl Conv1dBlock {
         self.group_norm
             .forward_after(&self.conv1d, Activation::Mish, x, saved, keep, y, after, exec);
     }
-
-    /// The gradient before the normalisation, which is overwritten; with `grad`, the convolution's input and the parameters'
-    /// gradients.
-    fn backward(
-        &self,
-        saved: &GroupNormSaved,
-        dy: &Signal,
-        before: &mut Signal,
-        grad: Option<(&Signal, &mut Self)>,
-        exec: &Exec,
-    ) {
-        let mish = Activation::Mish;
-        match grad {
-            None => self.group_norm.backward(mish, saved, dy, before, None, exec),
-            Some((x, grad)) => {
-                self.group_norm
-                    .backward(mish, saved, dy, before, Some(&mut grad.group_norm), exec);
-                self.conv1d.weight_grad(x, before, &mut grad.conv1d);
-                self.conv1d.bias_grad(before, &mut grad.conv1d);
-            }
-        }
-    }
 }
 
 #[derive(Clone, Debug)]
@@ -76,16 +56,29 @@ params!(ResidualTemporalBlock1d {
 pub(crate) struct ResidualSaved {
     norm_in: GroupNormSaved,
     norm_out: GroupNormSaved,
-    /// The inputs of the two convolutions, where parameter gradients are asked for.
-    inputs: Option<(Signal, Signal)>,
+    for_params: Option<Box<ForParams>>,
+}
+
+/// What the parameters' gradients read, and those that are small enough to be a part's own.
+#[derive(Debug)]
+struct ForParams {
+    /// The inputs of the first convolution and of the second.
+    x: Signal,
+    between: Signal,
+    /// The gradients of the outputs of the first convolution, of the second, and of the block.
+    d_in: Signal,
+    d_out: Signal,
+    d: Signal,
+    /// The gradients of the two normalisations, and of the time embedding's projection: (1 or batch, channels).
+    norm_in: GroupNorm,
+    norm_out: GroupNorm,
+    d_time: Vec<f32>,
 }
 
 impl ResidualSaved {
-    pub(crate) fn new(keep: Keep) -> Self {
-        Self {
-            inputs: (keep == Keep::AllGrads).then(Default::default),
-            ..Self::default()
-        }
+    /// The gradient of the time embedding's projection.
+    pub(crate) fn d_time(&self) -> &[f32] {
+        self.for_params.as_ref().map_or(&[], |saved| &saved.d_time)
     }
 }
 
@@ -96,6 +89,25 @@ impl ResidualTemporalBlock1d {
             conv_out: Conv1dBlock::zeros(out_channels, out_channels),
             time_emb: Linear::zeros(time_channels, out_channels),
             residual_conv: (in_channels != out_channels).then(|| Conv1d::zeros(in_channels, out_channels, 1)),
+        }
+    }
+
+    pub(crate) fn saved(&self, keep: Keep) -> ResidualSaved {
+        let for_params = || {
+            Box::new(ForParams {
+                x: Signal::default(),
+                between: Signal::default(),
+                d_in: Signal::default(),
+                d_out: Signal::default(),
+                d: Signal::default(),
+                norm_in: zeros_like(&self.conv_in.group_norm),
+                norm_out: zeros_like(&self.conv_out.group_norm),
+                d_time: Vec::new(),
+            })
+        };
+        ResidualSaved {
+            for_params: (keep == Keep::AllGrads).then(for_params),
+            ..ResidualSaved::default()
         }
     }
 
@@ -113,8 +125,9 @@ impl ResidualTemporalBlock1d {
         let saved = saved.unwrap_or(residual);
         self.conv_in
             .forward(x, &mut saved.norm_in, keep, hidden, After::AddRow(time), exec);
-        if let Some((input, _)) = &mut saved.inputs {
-            input.copy_from(x);
+        if let Some(for_params) = &mut saved.for_params {
+            for_params.x.copy_from(x);
+            for_params.d_time.resize(time.rows() * time.cols(), 0.0);
         }
         if let Some(conv) = &self.residual_conv {
             conv.forward(x, out, exec);
@@ -122,52 +135,95 @@ impl ResidualTemporalBlock1d {
         }
         self.conv_out
             .forward(hidden, &mut saved.norm_out, keep, x, After::Accumulate, exec);
-        if let Some((_, between)) = &mut saved.inputs {
-            std::mem::swap(between, hidden);
+        if let Some(for_params) = &mut saved.for_params {
+            std::mem::swap(&mut for_params.between, hidden);
         }
     }
 
     /// `d` is the gradient of the output and becomes that of the input.
-    pub(crate) fn backward(
-        &self,
-        d: &mut Signal,
-        saved: &mut ResidualSaved,
-        scratch: &mut Scratch,
-        grad: Option<BlockGrad<Self>>,
-    ) {
+    pub(crate) fn backward(&self, d: &mut Signal, saved: &mut ResidualSaved, scratch: &mut Scratch) {
         let Scratch {
             exec,
             out,
             hidden,
             side,
+            side_too,
             ..
         } = scratch;
-        let (mut block, mut time, inputs) = match (grad, &saved.inputs) {
-            (Some(grad), Some((x, between))) => (Some(grad.block), Some(grad.time), Some((x, between))),
-            (None, _) => (None, None, None),
-            (Some(_), None) => unreachable!("parameter gradients asked for, but the forward pass kept no inputs"),
-        };
-        let of_conv_out = inputs
-            .zip(block.as_mut())
-            .map(|((_, x), block)| (x, &mut block.conv_out));
-        self.conv_out.backward(&saved.norm_out, d, side, of_conv_out, exec);
-        self.conv_out.conv1d.input_grad(side, d.len(), hidden, exec);
-        if let Some(time) = &mut time {
-            hidden.sum_into_rows(time.last_rows());
-        }
-        let of_conv_in = inputs
-            .zip(block.as_mut())
-            .map(|((x, _), block)| (x, &mut block.conv_in));
-        self.conv_in.backward(&saved.norm_in, hidden, side, of_conv_in, exec);
-        if let Some(conv) = &self.residual_conv {
-            let of_conv = block.and_then(|block| block.residual_conv.as_mut());
-            if let (Some((x, _)), Some(grad)) = (inputs, of_conv) {
-                conv.weight_grad(x, d, grad);
-                conv.bias_grad(d, grad);
+        let ResidualSaved {
+            norm_in,
+            norm_out,
+            for_params,
+        } = saved;
+        let (d_out, d_in, norm_out_grad, norm_in_grad, d_time) = match for_params.as_deref_mut() {
+            Some(saved) => {
+                fill_zero(&mut saved.norm_in);
+                fill_zero(&mut saved.norm_out);
+                saved.d_time.fill(0.0);
+                if self.residual_conv.is_some() {
+                    saved.d.copy_from(d);
+                }
+                (
+                    &mut saved.d_out,
+                    &mut saved.d_in,
+                    Some(&mut saved.norm_out),
+                    Some(&mut saved.norm_in),
+                    Some(&mut saved.d_time),
+                )
             }
+            None => (side, side_too, None, None, None),
+        };
+        let mish = Activation::Mish;
+        let (conv_in, conv_out) = (&self.conv_in, &self.conv_out);
+        conv_out
+            .group_norm
+            .backward(mish, norm_out, d, d_out, norm_out_grad, exec);
+        conv_out.conv1d.input_grad(d_out, d.len(), hidden, exec);
+        if let Some(d_time) = d_time {
+            hidden.sum_into_rows(d_time);
+        }
+        conv_in
+            .group_norm
+            .backward(mish, norm_in, hidden, d_in, norm_in_grad, exec);
+        if let Some(conv) = &self.residual_conv {
             conv.input_grad(d, d.len(), out, exec);
             std::mem::swap(d, out);
         }
-        self.conv_in.conv1d.add_input_grad(side, d, exec);
+        conv_in.conv1d.add_input_grad(d_in, d, exec);
+    }
+
+    /// Adds the gradients of the normalisations, and the tasks that add those of the convolutions, from all parts of a batch;
+    /// the projection of the time embedding is left to [`TimeFeatures`](crate::TimeFeatures).
+    pub(crate) fn param_grads<'a>(
+        &'a self,
+        saved: impl Iterator<Item = &'a ResidualSaved>,
+        grad: &'a mut Self,
+        tasks: &mut Vec<GradTask<'a>>,
+    ) {
+        let parts: Vec<&ForParams> = saved.filter_map(|saved| saved.for_params.as_deref()).collect();
+        for part in &parts {
+            add_params(&mut grad.conv_in.group_norm, &part.norm_in);
+            add_params(&mut grad.conv_out.group_norm, &part.norm_out);
+        }
+        let of = |of: fn(&ForParams) -> (&Signal, &Signal)| parts.clone().into_iter().map(of);
+        let (conv_in, conv_out) = (&mut grad.conv_in.conv1d, &mut grad.conv_out.conv1d);
+        tasks.push(conv_task!(&self.conv_in.conv1d, conv_in, of(|p| (&p.x, &p.d_in))));
+        tasks.push(conv_task!(
+            &self.conv_out.conv1d,
+            conv_out,
+            of(|p| (&p.between, &p.d_out))
+        ));
+        if let (Some(conv), Some(grad)) = (&self.residual_conv, &mut grad.residual_conv) {
+            tasks.push(conv_task!(conv, grad, of(|p| (&p.x, &p.d))));
+        }
+    }
+
+    /// Packs the convolutions' weights, where they are not yet.
+    pub(crate) fn pack_direct<'a>(&'a self, tasks: &mut Vec<GradTask<'a>>) {
+        tasks.push(Box::new(|_| self.conv_in.conv1d.pack_direct()));
+        tasks.push(Box::new(|_| self.conv_out.conv1d.pack_direct()));
+        if let Some(conv) = &self.residual_conv {
+            tasks.push(Box::new(|_| conv.pack_direct()));
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The levels of the network: `DownResnetBlock1D`, `MidResTemporalBlock1D`, `ValueFunctionMidBlock1D`, `UpResnetBlock1D`.
 
-use super::{BlockGrad, Downsample1d, Forward, Keep, ResampleSaved, ResidualSaved, ResidualTemporalBlock1d};
-use super::{Scratch, Upsample1d};
+use super::Upsample1d;
+use super::{Downsample1d, Forward, GradTask, Keep, ResampleSaved, ResidualSaved, ResidualTemporalBlock1d, Scratch};
 use diffplan_nn::{Params, Path, Signal, params};
 use ndarray::{ArrayViewD, ArrayViewMutD};
 use ndarray_rand::rand::RngCore;
@@ -53,11 +53,9 @@ pub(crate) struct StageSaved {
 }
 
 impl StageSaved {
-    fn new(resnets: usize, keep: Keep) -> Self {
-        Self {
-            resnets: (0..resnets).map(|_| ResidualSaved::new(keep)).collect(),
-            resample: ResampleSaved::new(keep),
-        }
+    /// What the residual blocks saved, in the order of the forward pass.
+    pub(crate) fn residuals(&self) -> impl Iterator<Item = &ResidualSaved> {
+        self.resnets.iter()
     }
 }
 
@@ -94,7 +92,10 @@ macro_rules! level {
     ($block:ident, $resample:ident) => {
         impl $block {
             pub(crate) fn saved(&self, keep: Keep) -> StageSaved {
-                StageSaved::new(self.resnets.len(), keep)
+                StageSaved {
+                    resnets: self.resnets.iter().map(|resnet| resnet.saved(keep)).collect(),
+                    resample: ResampleSaved::new(keep),
+                }
             }
 
             /// `d` is the gradient of the output and becomes that of the input; `d_skip` is added to it where the
@@ -105,18 +106,38 @@ macro_rules! level {
                 d_skip: Option<&Signal>,
                 saved: &mut StageSaved,
                 scratch: &mut Scratch,
-                mut grad: Option<BlockGrad<Self>>,
             ) {
                 if let Some(layer) = &self.$resample {
-                    let grad = grad.as_mut().and_then(|grad| grad.block.$resample.as_mut());
-                    layer.backward(d, &saved.resample, scratch, grad);
+                    layer.backward(d, &mut saved.resample, scratch);
                 }
                 if let Some(d_skip) = d_skip {
                     d.add(d_skip);
                 }
-                for (i, resnet) in self.resnets.iter().enumerate().rev() {
-                    let grad = grad.as_mut().map(|grad| grad.part(|block| &mut block.resnets[i]));
-                    resnet.backward(d, &mut saved.resnets[i], scratch, grad);
+                for (resnet, saved) in self.resnets.iter().zip(&mut saved.resnets).rev() {
+                    resnet.backward(d, saved, scratch);
+                }
+            }
+
+            /// Adds the parameters' gradients, or the tasks that do, from all parts of a batch.
+            pub(crate) fn param_grads<'a>(
+                &'a self,
+                saved: &[&'a StageSaved],
+                grad: &'a mut Self,
+                tasks: &mut Vec<GradTask<'a>>,
+            ) {
+                for (i, (resnet, grad)) in self.resnets.iter().zip(&mut grad.resnets).enumerate() {
+                    resnet.param_grads(saved.iter().map(|saved| &saved.resnets[i]), grad, tasks);
+                }
+                if let (Some(layer), Some(grad)) = (&self.$resample, &mut grad.$resample) {
+                    layer.param_grads(saved.iter().map(|saved| &saved.resample), grad, tasks);
+                }
+            }
+
+            /// Packs the convolutions' weights, where they are not yet.
+            pub(crate) fn pack_direct<'a>(&'a self, tasks: &mut Vec<GradTask<'a>>) {
+                self.resnets.iter().for_each(|resnet| resnet.pack_direct(tasks));
+                if let Some(layer) = &self.$resample {
+                    layer.pack_direct(tasks);
                 }
             }
 
@@ -240,29 +261,33 @@ impl ValueFunctionMidBlock1d {
         self.down2.forward(x, saved.map(|s| &mut s.down2), run.scratch);
     }
 
-    fn backward(
-        &self,
-        d: &mut Signal,
-        saved: &mut ValueFunctionMidSaved,
-        scratch: &mut Scratch,
-        mut grad: Option<BlockGrad<Self>>,
+    fn backward(&self, d: &mut Signal, saved: &mut ValueFunctionMidSaved, scratch: &mut Scratch) {
+        self.down2.backward(d, &mut saved.down2, scratch);
+        self.res2.backward(d, &mut saved.res2, scratch);
+        self.down1.backward(d, &mut saved.down1, scratch);
+        self.res1.backward(d, &mut saved.res1, scratch);
+    }
+
+    fn param_grads<'a>(
+        &'a self,
+        saved: &[&'a ValueFunctionMidSaved],
+        grad: &'a mut Self,
+        tasks: &mut Vec<GradTask<'a>>,
     ) {
-        self.down2
-            .backward(d, &saved.down2, scratch, grad.as_mut().map(|g| &mut g.block.down2));
-        self.res2.backward(
-            d,
-            &mut saved.res2,
-            scratch,
-            grad.as_mut().map(|g| g.part(|b| &mut b.res2)),
-        );
+        let parts = || saved.iter().copied();
+        self.res1.param_grads(parts().map(|s| &s.res1), &mut grad.res1, tasks);
         self.down1
-            .backward(d, &saved.down1, scratch, grad.as_mut().map(|g| &mut g.block.down1));
-        self.res1.backward(
-            d,
-            &mut saved.res1,
-            scratch,
-            grad.as_mut().map(|g| g.part(|b| &mut b.res1)),
-        );
+            .param_grads(parts().map(|s| &s.down1), &mut grad.down1, tasks);
+        self.res2.param_grads(parts().map(|s| &s.res2), &mut grad.res2, tasks);
+        self.down2
+            .param_grads(parts().map(|s| &s.down2), &mut grad.down2, tasks);
+    }
+
+    fn pack_direct<'a>(&'a self, tasks: &mut Vec<GradTask<'a>>) {
+        self.res1.pack_direct(tasks);
+        self.down1.pack_direct(tasks);
+        self.res2.pack_direct(tasks);
+        self.down2.pack_direct(tasks);
     }
 }
 
@@ -285,10 +310,10 @@ impl MidBlock {
     pub(crate) fn saved(&self, keep: Keep) -> MidSaved {
         match self {
             MidBlock::Residual(block) => MidSaved::Residual(block.saved(keep)),
-            MidBlock::Value(_) => MidSaved::Value(Box::new(ValueFunctionMidSaved {
-                res1: ResidualSaved::new(keep),
+            MidBlock::Value(block) => MidSaved::Value(Box::new(ValueFunctionMidSaved {
+                res1: block.res1.saved(keep),
                 down1: ResampleSaved::new(keep),
-                res2: ResidualSaved::new(keep),
+                res2: block.res2.saved(keep),
                 down2: ResampleSaved::new(keep),
             })),
         }
@@ -330,30 +355,57 @@ impl MidBlock {
     }
 
     /// `d` is the gradient of the output and becomes that of the input.
-    pub(crate) fn backward(
-        &self,
-        d: &mut Signal,
-        saved: &mut MidSaved,
-        scratch: &mut Scratch,
-        grad: Option<BlockGrad<Self>>,
-    ) {
-        // A gradient is another value of the model's type, so its middle is of the same kind.
+    pub(crate) fn backward(&self, d: &mut Signal, saved: &mut MidSaved, scratch: &mut Scratch) {
         match (self, saved) {
-            (MidBlock::Residual(block), MidSaved::Residual(saved)) => {
-                let grad = grad.and_then(|g| match g.block {
-                    MidBlock::Residual(block) => Some(BlockGrad { block, time: g.time }),
-                    MidBlock::Value(_) => None,
-                });
-                block.backward(d, None, saved, scratch, grad);
-            }
-            (MidBlock::Value(block), MidSaved::Value(saved)) => {
-                let grad = grad.and_then(|g| match g.block {
-                    MidBlock::Value(block) => Some(BlockGrad { block, time: g.time }),
-                    MidBlock::Residual(_) => None,
-                });
-                block.backward(d, saved, scratch, grad);
-            }
+            (MidBlock::Residual(block), MidSaved::Residual(saved)) => block.backward(d, None, saved, scratch),
+            (MidBlock::Value(block), MidSaved::Value(saved)) => block.backward(d, saved, scratch),
             _ => unreachable!("saved by another kind of block"),
+        }
+    }
+
+    /// Adds the parameters' gradients, or the tasks that do, from all parts of a batch.
+    pub(crate) fn param_grads<'a>(&'a self, saved: &[&'a MidSaved], grad: &'a mut Self, tasks: &mut Vec<GradTask<'a>>) {
+        // A gradient is another value of the model's type, so its middle is of the same kind.
+        match (self, grad) {
+            (MidBlock::Residual(block), MidBlock::Residual(grad)) => {
+                let saved: Vec<&StageSaved> = saved
+                    .iter()
+                    .filter_map(|saved| match saved {
+                        MidSaved::Residual(saved) => Some(saved),
+                        MidSaved::Value(_) => None,
+                    })
+                    .collect();
+                block.param_grads(&saved, grad, tasks);
+            }
+            (MidBlock::Value(block), MidBlock::Value(grad)) => {
+                let saved: Vec<&ValueFunctionMidSaved> = saved
+                    .iter()
+                    .filter_map(|saved| match saved {
+                        MidSaved::Residual(_) => None,
+                        MidSaved::Value(saved) => Some(&**saved),
+                    })
+                    .collect();
+                block.param_grads(&saved, grad, tasks);
+            }
+            _ => unreachable!("a gradient of another model"),
+        }
+    }
+
+    /// Packs the convolutions' weights, where they are not yet.
+    pub(crate) fn pack_direct<'a>(&'a self, tasks: &mut Vec<GradTask<'a>>) {
+        match self {
+            MidBlock::Residual(block) => block.pack_direct(tasks),
+            MidBlock::Value(block) => block.pack_direct(tasks),
+        }
+    }
+}
+
+impl MidSaved {
+    /// What the residual blocks saved, in the order of the forward pass.
+    pub(crate) fn residuals(&self) -> Vec<&ResidualSaved> {
+        match self {
+            MidSaved::Residual(saved) => saved.residuals().collect(),
+            MidSaved::Value(saved) => vec![&saved.res1, &saved.res2],
         }
     }
 }
