@@ -10,7 +10,7 @@
 //! | --- | --- |
 //! | [`products`] | sums of products of rows with [`Packed`] weights: convolutions and linear layers |
 //! | [`ToomCook`] | convolutions of kernel 5 with fewer multiplications |
-//! | [`add_outer_products`] | gradients of weights |
+//! | [`add_outer_products`], [`AdamStep`] | gradients of weights, and steps by them |
 //! | [`group_norm`], [`activate`] | normalisation and activation, and their gradients |
 //!
 //! Results of a row never depend on how many rows or columns a call holds, so work may be split over threads without
@@ -29,6 +29,7 @@
 //! ```
 
 mod activation;
+mod adam;
 mod buffer;
 mod group_norm;
 mod isa;
@@ -43,6 +44,7 @@ mod toom_cook;
 mod weight_grad;
 
 pub use activation::{Activation, activate, activation_grad};
+pub use adam::AdamStep;
 pub use buffer::Buffer;
 pub use group_norm::{After, GroupNormShape, group_norm, group_norm_grad};
 pub use isa::Isa;
