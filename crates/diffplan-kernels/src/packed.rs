@@ -50,6 +50,27 @@ impl<'a> MatRef<'a> {
         self.cols
     }
 
+    /// Copies `width` columns from `first` on into rows of a panel.
+    fn copy_columns(&self, first: usize, width: usize, panel: &mut [f32]) {
+        const STRIP: usize = 16;
+        if self.col_stride == 1 {
+            let rows = panel.chunks_exact_mut(Packed::PANEL);
+            for (to, from) in rows.zip(self.data.chunks_exact(self.row_stride)) {
+                to[..width].copy_from_slice(&from[first..first + width]);
+            }
+            return;
+        }
+        // Transposed: a column lies along memory. Strips of sixteen numbers of each keep what is written in the cache.
+        for (strip, to) in panel.chunks_mut(STRIP * Packed::PANEL).enumerate() {
+            for j in 0..width {
+                let from = &self.data[(first + j) * self.col_stride..][..self.rows][strip * STRIP..];
+                for (row, from) in to.chunks_exact_mut(Packed::PANEL).zip(from) {
+                    row[j] = *from;
+                }
+            }
+        }
+    }
+
     /// Element (i, j).
     #[inline]
     pub(crate) fn at(&self, i: usize, j: usize) -> f32 {
@@ -140,17 +161,17 @@ impl Packed {
             let to = &mut self.data[(panel * self.taps + tap) * block..][..block];
             let first = panel * Self::PANEL;
             let width = (cols - first).min(Self::PANEL);
-            // Sixteen rows at a time, so that a transposed matrix is read along its memory too.
-            for start in (0..places).step_by(16) {
-                for j in 0..width {
-                    for k in start..(start + 16).min(places) {
-                        let at = |k: usize| matrix.at(k, first + j);
-                        to[k * Self::PANEL + j] = match self.format {
-                            Format::F32 => at(k),
-                            Format::Bf16Widened => round_to_bf16(at(k)),
-                            Format::Bf16Pairs if 2 * k + 1 < depth => pair(at(2 * k), at(2 * k + 1)),
-                            Format::Bf16Pairs => pair(at(2 * k), 0.0),
-                        };
+            match self.format {
+                Format::F32 => matrix.copy_columns(first, width, to),
+                _ => {
+                    for k in 0..places {
+                        for j in 0..width {
+                            let at = |k: usize| if k < depth { matrix.at(k, first + j) } else { 0.0 };
+                            to[k * Self::PANEL + j] = match self.format {
+                                Format::F32 | Format::Bf16Widened => round_to_bf16(at(k)),
+                                Format::Bf16Pairs => pair(at(2 * k), at(2 * k + 1)),
+                            };
+                        }
                     }
                 }
             }

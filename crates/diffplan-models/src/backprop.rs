@@ -14,12 +14,12 @@ use crate::run::{check_shape, check_timesteps, write_output};
 use crate::time::TimeFeatures;
 use crate::unet::UNet1dModel;
 use crate::workspace::{Chunk, Saved};
-use diffplan_nn::{Algorithm, zeros_like};
+use diffplan_nn::{Algorithm, Compute, Precision, zeros_like};
 use ndarray::{Array3, ArrayD, ArrayView3, ArrayViewD, ArrayViewMut3, ArrayViewMutD, Axis, Ix3};
 use rayon::prelude::*;
 
 /// Samples that are computed together. Fixed, so that sums are the same for any number of threads.
-const SAMPLES_A_PART: usize = 8;
+const SAMPLES_A_PART: usize = 16;
 
 /// Everything a forward pass keeps for the backward pass, of one model; made once and used for every step.
 #[derive(Debug, Default)]
@@ -81,11 +81,17 @@ impl UNet1dModel {
             match backprop.parts.get_mut(i) {
                 Some(part) => part.time = time,
                 None => {
-                    let mut chunk = Chunk::keeping_all(self);
-                    chunk.scratch.exec.compute.algorithm = Algorithm::Direct;
+                    let chunk = Chunk::keeping_all(self);
                     backprop.parts.push(Part { chunk, time });
                 }
             }
+        }
+        for part in &mut backprop.parts {
+            part.chunk.scratch.exec.compute = Compute {
+                threads: rayon::current_num_threads().div_ceil(count),
+                algorithm: Algorithm::Direct,
+                precision: Precision::F32,
+            };
         }
         let samples = sample.axis_chunks_iter(Axis(0), SAMPLES_A_PART);
         let outputs = output.axis_chunks_iter_mut(Axis(0), SAMPLES_A_PART);
