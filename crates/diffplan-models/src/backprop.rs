@@ -97,7 +97,7 @@ impl UNet1dModel {
         let outputs = output.axis_chunks_iter_mut(Axis(0), SAMPLES_A_PART);
         let work: Vec<_> = backprop.parts.iter_mut().zip(samples.zip(outputs)).collect();
         work.into_par_iter().for_each(|(part, (sample, output))| {
-            self.forward_chunk(&mut part.chunk, 0, sample, &part.time, true);
+            self.forward_chunk(&mut part.chunk, 0, sample, &part.time);
             write_output(&part.chunk, output);
         });
         Ok(())

@@ -46,15 +46,21 @@ impl UNet1dModel {
     /// If the network cannot take the horizon.
     pub fn output_shape(&self, batch: usize, horizon: usize) -> Result<Vec<usize>> {
         self.check_horizon(horizon)?;
+        let (shape, axes) = self.output_axes(batch, horizon);
+        Ok(shape[..axes].to_vec())
+    }
+
+    /// The output's shape for a horizon that was checked, and how many axes it has.
+    fn output_axes(&self, batch: usize, horizon: usize) -> ([usize; 3], usize) {
         if self.is_value_function() {
-            return Ok(vec![batch, 1]);
+            return ([batch, 1, 1], 2);
         }
         let channels = match &self.out_block {
             Some(_) => self.config().out_channels,
             None => self.config().hidden_channels(),
         };
         let len = self.output_len(horizon).expect("the horizon was checked");
-        Ok(vec![batch, channels, len])
+        ([batch, channels, len], 3)
     }
 
     /// [`forward`](Self::forward) into `output`, with buffers that are kept.
@@ -72,7 +78,7 @@ impl UNet1dModel {
         self.check_output("output", output.shape(), sample)?;
         let (parts, per_part) = workspace.parts(self, sample.dim().0);
         let run = &|chunk: &mut Chunk, first: usize, sample: ArrayView3<f32>, output: ArrayViewMutD<f32>| {
-            self.forward_chunk(chunk, first, sample, time, false);
+            self.forward_chunk(chunk, first, sample, time);
             write_output(chunk, output);
         };
         split(parts, per_part, 0, sample, output, run);
@@ -119,7 +125,7 @@ impl UNet1dModel {
         let (parts, per_part) = workspace.parts(self, sample.dim().0);
         let run = &|chunk: &mut Chunk, first: usize, sample: ArrayView3<f32>, mut out: ValueAndGrad| {
             chunk.saved.get_or_insert_with(|| Saved::new(self, Keep::SampleGrad));
-            self.forward_chunk(chunk, first, sample, time, true);
+            self.forward_chunk(chunk, first, sample, time);
             chunk.ones.resize(sample.dim().0, 1.0);
             let values = chunk.out.as_ref().map_or(&[][..], |out| out.values());
             out.values.iter_mut().zip(values).for_each(|(to, from)| *to = *from);
@@ -132,15 +138,9 @@ impl UNet1dModel {
         Ok(())
     }
 
-    /// `chunk.x` becomes the output for `sample`, samples `first..` of the batch; a value function's is in `chunk.out`.
-    pub(crate) fn forward_chunk(
-        &self,
-        chunk: &mut Chunk,
-        first: usize,
-        sample: ArrayView3<f32>,
-        time: &TimeFeatures,
-        save: bool,
-    ) {
+    /// `chunk.x` becomes the output for `sample`, samples `first..` of the batch; a value function's is in `chunk.out`. What a
+    /// backward pass reads is kept where there is a place for it.
+    pub(crate) fn forward_chunk(&self, chunk: &mut Chunk, first: usize, sample: ArrayView3<f32>, time: &TimeFeatures) {
         let Chunk {
             horizon,
             x,
@@ -150,7 +150,6 @@ impl UNet1dModel {
             saved,
             ..
         } = chunk;
-        let mut saved = saved.as_mut().filter(|_| save);
         let mut run = Forward {
             time: time.of_samples(first..first + sample.dim().0),
             scratch,
@@ -219,7 +218,8 @@ impl UNet1dModel {
     }
 
     fn check_output(&self, name: &'static str, actual: &[usize], sample: ArrayView3<f32>) -> Result<()> {
-        check_shape(name, actual, &self.output_shape(sample.dim().0, sample.dim().2)?)
+        let (shape, axes) = self.output_axes(sample.dim().0, sample.dim().2);
+        check_shape(name, actual, &shape[..axes])
     }
 
     fn check_value_function(&self) -> Result<()> {

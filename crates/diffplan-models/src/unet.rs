@@ -213,13 +213,17 @@ impl UNet1dModel {
             return Err("there is nothing to plan".into());
         }
         let gone = || "nothing of it is left on the way down".to_owned();
-        let (mut len, mut skips) = (horizon, Vec::new());
-        for block in &self.down_blocks {
-            skips.push(len);
-            len = block.out_len(len).ok_or_else(gone)?;
-        }
+        // The length that goes into a level on the way down; looked up again rather than listed, since this is asked at every
+        // call and must not allocate.
+        let into_level = |level: usize| {
+            let mut blocks = self.down_blocks[..level].iter();
+            blocks.try_fold(horizon, |len, block| block.out_len(len))
+        };
+        let levels = self.down_blocks.len();
+        let mut len = into_level(levels).ok_or_else(gone)?;
         len = self.mid_block.out_len(len).ok_or_else(gone)?;
-        for (block, skip) in self.up_blocks.iter().zip(skips.into_iter().rev()) {
+        for (i, block) in self.up_blocks.iter().enumerate() {
+            let skip = into_level(levels - 1 - i).unwrap_or(0);
             if skip != len {
                 return Err(format!(
                     "on the way up {len} positions meet a skip connection of {skip}"

@@ -1,0 +1,108 @@
+//! The denoising loop allocates nothing after its first step, on any thread.
+//!
+//! A counting allocator counts the whole process, so this is the only test in its file.
+
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+#![allow(clippy::print_stdout)] // says what it could not test
+
+use diffplan_data::{NormalizerConfig, Normalizers};
+use diffplan_kernels::Isa;
+use diffplan_models::{UNet1dConfig, UNet1dModel};
+use diffplan_pipelines::{Condition, PlanEvent, PlanOptions, Precision, RngNoise, ValueGuidedPipeline, ValueNetwork};
+use diffplan_schedulers::{DdpmConfig, DdpmScheduler};
+use ndarray::Array1;
+use ndarray_rand::rand::{SeedableRng, rngs::StdRng};
+use rayon::prelude::*;
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use std::alloc::System;
+use std::sync::Arc;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+fn allocations() -> usize {
+    let stats = ALLOCATOR.stats();
+    stats.allocations + stats.reallocations
+}
+
+fn pipeline() -> ValueGuidedPipeline {
+    let network = |config| {
+        let mut model = UNet1dModel::new(config).unwrap();
+        model.init(&mut StdRng::seed_from_u64(1));
+        model
+    };
+    let unit = |dims| NormalizerConfig::Gaussian {
+        mean: vec![0.0; dims],
+        std: vec![1.0; dims],
+    };
+    let scheduler = DdpmScheduler::new(DdpmConfig {
+        num_train_timesteps: 6,
+        ..DdpmConfig::default()
+    })
+    .unwrap();
+    ValueGuidedPipeline::new(
+        network(UNet1dConfig::planner(6, &[32, 64])),
+        Box::new(ValueNetwork::new(network(UNet1dConfig::value_function(6, &[32, 64]))).unwrap()),
+        Box::new(scheduler),
+        Normalizers::new(unit(4), unit(2), None).unwrap(),
+    )
+    .unwrap()
+}
+
+#[test]
+fn the_loop_allocates_nothing_after_its_first_step() {
+    if Isa::active() == Isa::Portable {
+        println!(
+            "skipped: on the portable path, products are those of `matrixmultiply`, which packs into memory of its own"
+        );
+        return;
+    }
+    let before = allocations();
+    drop(std::hint::black_box(vec![1_u8; 100]));
+    assert!(allocations() > before, "the counter counts");
+
+    let pipeline = pipeline();
+    let observation = Array1::zeros(4);
+    for threads in [1, 2, 3] {
+        let pool = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap());
+        // Rayon's workers allocate when they start and when they first take work from each other.
+        pool.install(|| {
+            (0..400).into_par_iter().with_max_len(1).for_each(|_| {
+                std::thread::sleep(std::time::Duration::from_micros(50));
+            });
+        });
+        for (batch_size, precision) in [
+            (1, Precision::F32),
+            (3, Precision::F32),
+            (20, Precision::F32),
+            (20, Precision::Bf16),
+        ] {
+            let options = PlanOptions {
+                batch_size,
+                precision,
+                planning_horizon: 16,
+                ..PlanOptions::default()
+            };
+            let mut planner = pipeline.planner(options).unwrap().in_pool(Arc::clone(&pool));
+            let mut counts = Vec::with_capacity(100);
+            let conditions = [Condition {
+                time: 0,
+                observation: observation.view(),
+            }];
+            let watch = &mut |event: PlanEvent| {
+                if let PlanEvent::Denoised { .. } = event {
+                    counts.push(allocations());
+                }
+            };
+            planner
+                .plan_conditioned(&conditions, &mut RngNoise::seed(0), watch)
+                .unwrap();
+            assert_eq!(counts.len(), 6);
+            assert!(
+                counts.iter().all(|&count| count == counts[0]),
+                "{threads} threads, batch {batch_size}, {}: allocations so far, step by step: {counts:?}",
+                precision.name()
+            );
+        }
+    }
+}
