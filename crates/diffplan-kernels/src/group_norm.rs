@@ -516,9 +516,11 @@ fn group_norm_grad_on(
                 avg_gx += gamma[c] * sum_zx / count;
             }
             for row in rows.clone() {
-                for c in from..from + shape.group {
-                    let g = dx.row(row)[c] * gamma[c] - avg_g;
-                    dx.row(row)[c] = inv_std.row(sample)[c] * (g - normalised.row(row)[c] * avg_gx);
+                let group = from..from + shape.group;
+                let (x, inv) = (&normalised.row(row)[group.clone()], &inv_std.row(sample)[group.clone()]);
+                let own = dx.row(row)[group.clone()].iter_mut().zip(&gamma[group]);
+                for ((dx, gamma), (x, inv)) in own.zip(x.iter().zip(inv)) {
+                    *dx = inv * (*dx * gamma - avg_g - x * avg_gx);
                 }
             }
         }

@@ -47,6 +47,13 @@ const TERMS: usize = 8;
 /// with √n in one chain: for five taps of 256 channels this makes it a third.
 const CHAIN: usize = 128;
 
+impl Packed {
+    /// Whether chains end with every tap, so that summing taps one by one gives the same bits as summing them together.
+    pub fn sums_taps_apart(&self) -> bool {
+        self.row_len() * 2 > CHAIN
+    }
+}
+
 /// The product kernel of an instruction set.
 ///
 /// # Safety
@@ -147,14 +154,17 @@ mod tiled {
         let mut start = start;
         // SAFETY: all that is read and written is what the caller vouches for.
         unsafe {
-            if terms.is_empty() {
-                return add::<S, MR>(cols, [[S::splat(0.0); 2]; MR], start, c, ldc);
-            }
+            let mut acc = [[S::splat(0.0); 2]; MR];
+            let mut length = 0;
             for &(a_offset, b_offset) in terms {
                 for first in (0..depth).step_by(chain) {
+                    let count = (depth - first).min(chain);
+                    if length > 0 && length + count > chain {
+                        add::<S, MR>(cols, acc, start, c, ldc);
+                        (acc, start, length) = ([[S::splat(0.0); 2]; MR], Start::Accumulate, 0);
+                    }
                     let (mut a, mut b) = (a.add(a_offset + first), weights.add(b_offset + first * Packed::PANEL));
-                    let mut acc = [[S::splat(0.0); 2]; MR];
-                    for _ in 0..(depth - first).min(chain) {
+                    for _ in 0..count {
                         let b0 = S::load(b);
                         let b1 = S::load(b.add(S::LANES));
                         for (r, acc) in acc.iter_mut().enumerate() {
@@ -165,10 +175,10 @@ mod tiled {
                         a = a.add(1);
                         b = b.add(Packed::PANEL);
                     }
-                    add::<S, MR>(cols, acc, start, c, ldc);
-                    start = Start::Accumulate;
+                    length += count;
                 }
             }
+            add::<S, MR>(cols, acc, start, c, ldc);
         }
     }
 

@@ -166,8 +166,8 @@ impl<'a> RowsMut<'a> {
     pub fn range(self, rows: Range<usize>) -> Self {
         assert!(rows.start <= rows.end && rows.end <= self.rows);
         let offset = if rows.is_empty() { 0 } else { rows.start * self.stride };
-        // SAFETY: row `rows.start` is one of the matrix's where the range is not empty.
         Self {
+            // SAFETY: row `rows.start` is one of the matrix's where the range is not empty.
             data: unsafe { self.data.add(offset) },
             rows: rows.len(),
             ..self

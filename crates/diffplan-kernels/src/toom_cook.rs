@@ -598,7 +598,6 @@ mod tests {
                     .sum::<f64>()
                     .sqrt()
                     / norm;
-                println!("{} length {len}: {error:.2e}", isa.name());
                 assert!(error < most, "{} length {len}: {error:e}", isa.name());
             }
         }

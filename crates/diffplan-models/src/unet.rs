@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::json::from_object;
 use crate::time::{TimeFeatures, TimeProjection};
 use diffplan_nn::{
-    GaussianFourierProjection, Params, TimestepEmbedding, Timesteps, params, safetensors, write_atomically,
+    Algorithm, GaussianFourierProjection, Params, TimestepEmbedding, Timesteps, params, safetensors, write_atomically,
 };
 use ndarray_rand::rand::RngCore;
 use serde_json::{Map, Value};
@@ -248,6 +248,19 @@ impl UNet1dModel {
     /// What depends on the timesteps alone, for any number of calls: one timestep for the whole batch, or one a sample.
     pub fn time_features(&self, timesteps: &[f32]) -> TimeFeatures {
         TimeFeatures::new(self, timesteps)
+    }
+
+    /// The algorithm that is asked for, or that suits this network: Toom-Cook in networks with a level of 128 channels or more.
+    /// Smaller ones are quick as they are, and have groups of so few channels that the direct sum's smaller error shows.
+    pub(crate) fn algorithm(&self, asked: Algorithm) -> Algorithm {
+        const WIDE: usize = 128;
+        match asked {
+            Algorithm::Auto if self.config.block_out_channels.iter().any(|&channels| channels >= WIDE) => {
+                Algorithm::ToomCook
+            }
+            Algorithm::Auto => Algorithm::Direct,
+            asked => asked,
+        }
     }
 
     /// The residual blocks in the order of the forward pass.

@@ -52,6 +52,7 @@ impl Workspace {
         for chunk in &mut *chunks {
             chunk.scratch.exec.compute = Compute {
                 threads: threads.div_ceil(parts),
+                algorithm: model.algorithm(self.compute.algorithm),
                 ..self.compute
             };
         }

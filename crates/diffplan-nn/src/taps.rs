@@ -78,6 +78,9 @@ pub(crate) enum Ready<'a> {
     ToomCook(&'a ToomCook, &'a Buffer),
 }
 
+/// Channels from which on a layer takes Toom-Cook's algorithm of itself.
+const WIDE: usize = 64;
+
 /// Fewer samples than this take no longer to multiply than their weights to read.
 const FEW: usize = 3;
 
@@ -193,8 +196,13 @@ impl Taps {
             packed.round_rows(x.data(), inputs);
             return Ready::Direct(packed, Rows::new(inputs, packed.row_len()));
         }
-        let keeps_length = self.kernel() == 5 && self.stride == 1 && self.padding == 2;
-        if compute.algorithm == Algorithm::ToomCook && keeps_length && ToomCook::takes(x.len()) {
+        let fits = self.kernel() == 5 && self.stride == 1 && self.padding == 2 && ToomCook::takes(x.len());
+        let asked = match compute.algorithm {
+            Algorithm::Auto => self.long_channels().min(self.short_channels()) >= WIDE,
+            Algorithm::ToomCook => true,
+            Algorithm::Direct => false,
+        };
+        if fits && asked {
             let toom_cook = self.toom_cook(direction, x.len());
             toom_cook.combine_inputs(x.data(), x.len(), inputs);
             return Ready::ToomCook(toom_cook, inputs);
@@ -220,7 +228,7 @@ impl Taps {
             Ready::ToomCook(toom_cook, combined) => return toom_cook.outputs(combined, batch, panel, init, y),
         };
         let out_len = y.rows() / batch;
-        if batch < FEW && self.stride == 1 {
+        if batch < FEW && self.stride == 1 && packed.sums_taps_apart() {
             return self.columns_by_tap(direction, input, batch, packed, panel, init, y);
         }
         let (out_step, in_step) = match direction {

@@ -82,7 +82,7 @@ impl PlanOptions {
             algorithm: if self.batch_size < TOOM_COOK_FROM {
                 Algorithm::Direct
             } else {
-                Algorithm::ToomCook
+                Algorithm::Auto
             },
             precision: self.precision,
         }

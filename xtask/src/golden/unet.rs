@@ -3,8 +3,8 @@
 use super::case::{Case, CaseError};
 use super::compare::{Measure, Report};
 use super::sensitivity::{Arrays, changed, compare};
-use diffplan_models::{Error, UNet1dModel, named_params};
-use ndarray::{Array3, ArrayD, Axis};
+use diffplan_models::{Algorithm, Compute, Error, UNet1dModel, Workspace, named_params};
+use ndarray::{Array1, Array3, ArrayD, Axis};
 use std::collections::BTreeMap;
 
 /// Norm-wise relative error of float32 against the float64 reference.
@@ -103,16 +103,40 @@ impl Call {
             .map_err(CaseError::refused)?;
         push("output of vjp", vjp.output);
         push("sample_grad", vjp.sample_grad.into_dyn());
-        if model.is_value_function() {
-            // A sample's value depends on that sample alone, so its gradient can be multiplied afterwards.
-            let (values, mut grad) = model
-                .value_and_grad(sample.view(), timesteps)
+        // Small networks take the direct sum of themselves; both algorithms must be right on any.
+        let time = model.time_features(timesteps);
+        for algorithm in [Algorithm::Direct, Algorithm::ToomCook] {
+            let mut workspace = Workspace::with(Compute {
+                threads: rayon::current_num_threads(),
+                algorithm,
+                ..Compute::default()
+            });
+            let shape = model
+                .output_shape(sample.dim().0, sample.dim().2)
                 .map_err(CaseError::refused)?;
-            grad.outer_iter_mut()
-                .zip(cotangent)
-                .for_each(|(mut grad, c)| grad *= *c);
-            push("output of value_and_grad", values.insert_axis(Axis(1)).into_dyn());
-            push("sample_grad of value_and_grad", grad.into_dyn());
+            let mut output = ArrayD::zeros(shape);
+            model
+                .forward_into(sample.view(), &time, output.view_mut(), &mut workspace)
+                .map_err(CaseError::refused)?;
+            push(&format!("output by {algorithm:?}"), output);
+            if model.is_value_function() {
+                let (mut values, mut grad) = (Array1::zeros(sample.dim().0), Array3::zeros(sample.dim()));
+                model
+                    .value_and_grad_into(sample.view(), &time, values.view_mut(), grad.view_mut(), &mut workspace)
+                    .map_err(CaseError::refused)?;
+                // A sample's value depends on that sample alone, so its gradient can be multiplied afterwards.
+                grad.outer_iter_mut()
+                    .zip(cotangent)
+                    .for_each(|(mut grad, c)| grad *= *c);
+                push(
+                    &format!("output of value_and_grad by {algorithm:?}"),
+                    values.insert_axis(Axis(1)).into_dyn(),
+                );
+                push(
+                    &format!("sample_grad of value_and_grad by {algorithm:?}"),
+                    grad.into_dyn(),
+                );
+            }
         }
         for (name, grad) in named_params(&vjp.param_grad) {
             push(&format!("param_grad.{name}"), grad.to_owned());
