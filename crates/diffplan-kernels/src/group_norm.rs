@@ -15,6 +15,7 @@ use crate::activation::{Activation, Function, activate_on, activation_grad_on, w
 use crate::isa::{Isa, dispatch};
 use crate::rows::{Rows, RowsMut};
 use crate::simd::Simd;
+use std::mem::MaybeUninit;
 
 /// The sizes of a group normalisation beyond those of its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,18 +103,21 @@ unsafe fn forward_body<S: Simd, F: Function>(
     let (batch, len) = (shape.batch, x.rows() / shape.batch);
     let (x_step, y_step) = (batch * x.stride(), batch * y.stride());
     let factor = 1.0 / (len * shape.group) as f32;
-    let (mut means, mut scales) = ([0f32; SUMS], [0f32; SUMS]);
+    let (mut means, mut scales) = (
+        MaybeUninit::<[f32; SUMS]>::uninit(),
+        MaybeUninit::<[f32; SUMS]>::uninit(),
+    );
+    let (means, scales) = (means.as_mut_ptr().cast::<f32>(), scales.as_mut_ptr().cast::<f32>());
     let channels = in_blocks(x.cols(), shape.group);
     for at in (0..channels).step_by(SUMS) {
         let width = (channels - at).min(SUMS);
         for first in (0..batch).step_by(SUMS / width) {
             let samples = first..(first + SUMS / width).min(batch);
-            means[..samples.len() * width].fill(0.0);
-            scales[..samples.len() * width].fill(0.0);
-            let (means, scales) = (means.as_mut_ptr(), scales.as_mut_ptr());
             // SAFETY: all vectors lie within `width` channels, from `at` on, of rows of these samples, or within the sums, which
-            // have room for as many; the caller vouches for the sizes and the instruction set.
+            // have room for as many and are set to zero first; the caller vouches for the sizes and the instruction set.
             unsafe {
+                means.write_bytes(0, samples.len() * width);
+                scales.write_bytes(0, samples.len() * width);
                 let x0 = x.as_mut_ptr().add(at);
                 for l in 0..len {
                     for sample in samples.clone() {
@@ -227,18 +231,21 @@ unsafe fn backward_body<S: Simd, F: Function>(
     let (batch, len) = (shape.batch, dx.rows() / shape.batch);
     let (x_step, dy_step, dx_step) = (batch * normalised.stride(), batch * dy.stride(), batch * dx.stride());
     let factor = 1.0 / (len * shape.group) as f32;
-    let (mut sums_z, mut sums_zx) = ([0f32; SUMS], [0f32; SUMS]);
+    let (mut sums_z, mut sums_zx) = (
+        MaybeUninit::<[f32; SUMS]>::uninit(),
+        MaybeUninit::<[f32; SUMS]>::uninit(),
+    );
+    let (sums_z, sums_zx) = (sums_z.as_mut_ptr().cast::<f32>(), sums_zx.as_mut_ptr().cast::<f32>());
     let channels = in_blocks(dx.cols(), shape.group);
     for at in (0..channels).step_by(SUMS) {
         let width = (channels - at).min(SUMS);
         for first in (0..batch).step_by(SUMS / width) {
             let samples = first..(first + SUMS / width).min(batch);
-            sums_z[..samples.len() * width].fill(0.0);
-            sums_zx[..samples.len() * width].fill(0.0);
-            let (sums_z, sums_zx) = (sums_z.as_mut_ptr(), sums_zx.as_mut_ptr());
             // SAFETY: all vectors lie within `width` channels, from `at` on, of rows of these samples, or within the sums, which
-            // have room for as many; the caller vouches for the sizes and the instruction set.
+            // have room for as many and are set to zero first; the caller vouches for the sizes and the instruction set.
             unsafe {
+                sums_z.write_bytes(0, samples.len() * width);
+                sums_zx.write_bytes(0, samples.len() * width);
                 let (gamma, beta) = (gamma.as_ptr().add(at), beta.as_ptr().add(at));
                 for l in 0..len {
                     for sample in samples.clone() {
