@@ -501,7 +501,7 @@ fn group_norm_grad_on(
         }
         for from in (first..channels).step_by(shape.group) {
             let (mut avg_g, mut avg_gx) = (0.0, 0.0);
-            for c in from..from + shape.group {
+            for (c, gamma) in (from..).zip(&gamma[from..from + shape.group]) {
                 let (mut sum_z, mut sum_zx) = (0.0, 0.0);
                 for row in rows.clone() {
                     let dz = dx.row(row)[c];
@@ -512,12 +512,12 @@ fn group_norm_grad_on(
                     d_gamma[c] += sum_zx;
                     d_beta[c] += sum_z;
                 }
-                avg_g += gamma[c] * sum_z / count;
-                avg_gx += gamma[c] * sum_zx / count;
+                avg_g += gamma * sum_z / count;
+                avg_gx += gamma * sum_zx / count;
             }
             for row in rows.clone() {
-                for c in from..from + shape.group {
-                    let g = dx.row(row)[c] * gamma[c] - avg_g;
+                for (c, gamma) in (from..).zip(&gamma[from..from + shape.group]) {
+                    let g = dx.row(row)[c] * gamma - avg_g;
                     dx.row(row)[c] = inv_std.row(sample)[c] * (g - normalised.row(row)[c] * avg_gx);
                 }
             }

@@ -55,6 +55,7 @@ pub(crate) unsafe fn exp_below<S: Simd>(x: S::V) -> S::V {
 /// The CPU must have the instruction set.
 #[inline(always)]
 pub(crate) unsafe fn normal_cdf<S: Simd>(x: S::V) -> S::V {
+    #[allow(clippy::excessive_precision)] // the book's digits
     const FIT: [f32; 9] = [
         -0.822_152_23,
         1.488_515_87,

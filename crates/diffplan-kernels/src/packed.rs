@@ -233,7 +233,7 @@ mod tests {
             (1.0 + 2f32.powi(-8), 1.0),                       // a tie, to even
             (1.0 + 3.0 * 2f32.powi(-8), 1.0 + 2f32.powi(-6)), // a tie, to even
             (1.0 + 1.01 * 2f32.powi(-8), 1.0 + 2f32.powi(-7)),
-            (-3.141_592_7, -3.140_625),
+            (-std::f32::consts::PI, -3.140_625),
             (f32::MAX, f32::INFINITY),
             (f32::NEG_INFINITY, f32::NEG_INFINITY),
             (0.0, 0.0),

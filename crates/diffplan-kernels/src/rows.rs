@@ -167,8 +167,9 @@ impl<'a> RowsMut<'a> {
         assert!(rows.start <= rows.end && rows.end <= self.rows);
         let offset = if rows.is_empty() { 0 } else { rows.start * self.stride };
         // SAFETY: row `rows.start` is one of the matrix's where the range is not empty.
+        let data = unsafe { self.data.add(offset) };
         Self {
-            data: unsafe { self.data.add(offset) },
+            data,
             rows: rows.len(),
             ..self
         }
