@@ -1,29 +1,33 @@
 //! A whole plan of Hopper's size: 20 timesteps, two guide steps each, on 1 and 2 threads.
+//!
+//! Ids are `plan/threadsN/BATCH` in float32 and `plan_bf16/threadsN/BATCH` in bfloat16.
+//!
+//! ```sh
+//! cargo bench -p diffplan-benches --bench plan -- '/threads2/64$'        # both precisions
+//! DIFFPLAN_ISA=avx512 cargo bench -p diffplan-benches --bench plan -- '^plan/.*/8$'
+//! ```
 
 #![allow(missing_docs)] // made by criterion's macros
 #![allow(clippy::unwrap_used)] // a bench fails by panicking
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use diffplan_benches::hopper;
-use diffplan_pipelines::{PlanOptions, RngNoise};
+use diffplan_benches::{BATCHES, THREADS, hopper, plan_options, pool};
+use diffplan_pipelines::{Precision, RngNoise};
 use ndarray::Array1;
-use std::sync::Arc;
 
 fn plans(c: &mut Criterion) {
     let pipeline = hopper().unwrap();
     let observation = Array1::zeros(pipeline.observation_dim());
-    for threads in [1, 2] {
-        let pool = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap());
-        for batch_size in [1, 8, 64] {
-            let options = PlanOptions {
-                batch_size,
-                ..PlanOptions::default()
-            };
-            let mut planner = pipeline.planner(options).unwrap().in_pool(pool.clone());
-            let mut noise = RngNoise::seed(0);
-            c.bench_function(&format!("plan/threads{threads}/{batch_size}"), |b| {
-                b.iter(|| planner.plan(observation.view(), &mut noise).unwrap());
-            });
+    for (name, precision) in [("plan", Precision::F32), ("plan_bf16", Precision::Bf16)] {
+        for threads in THREADS {
+            let pool = pool(threads);
+            for batch in BATCHES {
+                let planner = pipeline.planner(plan_options(batch, precision)).unwrap();
+                let (mut planner, mut noise) = (planner.in_pool(pool.clone()), RngNoise::seed(0));
+                c.bench_function(&format!("{name}/threads{threads}/{batch}"), |b| {
+                    b.iter(|| planner.plan(observation.view(), &mut noise).unwrap());
+                });
+            }
         }
     }
 }

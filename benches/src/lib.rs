@@ -1,15 +1,41 @@
-//! What the benches share: networks of Hopper's size, and the layers in them by name.
+//! What the benches share: networks of Hopper's size, the layers in them by name, and which cases are timed.
+//!
+//! Hopper's size is a sample of 14 channels and 32 steps, and levels of 32, 64, 128 and 256 channels.
+//!
+//! | command | what it times | |
+//! | --- | --- | --- |
+//! | `cargo bench -p diffplan-benches --bench conv` | every convolution, by pass, instruction set and method | 15 minutes |
+//! | `… --bench layers` | normalisation, activations, linear layers | 5 minutes |
+//! | `… --bench network` | both networks: forward, with a gradient, with all gradients | 4 minutes |
+//! | `… --bench plan` | whole plans, in float32 and in bfloat16 | 3 minutes |
+//! | `cargo run --release -p diffplan-benches --bin roofline` | every layer against the CPU's peak, a table | under a minute |
+//!
+//! Behind `--`, a regular expression picks benches by their ids, and `--quick` makes fewer runs; `--list` shows all ids. How ids
+//! are made up stands in each bench's own text:
+//!
+//! ```sh
+//! cargo bench -p diffplan-benches --bench conv -- --quick 'forward/avx512/toom_cook/.*/64$'
+//! ```
+//!
+//! `conv` and `layers` go through the instruction sets of the machine by themselves; `network`, `plan` and `roofline` take the
+//! best one, or the one that `DIFFPLAN_ISA` names.
+
+mod layers;
+mod train_step;
+
+pub use layers::{Kind, LAYERS, Layer, Method, Pass};
+pub use train_step::TrainStep;
 
 use diffplan_data::{NormalizerConfig, Normalizers};
-use diffplan_kernels::AdamStep;
-use diffplan_models::{Backprop, UNet1dConfig, UNet1dModel};
-use diffplan_nn::{Params, Signal, fill_zero, named_params, named_params_mut, zeros_like};
-use diffplan_pipelines::{Error, ValueGuidedPipeline, ValueNetwork};
+use diffplan_kernels::Isa;
+use diffplan_models::{UNet1dConfig, UNet1dModel};
+use diffplan_nn::{Linear, Params, Precision, Signal};
+use diffplan_pipelines::{Error, PlanOptions, ValueGuidedPipeline, ValueNetwork};
 use diffplan_schedulers::{BetaSchedule, DdpmConfig, DdpmScheduler, PredictionType, VarianceType};
-use ndarray::{ArrayD, ArrayView3};
 use ndarray_rand::rand::{Rng, SeedableRng, rngs::StdRng};
 use ndarray_rand::rand_distr::StandardNormal;
-use rayon::prelude::*;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Action and observation dimensions of Hopper together.
 pub const CHANNELS: usize = 14;
@@ -17,38 +43,111 @@ pub const CHANNELS: usize = 14;
 pub const HORIZON: usize = 32;
 /// The channels of its levels.
 pub const LEVELS: [usize; 4] = [32, 64, 128, 256];
+/// Timesteps of a plan.
+pub const TIMESTEPS: usize = 20;
+/// Groups of every normalisation.
+pub const GROUPS: usize = 8;
 
-/// A convolution of the Hopper networks: `(name, in channels, out channels, kernel, stride, padding, input length)`.
-pub type Layer = (&'static str, usize, usize, usize, usize, usize, usize);
+/// The batch sizes that are timed, the largest last.
+pub const BATCHES: [usize; 3] = [1, 8, 64];
+/// The numbers of threads that networks and plans are timed on.
+pub const THREADS: [usize; 2] = [1, 2];
 
-/// The convolutions that make up nearly all of a plan, from the longest level to the shortest.
-pub const LAYERS: [Layer; 7] = [
-    ("down0.conv_in", 14, 32, 5, 1, 2, 32),
-    ("down0.conv_out", 32, 32, 5, 1, 2, 32),
-    ("down1.conv_out", 64, 64, 5, 1, 2, 16),
-    ("down2.conv_out", 128, 128, 5, 1, 2, 8),
-    ("down3.conv_out", 256, 256, 5, 1, 2, 4),
-    ("up0.conv_in", 512, 128, 5, 1, 2, 4),
-    ("down2.downsample", 128, 128, 3, 2, 1, 8),
+/// How long a layer is run before it is timed.
+pub const WARM_UP: Duration = Duration::from_millis(200);
+/// How long it is timed.
+pub const MEASUREMENT: Duration = Duration::from_millis(500);
+
+/// A linear layer of the networks.
+#[derive(Clone, Copy, Debug)]
+pub struct LinearShape {
+    /// Its name.
+    pub name: &'static str,
+    /// In features.
+    pub inputs: usize,
+    /// Out features.
+    pub outputs: usize,
+}
+
+const fn linear(name: &'static str, inputs: usize, outputs: usize) -> LinearShape {
+    LinearShape { name, inputs, outputs }
+}
+
+/// The linear layers: of the time embedding, of a residual block of the last level, and the value function's last two.
+pub const LINEARS: [LinearShape; 5] = [
+    linear("time_mlp.linear_1", 32, 128),
+    linear("time_mlp.linear_2", 128, 32),
+    linear("down3.time_emb", 32, 256),
+    linear("value.out.0", 96, 32),
+    linear("value.out.2", 32, 1),
 ];
 
-/// Multiplications and additions of a layer's product, those by padding left out.
-pub fn flops(layer: Layer, batch: usize) -> u64 {
-    let (_, inputs, outputs, kernel, stride, padding, len) = layer;
-    let out_len = (len + 2 * padding - kernel) / stride + 1;
-    let taps = (0..out_len).map(|p| {
-        (0..kernel)
-            .filter(|k| (padding..len + padding).contains(&(p * stride + k)))
-            .count()
-    });
-    2 * (batch * inputs * outputs * taps.sum::<usize>()) as u64
+impl LinearShape {
+    /// Multiplications and additions for so many rows, the same in every pass.
+    pub fn flops(&self, rows: usize) -> u64 {
+        2 * (rows * self.inputs * self.outputs) as u64
+    }
+
+    /// The layer with random weights.
+    pub fn layer(&self) -> Linear {
+        layers::random(Linear::zeros(self.inputs, self.outputs))
+    }
+}
+
+/// The signals that are normalised, (channels, length), each once.
+pub fn normalised() -> Vec<(usize, usize)> {
+    let mut shapes = Vec::new();
+    for layer in LAYERS.iter().filter(|layer| layer.kind == Kind::Kernel5) {
+        let shape = (layer.outputs, layer.len);
+        if !shapes.contains(&shape) {
+            shapes.push(shape);
+        }
+    }
+    shapes
+}
+
+/// The instruction sets and batch sizes to time layers with: all batch sizes with the best one, the largest with the others.
+///
+/// In float32, AVX-512 with and without BF16 are the same code, which is timed once.
+pub fn cases(precision: Precision) -> Vec<(Isa, usize)> {
+    let differs = |isa: &Isa| precision == Precision::Bf16 || *isa != Isa::Avx512Bf16;
+    let sets: Vec<Isa> = Isa::available().filter(differs).collect();
+    let mut cases = Vec::new();
+    for (i, &isa) in sets.iter().enumerate() {
+        let first = if i + 1 == sets.len() { 0 } else { BATCHES.len() - 1 };
+        cases.extend(BATCHES[first..].iter().map(|&batch| (isa, batch)));
+    }
+    cases
+}
+
+/// How a plan of so many candidates is made.
+pub fn plan_options(batch_size: usize, precision: Precision) -> PlanOptions {
+    PlanOptions {
+        batch_size,
+        precision,
+        ..PlanOptions::default()
+    }
+}
+
+/// A pool of so many threads.
+///
+/// # Panics
+/// If the system gives none.
+pub fn pool(threads: usize) -> Arc<rayon::ThreadPool> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    Arc::new(pool.expect("threads"))
+}
+
+/// Standard normal numbers, always the same.
+pub fn numbers(count: usize) -> Vec<f32> {
+    let mut rng = StdRng::seed_from_u64(1);
+    (0..count).map(|_| rng.sample(StandardNormal)).collect()
 }
 
 /// A signal of standard normal numbers.
 pub fn normal(len: usize, batch: usize, channels: usize) -> Signal {
-    let mut rng = StdRng::seed_from_u64(1);
     let mut signal = Signal::zeros(len, batch, channels);
-    signal.data_mut().fill_with(|| rng.sample(StandardNormal));
+    signal.data_mut().copy_from_slice(&numbers(len * batch * channels));
     signal
 }
 
@@ -62,13 +161,29 @@ pub fn network(config: UNet1dConfig) -> Result<UNet1dModel, diffplan_models::Err
     Ok(model)
 }
 
-/// A pipeline of Hopper's size with random weights and 20 timesteps.
+/// The planner with random weights.
+///
+/// # Panics
+/// If its configuration is no longer supported.
+pub fn planner() -> UNet1dModel {
+    network(UNet1dConfig::planner(CHANNELS, &LEVELS)).expect("Hopper's size")
+}
+
+/// The value function with random weights.
+///
+/// # Panics
+/// If its configuration is no longer supported.
+pub fn value_function() -> UNet1dModel {
+    network(UNet1dConfig::value_function(CHANNELS, &LEVELS)).expect("Hopper's size")
+}
+
+/// A pipeline of Hopper's size with random weights.
 ///
 /// # Errors
 /// None, unless the parts stop fitting each other.
 pub fn hopper() -> Result<ValueGuidedPipeline, Error> {
     let scheduler = DdpmScheduler::new(DdpmConfig {
-        num_train_timesteps: 20,
+        num_train_timesteps: TIMESTEPS,
         beta_schedule: BetaSchedule::SquaredcosCapV2,
         variance_type: VarianceType::FixedSmallLog,
         prediction_type: PredictionType::Sample,
@@ -79,77 +194,28 @@ pub fn hopper() -> Result<ValueGuidedPipeline, Error> {
         mean: vec![0.0; dims],
         std: vec![1.0; dims],
     };
-    let value = ValueNetwork::new(network(UNet1dConfig::value_function(CHANNELS, &LEVELS))?)?;
-    let unet = network(UNet1dConfig::planner(CHANNELS, &LEVELS))?;
+    let value = ValueNetwork::new(value_function())?;
     ValueGuidedPipeline::new(
-        unet,
+        planner(),
         Box::new(value),
         Box::new(scheduler),
         Normalizers::new(unit(11), unit(3), None)?,
     )
 }
 
-/// A network and what a step of training it takes: forward, the gradient of a squared error, backward, Adam.
-#[derive(Debug)]
-pub struct TrainStep {
-    model: UNet1dModel,
-    grad: UNet1dModel,
-    moments: (UNet1dModel, UNet1dModel),
-    backprop: Backprop,
-    output: ArrayD<f32>,
-    steps: u64,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl TrainStep {
-    /// With zero moments.
-    pub fn new(model: UNet1dModel) -> Self {
-        Self {
-            grad: zeros_like(&model),
-            moments: (zeros_like(&model), zeros_like(&model)),
-            backprop: Backprop::default(),
-            output: ArrayD::zeros(vec![0]),
-            steps: 0,
-            model,
+    #[test]
+    fn the_best_instruction_set_takes_every_batch_and_others_the_largest() {
+        for precision in [Precision::F32, Precision::Bf16] {
+            let cases = cases(precision);
+            let best = cases[cases.len() - 1].0;
+            let with = |best_one: bool| cases.iter().filter(move |case| (case.0 == best) == best_one);
+            assert!(with(true).map(|case| case.1).eq(BATCHES), "{cases:?}");
+            assert!(with(false).all(|case| case.1 == BATCHES[2]), "{cases:?}");
+            assert_eq!(cases[0].0, Isa::Portable);
         }
-    }
-
-    /// One step toward the output 0 for `sample` (batch, channels, horizon), on the threads of the current rayon pool.
-    ///
-    /// # Errors
-    /// If a shape does not fit.
-    pub fn run(&mut self, sample: ArrayView3<f32>) -> Result<(), diffplan_models::Error> {
-        let shape = self.model.output_shape(sample.dim().0, sample.dim().2)?;
-        if self.output.shape() != shape {
-            self.output = ArrayD::zeros(shape);
-        }
-        self.steps += 1;
-        let output = self.output.view_mut();
-        self.model.forward_saving(sample, &[5.0], output, &mut self.backprop)?;
-        let scale = 2.0 / self.output.len() as f32;
-        self.output.mapv_inplace(|y| y * scale);
-        fill_zero(&mut self.grad);
-        self.model
-            .backward(self.output.view(), None, &mut self.grad, &mut self.backprop)?;
-        let step = AdamStep::new(2e-4, self.steps);
-        let params = named_params_mut(&mut self.model)
-            .into_iter()
-            .zip(named_params(&self.grad));
-        let moments = named_params_mut(&mut self.moments.0)
-            .into_iter()
-            .zip(named_params_mut(&mut self.moments.1));
-        let work: Vec<_> = params.zip(moments).collect();
-        work.into_par_iter()
-            .for_each(|(((_, mut p), (_, g)), ((_, mut m), (_, mut v)))| {
-                let slices = (
-                    p.as_slice_memory_order_mut(),
-                    g.as_slice_memory_order(),
-                    m.as_slice_memory_order_mut(),
-                    v.as_slice_memory_order_mut(),
-                );
-                if let (Some(p), Some(g), Some(m), Some(v)) = slices {
-                    step.apply(p, g, m, v);
-                }
-            });
-        Ok(())
     }
 }

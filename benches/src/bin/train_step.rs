@@ -5,8 +5,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a program
 
-use diffplan_benches::{CHANNELS, HORIZON, LEVELS, TrainStep, network, normal};
-use diffplan_models::UNet1dConfig;
+use diffplan_benches::{CHANNELS, HORIZON, TrainStep, normal, planner, value_function};
 use std::time::Instant;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -14,14 +13,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [network_name, batch, threads, repeat] = &args[..] else {
         return Err("usage: train_step planner|value BATCH THREADS REPEAT".into());
     };
-    let config = match network_name.as_str() {
-        "planner" => UNet1dConfig::planner(CHANNELS, &LEVELS),
-        "value" => UNet1dConfig::value_function(CHANNELS, &LEVELS),
+    let model = match network_name.as_str() {
+        "planner" => planner(),
+        "value" => value_function(),
         other => return Err(format!("{other}: neither planner nor value").into()),
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.parse()?).build()?;
     let sample = normal(HORIZON, batch.parse()?, CHANNELS).to_bcl();
-    let mut step = TrainStep::new(network(config)?);
+    let mut step = TrainStep::new(model);
     let seconds = pool.install(|| -> Result<Vec<f64>, diffplan_models::Error> {
         step.run(sample.view())?;
         (0..repeat.parse().unwrap_or(10))

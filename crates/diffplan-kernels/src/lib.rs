@@ -12,6 +12,7 @@
 //! | [`ToomCook`] | convolutions of kernel 5 with fewer multiplications |
 //! | [`add_outer_products`], [`AdamStep`] | gradients of weights, and steps by them |
 //! | [`group_norm`], [`activate`] | normalisation and activation, and their gradients |
+//! | [`peak_flops`] | no kernel: what one thread could multiply and add at most |
 //!
 //! Results of a row never depend on how many rows or columns a call holds, so work may be split over threads without
 //! changing a bit.
@@ -36,6 +37,7 @@ mod isa;
 mod math;
 mod packed;
 mod product;
+mod roofline;
 mod rows;
 mod simd;
 #[cfg(test)]
@@ -50,6 +52,7 @@ pub use group_norm::{After, GroupNormShape, group_norm, group_norm_grad};
 pub use isa::Isa;
 pub use packed::{MatRef, Packed};
 pub use product::{Init, Term, products};
+pub use roofline::{peak_bf16_flops, peak_flops};
 pub use rows::{Rows, RowsMut};
 pub use toom_cook::ToomCook;
 pub use weight_grad::add_outer_products;
