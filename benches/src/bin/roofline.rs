@@ -171,8 +171,9 @@ fn measure(batch: usize, out: &mut dyn Write) -> Result<Report, Box<dyn Error>> 
         LayerPass::HEADER
     )?;
     let asked = match plan_options(batch, Precision::F32).compute(1).algorithm {
-        Algorithm::ToomCook => Method::ToomCook,
-        _ => Method::Direct,
+        Algorithm::Direct => Method::Direct,
+        // What networks of this size take of themselves.
+        _ => Method::ToomCook,
     };
     for layer in &LAYERS {
         for row in passes(layer, batch, asked, report.peak_flops) {
