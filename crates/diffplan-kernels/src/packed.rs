@@ -1,7 +1,8 @@
 //! [`Packed`]: weights in the order in which the product kernels read them.
 
 use crate::buffer::Buffer;
-use crate::isa::Isa;
+use crate::isa::{Isa, dispatch};
+use crate::simd::Simd;
 
 /// A matrix to pack: `rows x cols` numbers of a slice, with a stride an axis.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +90,7 @@ pub(crate) enum Format {
 }
 
 /// `x` rounded to bfloat16, to nearest, ties to even; NaN stays NaN.
+#[inline(always)]
 fn round_to_bf16(x: f32) -> f32 {
     let bits = x.to_bits();
     let odd = (bits >> 16) & 1;
@@ -97,9 +99,30 @@ fn round_to_bf16(x: f32) -> f32 {
 }
 
 /// Two numbers rounded to bfloat16 in one place, the first in the low half.
+#[inline(always)]
 fn pair(low: f32, high: f32) -> f32 {
     f32::from_bits(round_to_bf16(low).to_bits() >> 16 | round_to_bf16(high).to_bits() & 0xffff_0000)
 }
+
+/// Rounds rows of `depth` numbers: a plain loop, compiled for each instruction set.
+///
+/// # Safety
+/// The CPU must have the instruction set.
+#[inline(always)]
+unsafe fn round_body<S: Simd>(format: Format, depth: usize, x: &[f32], rounded: &mut [f32]) {
+    if format != Format::Bf16Pairs {
+        rounded.iter_mut().zip(x).for_each(|(to, x)| *to = round_to_bf16(*x));
+        return;
+    }
+    for (to, row) in rounded.chunks_exact_mut(depth.div_ceil(2)).zip(x.chunks_exact(depth)) {
+        let (pairs, rest) = row.as_chunks::<2>();
+        to.iter_mut().zip(pairs).for_each(|(to, p)| *to = pair(p[0], p[1]));
+        if let ([last], Some(to)) = (rest, to.last_mut()) {
+            *to = pair(*last, 0.0);
+        }
+    }
+}
+dispatch!(unsafe fn round_with(format: Format, depth: usize, x: &[f32], rounded: &mut [f32]) => round_body);
 
 /// Several matrices of one size, `taps` × (depth × cols), cut into panels of [`Packed::PANEL`] columns: numbers lie as
 /// `[panel][tap][depth][column of the panel]`, the last panel filled up with zeros. A product then streams through a panel
@@ -185,24 +208,13 @@ impl Packed {
     /// If `x` does not hold whole rows, or the weights are not bfloat16.
     pub fn round_rows(&self, x: &[f32], rounded: &mut Buffer) {
         assert!(x.len().is_multiple_of(self.depth), "not whole rows");
-        match self.format {
-            Format::F32 => panic!("weights that are not rounded meet rows that are not"),
-            Format::Bf16Widened => {
-                rounded.resize(x.len());
-                rounded.iter_mut().zip(x).for_each(|(to, x)| *to = round_to_bf16(*x));
-            }
-            Format::Bf16Pairs => {
-                rounded.resize(x.len() / self.depth * self.row_len());
-                let rows = rounded.chunks_exact_mut(self.row_len());
-                for (to, row) in rows.zip(x.chunks_exact(self.depth)) {
-                    let (pairs, rest) = row.as_chunks::<2>();
-                    to.iter_mut().zip(pairs).for_each(|(to, p)| *to = pair(p[0], p[1]));
-                    if let ([last], Some(to)) = (rest, to.last_mut()) {
-                        *to = pair(*last, 0.0);
-                    }
-                }
-            }
-        }
+        assert!(
+            self.format != Format::F32,
+            "the weights are not rounded, so rows must not be"
+        );
+        rounded.resize(x.len() / self.depth * self.row_len());
+        // SAFETY: the active instruction set is an available one; the body asks for nothing else.
+        unsafe { round_with(Isa::active(), self.format, self.depth, x, rounded) };
     }
 
     /// How many float32 places a row that meets the weights takes.
