@@ -385,10 +385,12 @@ pub(crate) fn products_on(
     if c.rows() == 0 || c.cols() == 0 {
         return;
     }
-    #[cfg(target_arch = "x86_64")]
     if b.format() == Format::Bf16Pairs {
         // SAFETY: the sizes were checked; weights are packed so only where the CPU has the instructions.
+        #[cfg(target_arch = "x86_64")]
         return unsafe { pair_products(a, step, terms, b, panels_from, init, c) };
+        #[cfg(not(target_arch = "x86_64"))]
+        unreachable!("weights are packed so only where the CPU has the instructions");
     }
     // SAFETY: the sizes were checked; `isa` is an available one.
     unsafe { products_with(isa, a, step, terms, b, panels_from, init, c) };

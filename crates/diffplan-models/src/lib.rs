@@ -8,9 +8,11 @@
 //!
 //! [`UNet1dModel::time_features`] computes what depends on the timestep alone, once for any number of calls.
 //! [`forward_into`](UNet1dModel::forward_into) and [`value_and_grad_into`](UNet1dModel::value_and_grad_into) split the batch
-//! over the threads of a [`Workspace`], which holds every buffer; each thread takes its samples through the whole network.
-//! [`vjp`](UNet1dModel::vjp) adds the gradients of all parameters, as another model. Results have the same bits for any
-//! number of threads.
+//! over the threads of a [`Workspace`], which holds every buffer and says how to [`Compute`]; each thread takes its samples
+//! through the whole network, or its channels through each layer where samples are few.
+//! [`forward_saving`](UNet1dModel::forward_saving) and [`backward`](UNet1dModel::backward) give the gradients of all
+//! parameters, as another model; [`vjp`](UNet1dModel::vjp) is both at once. Results have the same bits for any number of
+//! threads.
 //!
 //! ```
 //! use diffplan_models::{UNet1dConfig, UNet1dModel};

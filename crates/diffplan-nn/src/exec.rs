@@ -12,7 +12,7 @@ pub enum Algorithm {
     #[default]
     Auto,
     /// Toom-Cook where the length is a multiple of four: half of the multiplications or fewer. The error is 6e-7 of a layer's
-    /// output of 256 channels, that of the direct sum 1.5e-7; weights take 1.4 to 1.6 times the memory.
+    /// output of 256 channels, that of the direct sum 2e-7; weights take 1.4 to 1.6 times the memory.
     ToomCook,
     /// Tap by tap. For batches of a few rows, where reading the weights takes longer than multiplying, and for small networks:
     /// neighbouring outputs that are nearly equal come out nearly equal with the same rounding, which matters where a
@@ -29,7 +29,7 @@ pub enum Precision {
     #[default]
     F32,
     /// Weights and inputs rounded to bfloat16, tap by tap. Half the time a product on CPUs with AVX-512 BF16, and half the
-    /// memory of weights; no gain elsewhere. The error is about 2e-3 of a layer's output. Gradients of weights stay float32.
+    /// memory of weights; no gain elsewhere. The error is 1e-2 of a planner network's output at most. Gradients of weights stay float32.
     Bf16,
 }
 
