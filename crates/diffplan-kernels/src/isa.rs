@@ -38,7 +38,7 @@ impl Isa {
     }
 
     /// Makes all kernels of this process use this instruction set from now on, for benches that compare them; false, and
-    /// nothing changes, if the CPU does not have it.
+    /// nothing changes, if the CPU does not have it. Weights that are packed in bfloat16 keep the kernel they were packed for.
     pub fn make_active(self) -> bool {
         let available = self.is_available();
         if available {

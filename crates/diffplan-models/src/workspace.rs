@@ -39,11 +39,6 @@ impl Workspace {
     pub(crate) fn parts(&mut self, model: &UNet1dModel, batch: usize) -> (&mut [Chunk], usize) {
         let threads = self.compute.threads.max(1);
         let per_part = batch.div_ceil((batch / SAMPLES_A_PART).clamp(1, threads)).max(1);
-        let cap: usize = std::env::var("DP_CAP")
-            .ok()
-            .and_then(|v| v.parse().ok())
-            .unwrap_or(1000);
-        let per_part = per_part.min(cap);
         let parts = batch.div_ceil(per_part).max(1);
         while self.chunks.len() < parts {
             self.chunks.push(Chunk::new(model));
