@@ -5,7 +5,7 @@ use crate::files::write_atomically;
 use crate::params::{Params, named_params, named_params_mut};
 use ::safetensors::{Dtype, SafeTensors, View, tensor::TensorView};
 use half::{bf16, f16};
-use ndarray::ArrayViewD;
+use ndarray::{ArrayViewD, ArrayViewMutD, Ix3};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -59,12 +59,34 @@ pub fn load(model: &mut impl Params, path: &Path) -> Result<()> {
             report: Box::new(report),
         });
     }
-    for ((_, mut view), numbers) in named_params_mut(model).into_iter().zip(values) {
-        view.iter_mut()
-            .zip(numbers)
-            .for_each(|(parameter, number)| *parameter = number);
+    for ((_, view), numbers) in named_params_mut(model).into_iter().zip(values) {
+        fill(view, &numbers);
     }
     Ok(())
+}
+
+/// Sets a parameter to numbers in the order of its axes, whatever its order in memory.
+fn fill(mut view: ArrayViewMutD<f32>, numbers: &[f32]) {
+    let standard = view.is_standard_layout();
+    if let (false, Ok(mut weight)) = (standard, view.view_mut().into_dimensionality::<Ix3>()) {
+        // A convolution's weight lies the other way round in memory: by squares of the first two axes, so that neither side
+        // is walked through in steps of a page.
+        const SIDE: usize = 16;
+        let (rows, cols, depth) = weight.dim();
+        let starts = (0..rows)
+            .step_by(SIDE)
+            .flat_map(|row| (0..cols).step_by(SIDE).map(move |col| (row, col)));
+        for (row, col) in starts {
+            for i in row..rows.min(row + SIDE) {
+                for j in col..cols.min(col + SIDE) {
+                    let from = &numbers[(i * cols + j) * depth..][..depth];
+                    (0..depth).for_each(|k| weight[[i, j, k]] = from[k]);
+                }
+            }
+        }
+        return;
+    }
+    view.iter_mut().zip(numbers).for_each(|(to, from)| *to = *from);
 }
 
 /// The numbers of a floating-point tensor; none if it holds something else.
