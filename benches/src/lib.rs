@@ -9,6 +9,7 @@
 //! | `… --bench network` | both networks: forward, with a gradient, with all gradients | 4 minutes |
 //! | `… --bench plan` | whole plans, in float32 and in bfloat16 | 3 minutes |
 //! | `cargo run --release -p diffplan-benches --bin roofline` | every layer against the CPU's peak, a table | under a minute |
+//! | `… --bin scaling` | whole plans by candidates, horizon and denoising steps: a table, and `docs/scaling.svg` | under two minutes |
 //!
 //! Behind `--`, a regular expression picks benches by their ids, and `--quick` makes fewer runs; `--list` shows all ids. How ids
 //! are made up stands in each bench's own text:
@@ -17,8 +18,8 @@
 //! cargo bench -p diffplan-benches --bench conv -- --quick 'forward/avx512/toom_cook/.*/64$'
 //! ```
 //!
-//! `conv` and `layers` go through the instruction sets of the machine by themselves; `network`, `plan` and `roofline` take the
-//! best one, or the one that `DIFFPLAN_ISA` names.
+//! `conv` and `layers` go through the instruction sets of the machine by themselves; `network`, `plan`, `roofline` and
+//! `scaling` take the best one, or the one that `DIFFPLAN_ISA` names.
 
 mod layers;
 mod train_step;
