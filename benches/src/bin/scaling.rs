@@ -12,6 +12,7 @@ use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 use diffplan_benches::{HORIZON, TIMESTEPS, hopper, plan_options, pool};
 use diffplan_kernels::Isa;
+use diffplan_nn::write_atomically;
 use diffplan_pipelines::{PlanOptions, Precision, RngNoise, ValueGuidedPipeline};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use ndarray::Array1;
@@ -406,19 +407,6 @@ impl Scale {
 fn folder_of(path: &Path) -> &Path {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     folder.unwrap_or(Path::new("."))
-}
-
-/// Writes under a temporary name in the same folder and renames: a reader sees the old picture or the new, never a part.
-fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut builder = tempfile::Builder::new();
-    // Temporary files are private by default; these are to be read by whom the umask lets.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder_of(path))?;
-    file.write_all(content)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
 }
 
 #[cfg(test)]
