@@ -116,25 +116,37 @@ pub enum Error {
         /// Its columns.
         columns: usize,
     },
-    /// Observations and actions are not of the same steps.
-    #[error("the dataset has {observations} rows of observations, but {actions} rows of actions")]
+    /// Arrays are not of the same steps.
+    #[error("{key} has {actual} rows, but observations has {expected}")]
     DatasetRows {
+        /// Which array.
+        key: &'static str,
         /// Rows of observations.
-        observations: usize,
-        /// Rows of actions.
-        actions: usize,
+        expected: usize,
+        /// Its rows.
+        actual: usize,
     },
     /// Data holds a NaN or an infinity.
     #[error("{key}: row {row}, column {column} of the dataset is {value}, expected a finite number")]
     NonFiniteData {
         /// Which array.
-        key: Key,
+        key: &'static str,
         /// The row, from 0.
         row: usize,
         /// The column, from 0.
         column: usize,
         /// The value.
-        value: f32,
+        value: f64,
+    },
+    /// No row ends an episode.
+    #[error(
+        "no episode ends within {rows} rows: {looked_at}. If episodes have a time limit, give it as max_episode_steps"
+    )]
+    NoEpisodeEnd {
+        /// Rows of the data.
+        rows: usize,
+        /// What was looked at.
+        looked_at: &'static str,
     },
     /// What should be normalised does not come in rows of the statistics' dimensions.
     #[error("{key}: expected rows of {expected} values, got {actual} values")]

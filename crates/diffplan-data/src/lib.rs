@@ -29,6 +29,7 @@
 //! ```
 
 mod config;
+mod dataset;
 mod error;
 mod format;
 mod normalizer;
@@ -37,6 +38,7 @@ mod statistics;
 mod transform;
 
 pub use config::{Key, NormalizerConfig};
+pub use dataset::{Dataset, EpisodeEnds, EpisodeRange};
 pub use error::{Error, Warning};
 pub use normalizer::Normalizer;
 pub use normalizers::Normalizers;

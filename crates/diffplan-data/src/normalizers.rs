@@ -48,8 +48,9 @@ impl Normalizers {
     ) -> Result<Self, Error> {
         if observations.nrows() != actions.nrows() {
             return Err(Error::DatasetRows {
-                observations: observations.nrows(),
-                actions: actions.nrows(),
+                key: "actions",
+                expected: observations.nrows(),
+                actual: actions.nrows(),
             });
         }
         Self::new(
@@ -323,11 +324,7 @@ mod tests {
             assert_eq!(result.unwrap_err().to_string(), message);
         };
         let (two, three) = (array![[1.0], [2.0]], array![[1.0], [2.0], [3.0]]);
-        check(
-            two.view(),
-            three.view(),
-            "the dataset has 2 rows of observations, but 3 rows of actions",
-        );
+        check(two.view(), three.view(), "actions has 3 rows, but observations has 2");
         let huge = array![[3e38], [-3e38]];
         check(two.view(), huge.view(), "actions: std is inf, expected a finite number");
     }

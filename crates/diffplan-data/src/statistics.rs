@@ -12,6 +12,7 @@
 
 use ndarray::ArrayView2;
 
+use crate::dataset::check_finite;
 use crate::{Error, Key, NormalizerConfig};
 
 /// Over what a mean and a standard deviation are taken.
@@ -27,21 +28,7 @@ pub enum Statistics {
 
 /// The Gaussian statistics of `data` (rows, dimensions).
 pub(crate) fn gaussian(key: Key, data: ArrayView2<'_, f32>, statistics: Statistics) -> Result<NormalizerConfig, Error> {
-    if data.is_empty() {
-        return Err(Error::EmptyDataset {
-            key,
-            rows: data.nrows(),
-            columns: data.ncols(),
-        });
-    }
-    if let Some(((row, column), &value)) = data.indexed_iter().find(|(_, value)| !value.is_finite()) {
-        return Err(Error::NonFiniteData {
-            key,
-            row,
-            column,
-            value,
-        });
-    }
+    check_finite(key, data)?;
     Ok(match statistics {
         Statistics::PerDimension => {
             let (mean, std) = per_dimension(data);

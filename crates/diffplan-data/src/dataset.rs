@@ -1,0 +1,291 @@
+//! [`Dataset`]: the steps of all episodes one after the other, as D4RL keeps them, and where each episode begins and ends.
+//!
+//! An episode ends in the row in which `terminals` or `timeouts` is set, and that row belongs to it. Files without
+//! `timeouts` (the first version of D4RL) are cut after `max_episode_steps` rows as well. Rows after the last end belong to no
+//! finished episode: their return is not known, so they are left out, as in the original's `sequence_dataset`
+//! (jannerm/diffuser, `diffuser/datasets/d4rl.py`).
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+
+use crate::{Error, Key};
+
+/// One episode of a [`Dataset`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EpisodeRange {
+    /// Its first row.
+    pub start: usize,
+    /// The row after its last.
+    pub end: usize,
+    /// Whether it ended in a terminal state, rather than being cut off by a time limit.
+    pub terminated: bool,
+}
+
+impl EpisodeRange {
+    /// The number of steps, at least one.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "an episode has at least one step")]
+    pub fn len(&self) -> usize {
+        self.end - self.start
+    }
+}
+
+/// Where episodes end, as files tell it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EpisodeEnds<'a> {
+    /// One a row.
+    pub terminals: Option<&'a [bool]>,
+    /// One a row.
+    pub timeouts: Option<&'a [bool]>,
+    /// After how many rows an episode ends where there are no `timeouts`.
+    pub max_episode_steps: Option<usize>,
+}
+
+/// Offline data.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    observations: Array2<f32>,
+    actions: Array2<f32>,
+    rewards: Array1<f64>,
+    episodes: Vec<EpisodeRange>,
+    left_out: usize,
+    env: Option<String>,
+}
+
+impl Dataset {
+    /// Cuts rows into episodes.
+    ///
+    /// # Shapes
+    /// `observations` (rows, observation dimensions), `actions` (rows, action dimensions), `rewards` (rows).
+    ///
+    /// # Errors
+    /// [`Error::EmptyDataset`], [`Error::DatasetRows`] where arrays differ in their rows, [`Error::NonFiniteData`], and
+    /// [`Error::NoEpisodeEnd`].
+    pub fn new(
+        observations: Array2<f32>,
+        actions: Array2<f32>,
+        rewards: Array1<f64>,
+        ends: EpisodeEnds<'_>,
+    ) -> Result<Self, Error> {
+        let rows = observations.nrows();
+        for (key, actual) in [("actions", actions.nrows()), ("rewards", rewards.len())]
+            .into_iter()
+            .chain(ends.terminals.map(|flags| ("terminals", flags.len())))
+            .chain(ends.timeouts.map(|flags| ("timeouts", flags.len())))
+        {
+            if actual != rows {
+                return Err(Error::DatasetRows {
+                    key,
+                    expected: rows,
+                    actual,
+                });
+            }
+        }
+        check_finite(Key::Observations, observations.view())?;
+        check_finite(Key::Actions, actions.view())?;
+        if let Some(row) = rewards.iter().position(|x| !x.is_finite()) {
+            return Err(Error::NonFiniteData {
+                key: "rewards",
+                row,
+                column: 0,
+                value: rewards[row],
+            });
+        }
+        let episodes = split(rows, ends)?;
+        let left_out = rows - episodes.last().map_or(0, |last| last.end);
+        Ok(Self {
+            observations,
+            actions,
+            rewards,
+            episodes,
+            left_out,
+            env: None,
+        })
+    }
+
+    /// With the environment that the data is of.
+    #[must_use]
+    pub fn with_env(mut self, env: Option<String>) -> Self {
+        self.env = env;
+        self
+    }
+
+    /// (rows, observation dimensions).
+    #[must_use]
+    pub fn observations(&self) -> ArrayView2<'_, f32> {
+        self.observations.view()
+    }
+
+    /// (rows, action dimensions).
+    #[must_use]
+    pub fn actions(&self) -> ArrayView2<'_, f32> {
+        self.actions.view()
+    }
+
+    /// (rows).
+    #[must_use]
+    pub fn rewards(&self) -> ArrayView1<'_, f64> {
+        self.rewards.view()
+    }
+
+    /// In the order of the file, at least one.
+    #[must_use]
+    pub fn episodes(&self) -> &[EpisodeRange] {
+        &self.episodes
+    }
+
+    /// Rows after the last episode's end, which belong to none.
+    #[must_use]
+    pub fn left_out(&self) -> usize {
+        self.left_out
+    }
+
+    /// The environment, where it is known.
+    #[must_use]
+    pub fn env(&self) -> Option<&str> {
+        self.env.as_deref()
+    }
+
+    /// The sum of rewards of every episode.
+    #[must_use]
+    pub fn returns(&self) -> Vec<f64> {
+        let sum = |e: &EpisodeRange| self.rewards.iter().skip(e.start).take(e.len()).sum();
+        self.episodes.iter().map(sum).collect()
+    }
+}
+
+pub(crate) fn check_finite(key: Key, data: ArrayView2<'_, f32>) -> Result<(), Error> {
+    if data.is_empty() {
+        return Err(Error::EmptyDataset {
+            key,
+            rows: data.nrows(),
+            columns: data.ncols(),
+        });
+    }
+    match data.indexed_iter().find(|(_, value)| !value.is_finite()) {
+        None => Ok(()),
+        Some(((row, column), &value)) => Err(Error::NonFiniteData {
+            key: key.name(),
+            row,
+            column,
+            value: f64::from(value),
+        }),
+    }
+}
+
+fn split(rows: usize, ends: EpisodeEnds<'_>) -> Result<Vec<EpisodeRange>, Error> {
+    let flag = |flags: Option<&[bool]>, row: usize| flags.is_some_and(|flags| flags[row]);
+    let limit = if ends.timeouts.is_none() {
+        ends.max_episode_steps
+    } else {
+        None
+    };
+    let (mut episodes, mut start) = (Vec::new(), 0);
+    for row in 0..rows {
+        let terminated = flag(ends.terminals, row);
+        let end = row + 1;
+        if terminated || flag(ends.timeouts, row) || limit.is_some_and(|limit| end - start >= limit) {
+            episodes.push(EpisodeRange { start, end, terminated });
+            start = end;
+        }
+    }
+    if episodes.is_empty() {
+        return Err(Error::NoEpisodeEnd {
+            rows,
+            looked_at: match (ends.terminals, ends.timeouts, limit) {
+                (None, None, None) => "there are neither terminals nor timeouts",
+                (_, None, None) => "terminals is never set, and there are no timeouts",
+                (None, ..) => "timeouts is never set, and there are no terminals",
+                (_, None, Some(_)) => "terminals is never set, and there are fewer rows than max_episode_steps",
+                _ => "terminals and timeouts are never set",
+            },
+        });
+    }
+    Ok(episodes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    fn dataset(rows: usize, ends: EpisodeEnds<'_>) -> Result<Dataset, Error> {
+        let rewards = Array1::from_iter((0..rows).map(|i| i as f64));
+        Dataset::new(Array2::zeros((rows, 2)), Array2::zeros((rows, 1)), rewards, ends)
+    }
+
+    fn flags(rows: usize, set: &[usize]) -> Vec<bool> {
+        (0..rows).map(|i| set.contains(&i)).collect()
+    }
+
+    #[test]
+    fn either_flag_ends_an_episode_in_its_own_row() {
+        let (terminals, timeouts) = (flags(8, &[1, 5]), flags(8, &[2, 5]));
+        let ends = EpisodeEnds {
+            terminals: Some(&terminals),
+            timeouts: Some(&timeouts),
+            // Not looked at where there are timeouts.
+            max_episode_steps: Some(1),
+        };
+        let dataset = dataset(8, ends).unwrap();
+        let ranges: Vec<_> = dataset
+            .episodes()
+            .iter()
+            .map(|e| (e.start, e.end, e.terminated))
+            .collect();
+        assert_eq!(ranges, [(0, 2, true), (2, 3, false), (3, 6, true)]);
+        assert_eq!(dataset.left_out(), 2);
+        assert_eq!(dataset.returns(), [1.0, 2.0, 12.0]);
+    }
+
+    #[test]
+    fn without_timeouts_the_time_limit_ends_episodes() {
+        let terminals = flags(8, &[1]);
+        let ends = EpisodeEnds {
+            terminals: Some(&terminals),
+            timeouts: None,
+            max_episode_steps: Some(3),
+        };
+        let ranges: Vec<_> = dataset(8, ends)
+            .unwrap()
+            .episodes()
+            .iter()
+            .map(|e| (e.start, e.end, e.terminated))
+            .collect();
+        assert_eq!(ranges, [(0, 2, true), (2, 5, false), (5, 8, false)]);
+    }
+
+    #[test]
+    fn data_without_an_end_and_broken_data_are_refused() {
+        let none = flags(4, &[]);
+        let both = EpisodeEnds {
+            terminals: Some(&none),
+            timeouts: Some(&none),
+            max_episode_steps: None,
+        };
+        let message = |result: Result<Dataset, Error>| result.unwrap_err().to_string();
+        assert!(
+            message(dataset(4, both))
+                .starts_with("no episode ends within 4 rows: terminals and timeouts are never set")
+        );
+        assert!(message(dataset(4, EpisodeEnds::default())).contains("neither terminals nor timeouts"));
+        let short = EpisodeEnds {
+            terminals: Some(&none[..3]),
+            ..EpisodeEnds::default()
+        };
+        assert_eq!(
+            message(dataset(4, short)),
+            "terminals has 3 rows, but observations has 4"
+        );
+        let rewards = array![0.0, f64::NAN];
+        let result = Dataset::new(
+            Array2::zeros((2, 1)),
+            Array2::zeros((2, 1)),
+            rewards,
+            EpisodeEnds::default(),
+        );
+        assert_eq!(
+            message(result),
+            "rewards: row 1, column 0 of the dataset is NaN, expected a finite number"
+        );
+    }
+}
