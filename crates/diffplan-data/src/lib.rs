@@ -38,6 +38,8 @@ mod normalizers;
 pub mod read;
 mod statistics;
 mod transform;
+#[cfg(feature = "hdf5")]
+mod write;
 
 pub use config::{Key, NormalizerConfig};
 pub use dataset::{Dataset, EpisodeEnds, EpisodeRange};
@@ -47,3 +49,5 @@ pub use normalizers::Normalizers;
 #[cfg(feature = "hdf5")]
 pub use read::{ArrayInfo, FileFormat, RawDataset, ReadError, ReadOptions};
 pub use statistics::Statistics;
+#[cfg(feature = "hdf5")]
+pub use write::D4rlFile;
