@@ -275,7 +275,7 @@ Examples:
   diffplan data collect --env Pendulum-v1 --policy swing-up --skill 0.5 --noise 0.2 --episodes 100 --out half.hdf5
   diffplan data collect --policy planner --checkpoint testdata/pendulum-hor32 --episodes 20 --out planned.hdf5")]
 pub(crate) struct CollectArgs {
-    /// Environment; with a planner, the one named in its checkpoint by default
+    /// Environment; by default the one that the checkpoint or the controller is made for, or else Pendulum-v1
     #[arg(short, long, value_name = "ID")]
     pub(crate) env: Option<String>,
     /// Who acts

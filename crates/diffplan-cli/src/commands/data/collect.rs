@@ -10,6 +10,7 @@ use diffplan_pipelines::{PlanOptions, Planner, RngNoise, ValueGuidedPipeline};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use ndarray::{Array2, ArrayView1, ArrayView2};
 use serde::Serialize;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The object of `--json`.
@@ -78,6 +79,9 @@ pub(super) fn run(args: CollectArgs) -> Result<()> {
         None => (policy(&args, &id, noise)?, None, None),
     };
     output::prepare_folder(folder_of(&args.out))?;
+    if args.out.is_dir() {
+        return Err(Error::io("write", &args.out)(ErrorKind::IsADirectory.into()));
+    }
 
     let steps = play(&args, &mut env, &space, &mut policy)?;
     let mixed = args.policy == PolicyName::Mixed;
@@ -120,8 +124,22 @@ fn check_flags(args: &CollectArgs) -> Result<()> {
     if args.noise.is_some() && matches!(args.policy, PolicyName::Random | PolicyName::Mixed) {
         return refuse("noise", "zero, ou, swing-up, bang-bang or planner");
     }
-    if args.checkpoint.is_some() && args.policy != PolicyName::Planner {
-        return refuse("checkpoint", "planner");
+    let planning = &args.planning;
+    for (flag, given) in [
+        ("checkpoint", args.checkpoint.is_some()),
+        ("batch-size", planning.batch_size.is_some()),
+        ("horizon", planning.horizon.is_some()),
+        ("n-guide-steps", planning.n_guide_steps.is_some()),
+        ("scale", planning.scale.is_some()),
+        ("guidance", planning.guidance.is_some()),
+        ("rescore", planning.rescore.is_some()),
+        ("t-stopgrad", planning.t_stopgrad.is_some()),
+        ("num-inference-steps", planning.num_inference_steps.is_some()),
+        ("precision", planning.precision.is_some()),
+    ] {
+        if given && args.policy != PolicyName::Planner {
+            return refuse(flag, "planner");
+        }
     }
     Ok(())
 }

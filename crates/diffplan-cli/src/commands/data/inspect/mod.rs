@@ -167,7 +167,9 @@ impl Report {
     }
 
     fn text(&self) -> String {
-        let arrays: Vec<String> = self.arrays.iter().map(Array::text).collect();
+        // The strings of the metadata are shown themselves.
+        let arrays = self.arrays.iter().filter(|array| !array.name.starts_with("metadata/"));
+        let arrays: Vec<String> = arrays.map(Array::text).collect();
         let mut rows = vec![
             ("format", self.format.to_owned()),
             ("env", self.env.clone().unwrap_or_else(|| "not said".into())),
