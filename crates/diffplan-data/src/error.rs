@@ -148,6 +148,29 @@ pub enum Error {
         /// What was looked at.
         looked_at: &'static str,
     },
+    /// An episode is longer than windows are cut from.
+    #[error("episode {episode} has {len} steps, expected at most max_path_length = {max_path_length}")]
+    EpisodeTooLong {
+        /// Which, from 0.
+        episode: usize,
+        /// Its steps.
+        len: usize,
+        /// The option.
+        max_path_length: usize,
+    },
+    /// There is nothing to train on.
+    #[error(
+        "no episode is long enough for a window of {horizon} steps: the longest has {longest} (max_path_length \
+         {max_path_length})"
+    )]
+    NoWindow {
+        /// Steps of a window.
+        horizon: usize,
+        /// Steps of the longest episode.
+        longest: usize,
+        /// The option.
+        max_path_length: usize,
+    },
     /// What should be normalised does not come in rows of the statistics' dimensions.
     #[error("{key}: expected rows of {expected} values, got {actual} values")]
     RowLength {

@@ -34,6 +34,7 @@ mod error;
 mod format;
 mod normalizer;
 mod normalizers;
+mod samples;
 mod statistics;
 mod transform;
 
@@ -42,4 +43,5 @@ pub use dataset::{Dataset, EpisodeEnds, EpisodeRange};
 pub use error::{Error, Warning};
 pub use normalizer::Normalizer;
 pub use normalizers::Normalizers;
+pub use samples::{DiscountedReturns, SequenceDataset, SequenceOptions, Window};
 pub use statistics::Statistics;
