@@ -16,13 +16,11 @@ impl DiscountedReturns {
         let rewards = dataset.rewards();
         let mut to_go = vec![0.0; rewards.len()];
         for episode in dataset.episodes() {
-            let mut after = if episode.terminated {
-                termination_penalty / discount
-            } else {
-                0.0
-            };
+            let mut after = 0.0;
             for row in (episode.start..episode.end).rev() {
-                after = rewards[row] + discount * after;
+                let is_end = episode.terminated && row + 1 == episode.end;
+                let penalty = if is_end { termination_penalty } else { 0.0 };
+                after = rewards[row] + penalty + discount * after;
                 to_go[row] = after;
             }
         }
@@ -75,7 +73,7 @@ mod tests {
             ends,
         )
         .unwrap();
-        for (discount, penalty) in [(0.9, -100.0), (1.0, 0.0), (0.5, 3.0)] {
+        for (discount, penalty) in [(0.9, -100.0), (1.0, 0.0), (0.5, 3.0), (0.0, 1.0)] {
             let returns = DiscountedReturns::new(&dataset, discount, penalty);
             for (start, end) in [(0, 4), (4, 8)] {
                 for row in start..end {
