@@ -70,6 +70,8 @@ pub struct Batches {
     seed: u64,
     /// An epoch's number and order.
     order: Option<(u64, Vec<u32>)>,
+    /// Those of a step.
+    batches: Vec<Batch>,
 }
 
 impl Batches {
@@ -83,7 +85,15 @@ impl Batches {
             num_train_timesteps,
             seed,
             order: None,
+            batches: vec![Batch::default()],
         }
+    }
+
+    /// With so many batches a step, over which the gradient is averaged (`gradient_accumulate_every`); 1 for none.
+    #[must_use]
+    pub fn accumulating(mut self, batches_a_step: usize) -> Self {
+        self.batches.resize_with(batches_a_step.max(1), Batch::default);
+        self
     }
 
     /// For a value function: with the return of every window, normalised where there is a normaliser.
@@ -117,8 +127,19 @@ impl Batches {
         stream(self.seed, Purpose::Init, 0)
     }
 
+    /// The batches of step `step`, from 0.
+    pub fn of_step(&mut self, step: u64) -> &[Batch] {
+        let mut batches = std::mem::take(&mut self.batches);
+        let first = step * batches.len() as u64;
+        for (number, batch) in (first..).zip(&mut batches) {
+            self.draw(number, batch);
+        }
+        self.batches = batches;
+        &self.batches
+    }
+
     /// Writes batch `number`, from 0, to `batch`.
-    pub fn draw(&mut self, number: u64, batch: &mut Batch) {
+    fn draw(&mut self, number: u64, batch: &mut Batch) {
         let shape = (
             self.batch_size,
             self.sequences.horizon(),
