@@ -172,7 +172,7 @@ pub(crate) fn check_finite(key: Key, data: ArrayView2<'_, f32>) -> Result<(), Er
     }
 }
 
-fn split(rows: usize, ends: EpisodeEnds<'_>) -> Result<Vec<EpisodeRange>, Error> {
+pub(crate) fn split(rows: usize, ends: EpisodeEnds<'_>) -> Result<Vec<EpisodeRange>, Error> {
     let flag = |flags: Option<&[bool]>, row: usize| flags.is_some_and(|flags| flags[row]);
     let limit = if ends.timeouts.is_none() {
         ends.max_episode_steps

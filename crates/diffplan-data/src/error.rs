@@ -171,6 +171,10 @@ pub enum Error {
         /// The option.
         max_path_length: usize,
     },
+    /// A dataset file cannot be read.
+    #[cfg(feature = "hdf5")]
+    #[error(transparent)]
+    Read(#[from] crate::ReadError),
     /// What should be normalised does not come in rows of the statistics' dimensions.
     #[error("{key}: expected rows of {expected} values, got {actual} values")]
     RowLength {

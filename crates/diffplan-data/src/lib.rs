@@ -34,6 +34,8 @@ mod error;
 mod format;
 mod normalizer;
 mod normalizers;
+#[cfg(feature = "hdf5")]
+pub mod read;
 mod samples;
 mod statistics;
 mod transform;
@@ -43,5 +45,7 @@ pub use dataset::{Dataset, EpisodeEnds, EpisodeRange};
 pub use error::{Error, Warning};
 pub use normalizer::Normalizer;
 pub use normalizers::Normalizers;
+#[cfg(feature = "hdf5")]
+pub use read::{ArrayInfo, FileFormat, RawDataset, ReadError, ReadOptions};
 pub use samples::{DiscountedReturns, SequenceDataset, SequenceOptions, Window};
 pub use statistics::Statistics;
