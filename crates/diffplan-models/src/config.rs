@@ -175,7 +175,7 @@ impl UNet1dConfig {
     }
 
     /// Diffuser's planner for trajectories of `channels` action and observation dimensions, as its conversion script for
-    /// diffusers configures it.
+    /// diffusers configures it. [`validate`](Self::validate) refuses channels of a level that are no multiple of 8.
     pub fn planner(channels: usize, block_out_channels: &[usize]) -> Self {
         Self {
             up_block_types: vec![UpBlockType::UpResnetBlock1D; block_out_channels.len().saturating_sub(1)],
@@ -186,6 +186,8 @@ impl UNet1dConfig {
     }
 
     /// Diffuser's value function for trajectories of `channels` action and observation dimensions.
+    /// [`validate`](Self::validate) refuses channels of a level that are no multiple of 8, and of the last level no multiple
+    /// of 32.
     pub fn value_function(channels: usize, block_out_channels: &[usize]) -> Self {
         Self {
             mid_block_type: Some(MidBlockType::ValueFunctionMidBlock1D),
@@ -219,7 +221,10 @@ impl UNet1dConfig {
                 .iter()
                 .any(|&c| c == 0 || c % RESIDUAL_GROUPS != 0)
         {
-            let reason = format!("{:?}, expected multiples of {RESIDUAL_GROUPS}", self.block_out_channels);
+            let reason = format!(
+                "{:?}, expected multiples of {RESIDUAL_GROUPS}: every residual block normalises in {RESIDUAL_GROUPS} groups",
+                self.block_out_channels
+            );
             return refuse("block_out_channels", reason);
         }
         if self.down_block_types.len() != levels {
@@ -416,6 +421,48 @@ mod tests {
             UNet1dConfig::planner(14, channels).validate().unwrap();
             UNet1dConfig::value_function(14, channels).validate().unwrap();
         }
+    }
+
+    /// The files that diffusers wrote of such networks say the same, key for key.
+    #[test]
+    fn both_networks_of_diffuser_are_those_of_diffusers_files() {
+        let constructors: [(&str, fn(usize, &[usize]) -> UNet1dConfig); 2] = [
+            ("unet", UNet1dConfig::planner),
+            ("value_function", UNet1dConfig::value_function),
+        ];
+        for (part, constructor) in constructors {
+            let path = format!(
+                "{}/../../testdata/pendulum-hor32/{part}/config.json",
+                env!("CARGO_MANIFEST_DIR")
+            );
+            let file: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+            assert_eq!(parse(file.clone()).unwrap(), constructor(4, &[32, 64, 128]), "{part}");
+            let written = serde_json::to_value(constructor(4, &[32, 64, 128])).unwrap();
+            let keys = |of: &Value| {
+                let keys = of.as_object().unwrap().keys().cloned();
+                keys.filter(|key| !key.starts_with('_')).collect::<Vec<_>>()
+            };
+            assert_eq!(keys(&written), keys(&file), "{part}");
+        }
+    }
+
+    #[test]
+    fn channels_that_do_not_split_into_groups_are_refused() {
+        let message = |config: UNet1dConfig| config.validate().unwrap_err().to_string();
+        for bad in [0, 4, 12] {
+            assert_eq!(
+                message(UNet1dConfig::planner(4, &[32, bad])),
+                format!(
+                    "config key `block_out_channels`: [32, {bad}], expected multiples of 8: every residual block normalises \
+                     in 8 groups"
+                )
+            );
+        }
+        assert_eq!(
+            message(UNet1dConfig::value_function(4, &[16, 24])),
+            "config key `block_out_channels`: 24 at the end, expected a multiple of 32: the value function quarters it"
+        );
+        UNet1dConfig::planner(4, &[24, 40]).validate().unwrap();
     }
 
     #[test]
