@@ -37,6 +37,28 @@ fn a_checkpoint_and_what_it_holds() {
 }
 
 #[test]
+fn a_value_function_for_any_horizon() {
+    let copy = Copy::new();
+    copy.edit(
+        "value_function/config.json",
+        "\"use_timestep_embedding\"",
+        "\"value_pooling\": \"mean\", \"use_timestep_embedding\"",
+    );
+    let (status, report) = inspect(copy.path());
+    assert_eq!((status, parts(&report)), (Some(0), vec![]));
+    assert_eq!(report["unet"]["value_pooling"], Value::Null);
+    assert_eq!(report["value_function"]["value_pooling"], "mean");
+    assert_eq!(report["value_function"]["horizons"], "any");
+    assert_eq!(report["horizons"], "multiples of 4");
+    let text = diffplan("inspect", &[copy.path()]).succeeded();
+    assert!(
+        text.contains("ValueFunction, of the mean over the positions that are left"),
+        "{text}"
+    );
+    diffplan("plan --obs 0,1,0 --horizon 64 --checkpoint", &[copy.path()]).succeeded();
+}
+
+#[test]
 fn one_broken_part_does_not_hide_another() {
     let copy = Copy::new();
     copy.edit("model_index.json", "ValueGuidedRLPipeline", "StableDiffusionPipeline");

@@ -3,7 +3,7 @@
 use super::horizons::Horizons;
 use crate::error::{Error, Result};
 use diffplan_data::{NormalizerConfig, Normalizers};
-use diffplan_models::{UNet1dModel, count_params};
+use diffplan_models::{UNet1dModel, ValuePooling, count_params};
 use diffplan_pipelines::{PlanningConfig, ValueNetwork};
 use diffplan_schedulers::{DdpmConfig, DdpmScheduler};
 use serde::Serialize;
@@ -21,6 +21,7 @@ pub(super) struct Network {
     sample_channels: usize,
     layers_per_block: usize,
     activation: Option<String>,
+    value_pooling: Option<ValuePooling>,
     parameters: usize,
     horizons: String,
 }
@@ -40,6 +41,7 @@ impl Network {
             sample_channels: config.sample_channels(),
             layers_per_block: config.layers_per_block,
             activation: config.act_fn.clone(),
+            value_pooling: config.value_pooling,
             parameters: count_params(model),
             horizons: horizons.to_string(),
         }
@@ -52,6 +54,10 @@ impl Network {
             self.mid_block.clone(),
             repeated(&self.up_blocks),
             self.out_block.clone(),
+            self.value_pooling.map(|pooling| match pooling {
+                ValuePooling::Mean => "of the mean over the positions that are left".into(),
+                other => format!("of the positions that are left by {other:?}"),
+            }),
         ];
         vec![
             format!(
