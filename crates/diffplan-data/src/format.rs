@@ -129,6 +129,11 @@ fn number(
     }
 }
 
+fn list(place: String, value: &Value) -> Result<&[Value], Error> {
+    let list = value.as_array().map(Vec::as_slice);
+    list.ok_or_else(|| json_type(place, "a list", value))
+}
+
 const FITS_F32: &str = "a number that a 32-bit float holds";
 
 /// A list of knots a dimension, each read by `read`, which says what is expected of a number that it does not take.
@@ -139,17 +144,13 @@ fn knots<T>(
     expected: &'static str,
     read: fn(&Value) -> Result<T, &'static str>,
 ) -> Result<Vec<Vec<T>>, Error> {
-    let list = |value: &'_ Value, place: String| match value {
-        Value::Array(list) => Ok(list.clone()),
-        other => Err(json_type(place, "a list", other)),
-    };
     let mut dimensions = Vec::new();
-    for (dimension, knots) in list(required(key, entry, name)?, format!("{key}.{name}"))?
+    for (dimension, knots) in list(format!("{key}.{name}"), required(key, entry, name)?)?
         .iter()
         .enumerate()
     {
         let place = format!("{key}.{name}[{dimension}]");
-        let knots = list(knots, place.clone())?;
+        let knots = list(place.clone(), knots)?;
         let knot = |(knot, value): (usize, &Value)| {
             let wide = value
                 .as_f64()
