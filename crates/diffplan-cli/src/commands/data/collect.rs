@@ -4,12 +4,11 @@ use super::policies::{Actor, Base, Controller, seed_of_policy};
 use crate::args::{CollectArgs, PolicyName};
 use crate::error::{Error, Result};
 use crate::{json, output, settings, stats, table};
-use clap::ValueEnum;
 use diffplan_data::D4rlFile;
 use diffplan_envs::{BoxEnv, BoxSpace, Env, NumpyRng, ResetOptions};
 use diffplan_pipelines::{PlanOptions, Planner, RngNoise, ValueGuidedPipeline};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+use ndarray::{Array2, ArrayView1, ArrayView2};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -36,10 +35,10 @@ struct Summary {
 }
 
 /// Who acts, in all episodes.
-enum Policy {
+enum Policy<'a> {
     Base { base: Base, noise: f64 },
     Mixed(Controller),
-    Planner { planner: Box<Planner>, noise: f64 },
+    Planner { planner: Box<Planner<'a>>, noise: f64 },
 }
 
 pub(super) fn run(args: CollectArgs) -> Result<()> {
@@ -65,12 +64,16 @@ pub(super) fn run(args: CollectArgs) -> Result<()> {
     let noise = args
         .noise
         .unwrap_or(if args.policy == PolicyName::Ou { 1.0 } else { 0.0 });
-    let (mut policy, checkpoint, plan) = match planned {
+    let (mut policy, checkpoint, plan) = match &planned {
         Some((checkpoint, pipeline, _)) => {
             let options = args.planning.over(pipeline.options())?;
-            check_dimensions(&pipeline, &env, &space)?;
+            check_dimensions(pipeline, &env, &space)?;
             let planner = Box::new(pipeline.planner(options.clone())?.in_pool(args.run.pool()?));
-            (Policy::Planner { planner, noise }, Some(checkpoint), Some(options))
+            (
+                Policy::Planner { planner, noise },
+                Some(checkpoint.clone()),
+                Some(options),
+            )
         }
         None => (policy(&args, &id, noise)?, None, None),
     };
@@ -145,7 +148,7 @@ fn controller_of(policy: PolicyName) -> Option<Controller> {
 
 /// # Errors
 /// [`Error::NotTheEnv`].
-fn policy(args: &CollectArgs, id: &str, noise: f64) -> Result<Policy> {
+fn policy(args: &CollectArgs, id: &str, noise: f64) -> Result<Policy<'static>> {
     let not_the_env = |expected| Error::NotTheEnv {
         policy: name(args.policy),
         expected,
@@ -292,7 +295,7 @@ impl Steps {
             rewards: ArrayView1::from(&self.rewards),
             terminals: &self.terminals,
             timeouts: &self.timeouts,
-            next_observations: next.as_ref().map(Array2::view),
+            next_observations: next.as_ref().map(|next| next.view()),
             metadata: &metadata,
         }
         .write(&summary.out)?;
