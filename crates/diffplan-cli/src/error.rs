@@ -15,7 +15,7 @@ pub(crate) enum Error {
     #[error(transparent)]
     Scheduler(#[from] diffplan_schedulers::Error),
     #[error(transparent)]
-    Normalizer(#[from] diffplan_data::Error),
+    Data(#[from] diffplan_data::Error),
     #[error(transparent)]
     Env(#[from] diffplan_envs::Error),
     #[error("the network is a value function, expected a planner")]
@@ -42,6 +42,20 @@ pub(crate) enum Error {
     Encode { what: &'static str, reason: String },
     #[error("{}: {problems} of its parts {} wrong", checkpoint.display(), if *problems == 1 { "is" } else { "are" })]
     BrokenCheckpoint { checkpoint: PathBuf, problems: usize },
+    #[error("{}: {problems} {} in the way of training on it", file.display(), if *problems == 1 { "problem is" } else { "problems are" })]
+    BrokenDataset { file: PathBuf, problems: usize },
+    #[error("the policy {policy:?} is made for {expected}, not for {env:?}")]
+    NotTheEnv {
+        policy: &'static str,
+        expected: &'static str,
+        env: String,
+    },
+    #[error("--{flag} means nothing to the policy {policy:?}, expected it with {expected}")]
+    FlagOfAnother {
+        flag: &'static str,
+        policy: &'static str,
+        expected: &'static str,
+    },
     #[error("cannot write to stdout: {0}")]
     Stdout(io::Error),
     /// The reader of stdout went away. Not an error to speak of.

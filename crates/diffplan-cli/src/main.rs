@@ -1,5 +1,5 @@
 //! The `diffplan` command: plays episodes with a diffusion planner in the loop, makes single plans, inspects checkpoints
-//! and times them.
+//! and times them; looks into datasets and makes some.
 //!
 //! What was typed ([`args`]) becomes what is needed ([`settings`]) in one fallible place; nothing after that reads
 //! arguments. Everything wrong with input ends in one line on stderr and exit status 2.
@@ -36,5 +36,6 @@ fn run(cli: Cli) -> Result<()> {
         Command::Plan(args) => commands::plan::run(args),
         Command::Inspect(args) => commands::inspect::run(args),
         Command::Bench(args) => commands::bench::run(args),
+        Command::Data(args) => commands::data::run(args),
     }
 }

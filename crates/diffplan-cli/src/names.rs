@@ -12,6 +12,22 @@ impl Names {
         let (observations, actions): (&[&str], &[&str]) = match env {
             Some("Pendulum-v1") => (&["cos θ", "sin θ", "dθ/dt"], &["torque"]),
             Some("MountainCarContinuous-v0") => (&["position", "velocity"], &["force"]),
+            Some(id) if id.starts_with("Hopper-") => (
+                &[
+                    "height",
+                    "torso angle",
+                    "thigh angle",
+                    "leg angle",
+                    "foot angle",
+                    "x velocity",
+                    "z velocity",
+                    "torso rate",
+                    "thigh rate",
+                    "leg rate",
+                    "foot rate",
+                ],
+                &["thigh torque", "leg torque", "foot torque"],
+            ),
             _ => (&[], &[]),
         };
         Self {

@@ -5,6 +5,13 @@ pub(crate) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
+/// The standard deviation of the values as they are (population); NaN of nothing.
+pub(crate) fn std(values: &[f64]) -> f64 {
+    let mean = mean(values);
+    let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
+    (squares / values.len() as f64).sqrt()
+}
+
 /// The standard error of the mean, √(Σ(x - mean)² / (n - 1) / n); none of fewer than two values.
 pub(crate) fn standard_error(values: &[f64]) -> Option<f64> {
     let n = values.len();
@@ -57,6 +64,7 @@ mod tests {
     fn standard_error_is_that_of_the_mean() {
         let values = [1.0, 2.0, 3.0, 6.0];
         close(mean(&values), 3.0);
+        close(std(&values), 3.5_f64.sqrt());
         close(standard_error(&values).unwrap(), (14.0_f64 / 3.0 / 4.0).sqrt());
         assert_eq!(standard_error(&[1.0]), None);
     }

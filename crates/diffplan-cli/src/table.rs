@@ -31,6 +31,18 @@ pub(crate) fn fields(rows: &[(&str, String)]) -> String {
     lines.join("\n")
 }
 
+/// 997124 as "997,124".
+pub(crate) fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|group| std::str::from_utf8(group).expect("digits are ASCII"))
+        .collect();
+    groups.join(",")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,5 +58,12 @@ mod tests {
             fields(&[("env", "Pendulum-v1".into()), ("threads", "2".into())]),
             "  env      Pendulum-v1\n  threads  2"
         );
+    }
+
+    #[test]
+    fn long_numbers_are_grouped() {
+        for (n, words) in [(0, "0"), (999, "999"), (1000, "1,000"), (12_345_678, "12,345,678")] {
+            assert_eq!(thousands(n), words);
+        }
     }
 }

@@ -1,4 +1,7 @@
-//! Normalisers for diffusion planning, saved beside the networks.
+//! Offline datasets and normalisers for diffusion planning.
+//!
+//! A [`Dataset`] holds the steps of many episodes; with the feature `hdf5` it is read from files of D4RL, Minari and NumPy
+//! (`read`), and written in the layout of D4RL.
 //!
 //! A planner is trained on normalised trajectories; what an environment gives and takes has units. [`Normalizers`] holds
 //! one [`Normalizer`] for the observations, one for the actions and, where the value function's target was scaled, one
@@ -41,6 +44,8 @@ pub mod read;
 mod samples;
 mod statistics;
 mod transform;
+#[cfg(feature = "hdf5")]
+mod write;
 
 pub use config::{Key, NormalizerConfig};
 pub use dataset::{Dataset, EpisodeEnds, EpisodeRange};
@@ -51,3 +56,5 @@ pub use normalizers::Normalizers;
 #[cfg(feature = "hdf5")]
 pub use read::{ArrayInfo, FileFormat, RawDataset, ReadError, ReadOptions};
 pub use samples::{DiscountedReturns, SequenceDataset, SequenceOptions, Window};
+#[cfg(feature = "hdf5")]
+pub use write::D4rlFile;

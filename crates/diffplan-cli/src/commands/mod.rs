@@ -1,6 +1,7 @@
 //! One module a subcommand, each with a `run` that takes what was typed.
 
 pub(crate) mod bench;
+pub(crate) mod data;
 pub(crate) mod inspect;
 pub(crate) mod plan;
 pub(crate) mod rollout;

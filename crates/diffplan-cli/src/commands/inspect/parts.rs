@@ -2,6 +2,7 @@
 
 use super::horizons::Horizons;
 use crate::error::{Error, Result};
+use crate::table;
 use diffplan_data::{NormalizerConfig, Normalizers};
 use diffplan_models::{UNet1dModel, ValuePooling, count_params};
 use diffplan_pipelines::{PlanningConfig, ValueNetwork};
@@ -62,7 +63,7 @@ impl Network {
         vec![
             format!(
                 "{} parameters, channels {}, samples of {}",
-                thousands(self.parameters),
+                table::thousands(self.parameters),
                 channels.join("-"),
                 self.sample_channels
             ),
@@ -279,27 +280,12 @@ fn numbers(values: &[f32]) -> String {
     format!("{low:.4} to {high:.4}")
 }
 
-/// 997124 as "997,124".
-fn thousands(n: usize) -> String {
-    let digits = n.to_string();
-    let groups: Vec<&str> = digits
-        .as_bytes()
-        .rchunks(3)
-        .rev()
-        .map(|group| std::str::from_utf8(group).expect("digits are ASCII"))
-        .collect();
-    groups.join(",")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn words_for_numbers() {
-        for (n, words) in [(0, "0"), (999, "999"), (1000, "1,000"), (12_345_678, "12,345,678")] {
-            assert_eq!(thousands(n), words);
-        }
         assert_eq!(numbers(&[1.0, -2.5]), "1.0000 -2.5000");
         assert_eq!(numbers(&[1.0, -2.5, 3.0, 0.0, 0.5]), "-2.5000 to 3.0000");
         let names = ["A", "A", "B"].map(String::from);

@@ -1,0 +1,181 @@
+use super::*;
+use diffplan_data::{Dataset, ReadOptions};
+use ndarray::{Array1, Array2};
+use ndarray_npy::NpzWriter;
+
+#[track_caller]
+fn collect(args: &str, out: &Path) -> Value {
+    json(&diffplan(&format!("data collect --json {args} --out"), &[out]).succeeded())
+}
+
+#[track_caller]
+fn inspect(file: &Path) -> Value {
+    json(&diffplan("data inspect --json", &[file]).succeeded())
+}
+
+#[test]
+fn what_is_collected_is_what_is_inspected_and_read() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("mixed.hdf5");
+    let collected = collect(
+        "--env Pendulum-v1 --policy mixed --episodes 3 --seed 5 --next-observations",
+        &file,
+    );
+    assert_eq!((&collected["rows"], &collected["episodes"]), (&600.into(), &3.into()));
+    let inspected = inspect(&file);
+    assert_eq!(inspected["format"], "D4RL HDF5");
+    assert_eq!(inspected["env"], "Pendulum-v1");
+    assert_eq!(inspected["rows"], 600);
+    assert_eq!(inspected["episodes"]["count"], 3);
+    assert_eq!(inspected["observations"][2]["name"], "dθ/dt");
+    assert_eq!(numbers(&inspected["problems"]), [0.0; 0]);
+    // Rewards are written as float32: half a unit in the last place of at most 16.3, 200 times, is below 2e-4.
+    for key in ["mean", "min", "max"] {
+        let (ours, theirs) = (
+            &inspected["episodes"]["returns"][key],
+            &collected[format!("{key}_return")],
+        );
+        let difference = ours.as_f64().unwrap() - theirs.as_f64().unwrap();
+        assert!(difference.abs() < 2e-4, "{key}: {ours} and {theirs}");
+    }
+
+    let dataset = Dataset::read(&file, &ReadOptions::default()).unwrap();
+    assert_eq!(
+        (dataset.observations().dim(), dataset.actions().dim()),
+        ((600, 3), (600, 1))
+    );
+    let ends: Vec<usize> = dataset.episodes().iter().map(|episode| episode.end).collect();
+    assert_eq!(ends, [200, 400, 600]);
+    assert!(dataset.actions().iter().all(|a| (-2.0..=2.0).contains(a)));
+
+    let text = diffplan("data inspect", &[&file]).succeeded();
+    for words in ["Pendulum-v1", "rows", "best tenth from", "torque", "policy mixed"] {
+        assert!(text.contains(words), "no {words:?} in\n{text}");
+    }
+}
+
+#[test]
+fn same_seed_same_bytes() {
+    let folder = TempDir::new().unwrap();
+    let [a, b] = ["a.hdf5", "b.hdf5"].map(|name| folder.path().join(name));
+    for policy in [
+        "random",
+        "zero --noise 0.3",
+        "ou",
+        "swing-up --skill 0.7 --noise 0.2",
+        "mixed",
+        "bang-bang --noise 0.5",
+        "planner --batch-size 1 --num-inference-steps 1 --noise 0.1",
+    ] {
+        let env = match policy.split(' ').next() {
+            Some("bang-bang") => "MountainCarContinuous-v0",
+            _ => "Pendulum-v1",
+        };
+        let checkpoint = match policy.starts_with("planner") {
+            true => format!("--checkpoint {}", checkpoint().display()),
+            false => String::new(),
+        };
+        let args = |seed: u64| format!("--env {env} --policy {policy} --episodes 1 {checkpoint} --seed {seed}");
+        collect(&args(7), &a);
+        collect(&args(7), &b);
+        assert!(fs::read(&a).unwrap() == fs::read(&b).unwrap(), "{policy}");
+        collect(&args(8), &b);
+        assert!(fs::read(&a).unwrap() != fs::read(&b).unwrap(), "{policy}");
+    }
+}
+
+#[test]
+fn an_npz_file_is_inspected() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("steps.npz");
+    let write = |nan: bool| {
+        let mut npz = NpzWriter::new(fs::File::create(&file).unwrap());
+        let mut observations = Array2::<f32>::from_shape_fn((6, 2), |(row, column)| (row * (1 - column)) as f32);
+        if nan {
+            observations[[4, 1]] = f32::NAN;
+        }
+        npz.add_array("observations", &observations).unwrap();
+        npz.add_array("actions", &Array2::<f32>::ones((6, 1))).unwrap();
+        npz.add_array("rewards", &Array1::from_iter((0..6).map(f64::from)))
+            .unwrap();
+        let ends = [false, false, true, false, true, false];
+        npz.add_array("terminals", &Array1::from_iter(ends)).unwrap();
+        npz.add_array("timeouts", &Array1::from_iter(ends)).unwrap();
+        npz.finish().unwrap();
+    };
+    write(false);
+    let inspected = inspect(&file);
+    assert_eq!(
+        (&inspected["format"], &inspected["left_out"]),
+        (&"npz".into(), &1.into())
+    );
+    assert_eq!(inspected["episodes"]["returns"]["mean"], 5.0);
+    let odd = inspected["odd"].to_string();
+    for words in [
+        "1 rows after the last episode's end",
+        "both set in 2 rows",
+        "observations that never change: observation 1 = 0",
+        "actions that never change: action = 1",
+    ] {
+        assert!(odd.contains(words), "no {words:?} in {odd}");
+    }
+
+    // Reported, and the rest with it.
+    write(true);
+    let outcome = diffplan("data inspect", &[&file]);
+    assert!(
+        outcome
+            .stdout
+            .contains("1 NaN and 0 infinite values in 1 rows, the first in row 4, column 1")
+    );
+    assert!(outcome.stdout.contains("best tenth"));
+    outcome.failed_with(&["steps.npz", "1 problem is in the way"]);
+}
+
+#[test]
+fn broken_files_end_in_one_line() {
+    let folder = TempDir::new().unwrap();
+    let good = folder.path().join("good.hdf5");
+    collect("--env Pendulum-v1 --policy random --episodes 1", &good);
+    let bytes = fs::read(&good).unwrap();
+    let broken = folder.path().join("broken.hdf5");
+    for length in [0, 7, 100, bytes.len() / 2] {
+        fs::write(&broken, &bytes[..length]).unwrap();
+        one_line(diffplan("data inspect", &[&broken]), &["broken.hdf5"]);
+    }
+    let text = folder.path().join("notes.txt");
+    fs::write(&text, "no dataset").unwrap();
+    one_line(
+        diffplan("data inspect", &[&text]),
+        &["notes.txt", "expected an HDF5 file"],
+    );
+    one_line(
+        diffplan("data inspect", &[&folder.path().join("gone")]),
+        &["gone", "No such file"],
+    );
+}
+
+#[test]
+fn flags_that_mean_nothing_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("x.hdf5");
+    for (args, words) in [
+        ("--policy random --skill 0.5", &["--skill", "random", "swing-up"][..]),
+        ("--policy mixed --noise 0.5", &["--noise", "mixed"]),
+        ("--policy zero --checkpoint nowhere", &["--checkpoint", "planner"]),
+        (
+            "--policy swing-up --env MountainCarContinuous-v0",
+            &["swing-up", "Pendulum-v1"],
+        ),
+        ("--env Pendulum-v7", &["Pendulum-v7", "did you mean"]),
+    ] {
+        one_line(diffplan(&format!("data collect {args} --out"), &[&out]), words);
+        assert!(!out.exists(), "{args}");
+    }
+}
+
+#[track_caller]
+fn one_line(outcome: Outcome, words: &[&str]) {
+    assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
+    outcome.failed_with(words);
+}
