@@ -4,3 +4,4 @@ pub(crate) mod bench;
 pub(crate) mod inspect;
 pub(crate) mod plan;
 pub(crate) mod rollout;
+pub(crate) mod train;
