@@ -5,13 +5,13 @@
 //! for the values. It comes from a dataset's arrays or from `normalizer.json` in a checkpoint folder.
 //!
 //! ```
-//! use diffplan_data::{Normalizers, Statistics};
+//! use diffplan_data::{NormalizerKind, Normalizers};
 //! use ndarray::array;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let observations = array![[1.0, 10.0], [3.0, 30.0]];
 //! let actions = array![[-2.0], [2.0]];
-//! let normalizers = Normalizers::from_dataset(observations.view(), actions.view(), Statistics::PerDimension)?;
+//! let normalizers = Normalizers::fit(NormalizerKind::Gaussian, observations.view(), actions.view())?;
 //!
 //! assert_eq!(normalizers.observations().normalize(observations.view())?, array![[-1.0, -1.0], [1.0, 1.0]]);
 //!
@@ -28,10 +28,12 @@
 //! # }
 //! ```
 
+mod cdf;
 mod config;
 mod dataset;
 mod error;
 mod format;
+mod kind;
 mod normalizer;
 mod normalizers;
 #[cfg(feature = "hdf5")]
@@ -43,6 +45,7 @@ mod transform;
 pub use config::{Key, NormalizerConfig};
 pub use dataset::{Dataset, EpisodeEnds, EpisodeRange};
 pub use error::{Error, Warning};
+pub use kind::NormalizerKind;
 pub use normalizer::Normalizer;
 pub use normalizers::Normalizers;
 #[cfg(feature = "hdf5")]

@@ -462,18 +462,17 @@ mod tests {
     /// The files that diffusers wrote of such networks say the same, key for key.
     #[test]
     fn both_networks_of_diffuser_are_those_of_diffusers_files() {
-        let constructors: [(&str, fn(usize, &[usize]) -> UNet1dConfig); 2] = [
-            ("unet", UNet1dConfig::planner),
-            ("value_function", UNet1dConfig::value_function),
-        ];
-        for (part, constructor) in constructors {
+        for (part, config) in [
+            ("unet", UNet1dConfig::planner(4, &[32, 64, 128])),
+            ("value_function", UNet1dConfig::value_function(4, &[32, 64, 128])),
+        ] {
             let path = format!(
                 "{}/../../testdata/pendulum-hor32/{part}/config.json",
                 env!("CARGO_MANIFEST_DIR")
             );
             let file: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-            assert_eq!(parse(file.clone()).unwrap(), constructor(4, &[32, 64, 128]), "{part}");
-            let written = serde_json::to_value(constructor(4, &[32, 64, 128])).unwrap();
+            assert_eq!(parse(file.clone()).unwrap(), config, "{part}");
+            let written = serde_json::to_value(config).unwrap();
             let keys = |of: &Value| {
                 let keys = of.as_object().unwrap().keys().cloned();
                 keys.filter(|key| !key.starts_with('_')).collect::<Vec<_>>()

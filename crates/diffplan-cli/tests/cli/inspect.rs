@@ -121,6 +121,30 @@ fn parts_that_do_not_fit_each_other() {
 }
 
 #[test]
+fn every_type_of_normaliser() {
+    let copy = Copy::new();
+    let normalizers = r#"{"observations": {"type": "safe_limits", "min": [-1, -1, -8], "max": [1, 1, 8]},
+        "actions": {"type": "cdf", "quantiles": [[-2, 0.5, 2]], "cumulative_counts": [[10, 80, 100]]}}"#;
+    fs::write(copy.path().join("normalizer.json"), normalizers).unwrap();
+    let (status, report) = inspect(copy.path());
+    assert_eq!((status, parts(&report)), (Some(0), vec![]));
+    let normalizer = &report["normalizer"];
+    assert_eq!(normalizer["observations"]["type"], "safe_limits");
+    assert_eq!(
+        normalizer["actions"],
+        serde_json::json!({"type": "cdf", "min": [-2.0], "max": [2.0], "knots": [3]})
+    );
+    let text = diffplan("inspect", &[copy.path()]).succeeded();
+    for words in [
+        "observations: safe limits, 3 dimensions, min -1.0000 -1.0000 -8.0000",
+        "actions: cumulative distribution, 1 dimension, min -2.0000, max 2.0000, at most 3 knots",
+    ] {
+        assert!(text.contains(words), "no {words:?} in\n{text}");
+    }
+    diffplan("plan --obs 0,1,0 --checkpoint", &[copy.path()]).succeeded();
+}
+
+#[test]
 fn networks_in_each_others_place() {
     let copy = Copy::new();
     let [unet, value, aside] = ["unet", "value_function", "aside"].map(|name| copy.path().join(name));

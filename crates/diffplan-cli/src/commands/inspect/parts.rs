@@ -119,10 +119,31 @@ pub(super) fn scheduler_lines(scheduler: &DdpmScheduler) -> Vec<String> {
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Statistics {
-    Gaussian { mean: Vec<f32>, std: Vec<f32> },
-    Limits { min: Vec<f32>, max: Vec<f32> },
-    ScalarGaussian { mean: f32, std: f32 },
-    Other { description: String },
+    Gaussian {
+        mean: Vec<f32>,
+        std: Vec<f32>,
+    },
+    Limits {
+        min: Vec<f32>,
+        max: Vec<f32>,
+    },
+    ScalarGaussian {
+        mean: f32,
+        std: f32,
+    },
+    SafeLimits {
+        min: Vec<f32>,
+        max: Vec<f32>,
+    },
+    /// Of the distributions their ends, and how many knots they have.
+    Cdf {
+        min: Vec<f32>,
+        max: Vec<f32>,
+        knots: Vec<usize>,
+    },
+    Other {
+        description: String,
+    },
 }
 
 /// The normalisers.
@@ -161,6 +182,12 @@ impl Statistics {
             NormalizerConfig::Gaussian { mean, std } => Self::Gaussian { mean, std },
             NormalizerConfig::Limits { min, max } => Self::Limits { min, max },
             NormalizerConfig::ScalarGaussian { mean, std } => Self::ScalarGaussian { mean, std },
+            NormalizerConfig::SafeLimits { min, max } => Self::SafeLimits { min, max },
+            NormalizerConfig::Cdf { quantiles, .. } => Self::Cdf {
+                min: quantiles.iter().filter_map(|knots| knots.first().copied()).collect(),
+                max: quantiles.iter().filter_map(|knots| knots.last().copied()).collect(),
+                knots: quantiles.iter().map(Vec::len).collect(),
+            },
             other => Self::Other {
                 description: format!("{other:?}"),
             },
@@ -168,6 +195,14 @@ impl Statistics {
     }
 
     fn words(&self) -> String {
+        let limits = |name: &str, min: &[f32], max: &[f32]| {
+            format!(
+                "{name}, {}, min {}, max {}",
+                dimensions(min),
+                numbers(min),
+                numbers(max)
+            )
+        };
         match self {
             Self::Gaussian { mean, std } => {
                 format!(
@@ -177,12 +212,13 @@ impl Statistics {
                     numbers(std)
                 )
             }
-            Self::Limits { min, max } => {
+            Self::Limits { min, max } => limits("limits", min, max),
+            Self::SafeLimits { min, max } => limits("safe limits", min, max),
+            Self::Cdf { min, max, knots } => {
+                let knots = knots.iter().max().copied().unwrap_or(0);
                 format!(
-                    "limits, {}, min {}, max {}",
-                    dimensions(min),
-                    numbers(min),
-                    numbers(max)
+                    "{}, at most {knots} knots a dimension",
+                    limits("cumulative distribution", min, max)
                 )
             }
             Self::ScalarGaussian { mean, std } => format!("one gaussian for all, mean {mean:.4}, std {std:.4}"),
