@@ -41,6 +41,8 @@ pub mod read;
 mod samples;
 mod statistics;
 mod transform;
+#[cfg(feature = "hdf5")]
+mod write;
 
 pub use config::{Key, NormalizerConfig};
 pub use dataset::{Dataset, EpisodeEnds, EpisodeRange};
@@ -52,3 +54,5 @@ pub use normalizers::Normalizers;
 pub use read::{ArrayInfo, FileFormat, RawDataset, ReadError, ReadOptions};
 pub use samples::{DiscountedReturns, SequenceDataset, SequenceOptions, Window};
 pub use statistics::Statistics;
+#[cfg(feature = "hdf5")]
+pub use write::D4rlFile;

@@ -248,7 +248,7 @@ impl Planned {
     /// [`ReadError::Unreadable`], and [`ReadError::Value`] for what is neither 0 nor 1.
     pub(super) fn read_flags(&self, source: &mut impl Source) -> Result<Vec<bool>, ReadError> {
         let bytes = self.read(source)?;
-        let mut flags = Vec::with_capacity(self.rows() as usize);
+        let mut flags = reserved(self.rows(), self.key)?;
         for (row, value) in decode(&bytes, &self.header).enumerate() {
             if value != 0.0 && value != 1.0 {
                 return Err(ReadError::Value {
@@ -332,6 +332,21 @@ pub(super) struct Steps {
     pub(super) timeouts: Option<Vec<bool>>,
 }
 
+/// Room for so many values. Of sizes that come from a file, `Vec::with_capacity` would panic or abort.
+///
+/// # Errors
+/// [`ReadError::Unreadable`] where memory ends, in spite of the budget.
+pub(super) fn reserved<T>(count: u64, place: &str) -> Result<Vec<T>, ReadError> {
+    let mut values = Vec::new();
+    match values.try_reserve_exact(usize::try_from(count).unwrap_or(usize::MAX)) {
+        Ok(()) => Ok(values),
+        Err(error) => Err(ReadError::Unreadable {
+            place: place.into(),
+            reason: format!("{count} values: {error}"),
+        }),
+    }
+}
+
 /// Rows of vectors from their numbers one after the other.
 pub(super) fn rows(key: &str, columns: u64, values: Vec<f32>) -> Result<Array2<f32>, ReadError> {
     let columns = columns as usize;
@@ -370,12 +385,12 @@ pub(super) fn read_d4rl(source: &mut impl Source, budget: Budget) -> Result<Step
     budget.check(kept.saturating_add(transient))?;
 
     let mut vectors = |planned: &Planned| {
-        let mut values = Vec::with_capacity(planned.kept(1) as usize);
+        let mut values = reserved(planned.kept(1), planned.key)?;
         planned.append_f32(source, planned.rows(), &mut values)?;
         rows(planned.key, planned.columns(), values)
     };
     let (o, a) = (vectors(&observations)?, vectors(&actions)?);
-    let mut r = Vec::with_capacity(rewards.rows() as usize);
+    let mut r = reserved(rewards.rows(), "rewards")?;
     rewards.append_f64(source, &mut r)?;
     let mut flags = |planned: Option<Planned>| planned.map(|planned| planned.read_flags(source)).transpose();
     Ok(Steps {

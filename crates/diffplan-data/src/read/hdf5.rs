@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hdf5_reader::group::Group;
-use hdf5_reader::{ByteOrder, Dataset, Datatype, Hdf5File, OpenOptions};
+use hdf5_reader::{ByteOrder, Dataset, Datatype, Hdf5File, OpenOptions, VarLenKind};
 
 use super::array::{Element, Header, Order, Source};
 use super::memory::Budget;
@@ -102,18 +102,18 @@ fn walk(group: &Group, prefix: &str, depth: usize, show: &mut dyn FnMut(&str, &D
     };
     for name in datasets {
         // One that cannot be opened is not shown. Where it matters, reading it says why.
-        if let Ok(dataset) = group.dataset(&name) {
-            if !show(&format!("{prefix}{name}"), &dataset) {
-                return false;
-            }
+        if let Ok(dataset) = group.dataset(&name)
+            && !show(&format!("{prefix}{name}"), &dataset)
+        {
+            return false;
         }
     }
     for name in groups {
         let Some(depth) = depth.checked_sub(1) else { break };
-        if let Ok(inner) = group.group(&name) {
-            if !walk(&inner, &format!("{prefix}{name}/"), depth, show) {
-                return false;
-            }
+        if let Ok(inner) = group.group(&name)
+            && !walk(&inner, &format!("{prefix}{name}/"), depth, show)
+        {
+            return false;
         }
     }
     true
@@ -137,10 +137,6 @@ impl Arrays {
             groups,
             datasets,
         })
-    }
-
-    pub(super) fn has(&self, key: &str) -> bool {
-        self.groups.iter().chain(&self.datasets).any(|name| name == key)
     }
 
     pub(super) fn groups(&self) -> &[String] {
@@ -168,6 +164,7 @@ impl Source for Arrays {
         let names = self.group.group(key).and_then(|group| group.member_names());
         let (mut members, datasets) = names.map_err(unreadable(&place))?;
         members.extend(datasets);
+        members.sort();
         Err(ReadError::Group { key: place, members })
     }
 
@@ -231,7 +228,11 @@ fn element(datatype: &Datatype) -> (Element, Order) {
         Datatype::String { .. } => other("strings"),
         Datatype::Compound { .. } => other("a compound type"),
         Datatype::Array { .. } => other("arrays"),
-        Datatype::VarLen { .. } => other("sequences of variable length, or strings"),
+        Datatype::VarLen {
+            kind: VarLenKind::String,
+            ..
+        } => other("strings"),
+        Datatype::VarLen { .. } => other("sequences of variable length"),
         Datatype::Opaque { .. } => other("opaque bytes"),
         Datatype::Reference { .. } => other("references"),
         Datatype::Bitfield { .. } => other("bit fields"),
@@ -241,7 +242,12 @@ fn element(datatype: &Datatype) -> (Element, Order) {
 fn unreadable(place: &str) -> impl FnOnce(hdf5_reader::error::Error) -> ReadError {
     move |error| ReadError::Unreadable {
         place: place.into(),
-        reason: innermost(error).to_string(),
+        reason: match innermost(error) {
+            hdf5_reader::error::Error::UnsupportedFilter(filter) if filter.contains("32000") => {
+                "compressed with LZF, which is not supported: write it with gzip".into()
+            }
+            other => other.to_string(),
+        },
     }
 }
 

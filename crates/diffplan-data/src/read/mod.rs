@@ -18,6 +18,8 @@ mod array;
 mod error;
 mod hdf5;
 mod memory;
+mod minari;
+mod npz;
 
 use std::fs;
 use std::io::Read;
@@ -119,12 +121,11 @@ impl RawDataset {
         };
         let budget = Budget::new(options.max_memory);
         let result = if fs::metadata(path).map_err(io)?.is_dir() {
-            Err(ReadError::UnknownFormat {
-                found: "it is a folder".into(),
-            })
+            minari::file_in(path).and_then(|file| read_hdf5(&file, budget))
         } else {
             match kind(path).map_err(io)? {
                 Ok(Kind::Hdf5) => read_hdf5(path, budget),
+                Ok(Kind::Npz) => read_npz(path, budget),
                 Err(found) => Err(ReadError::UnknownFormat { found }),
             }
         };
@@ -218,6 +219,7 @@ fn in_episode(error: Error, groups: &[(u64, usize)]) -> Error {
 
 enum Kind {
     Hdf5,
+    Npz,
 }
 
 /// What a file is by its first bytes, or by its name where they are missing or damaged; else what it seems to be.
@@ -230,11 +232,15 @@ fn kind(path: &Path) -> std::io::Result<Result<Kind, String>> {
     let extension = extension.unwrap_or_default();
     Ok(if start.starts_with(b"\x89HDF\r\n\x1a\n") {
         Ok(Kind::Hdf5)
+    } else if start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") {
+        Ok(Kind::Npz)
     } else if start.starts_with(b"version https://git-lfs") {
         Err("it is a pointer of Git LFS, not the file itself".into())
     } else if ["hdf5", "h5", "hdf"].contains(&extension.as_str()) {
         // The decoder says what is wrong with it, or finds its header further in.
         Ok(Kind::Hdf5)
+    } else if extension == "npz" {
+        Ok(Kind::Npz)
     } else if start.is_empty() {
         Err("it is empty".into())
     } else {
@@ -245,6 +251,9 @@ fn kind(path: &Path) -> std::io::Result<Result<Kind, String>> {
 fn read_hdf5(path: &Path, budget: Budget) -> Result<RawDataset, ReadError> {
     let file = hdf5::File::open(path, budget)?;
     let mut top = file.top()?;
+    if top.groups().iter().any(|name| minari::number(name).is_some()) {
+        return minari::read(path, &file, budget);
+    }
     let steps = array::read_d4rl(&mut top, budget)?;
     let metadata = file.metadata();
     Ok(RawDataset::of_rows(
@@ -254,6 +263,20 @@ fn read_hdf5(path: &Path, budget: Budget) -> Result<RawDataset, ReadError> {
         env_of(&metadata),
         metadata,
         file.list(),
+    ))
+}
+
+fn read_npz(path: &Path, budget: Budget) -> Result<RawDataset, ReadError> {
+    let mut archive = npz::Archive::open(path)?;
+    let steps = array::read_d4rl(&mut archive, budget)?;
+    let arrays = archive.list();
+    Ok(RawDataset::of_rows(
+        path,
+        FileFormat::Npz,
+        steps,
+        None,
+        Vec::new(),
+        arrays,
     ))
 }
 
@@ -296,3 +319,6 @@ fn env_of(metadata: &[(String, String)]) -> Option<String> {
     let named = |name: &&str| metadata.iter().find(|(key, _)| key == name);
     NAMES.iter().find_map(named).map(|(_, value)| value.clone())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! NumPy's `.npz` archives as sources of arrays.
+//!
+//! An array's header is read before the array is, and its bytes are decoded like those of HDF5: a header that claims too
+//! much must not be believed, and `ndarray-npy` reads header and array in one go.
+
+use std::fs;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use py_literal::Value;
+use zip::ZipArchive;
+
+use super::array::{Element, Header, Order, Source, reserved};
+use super::{ArrayInfo, ReadError};
+
+/// Bytes of a header's dictionary at most. That of an array of numbers takes some 120.
+const DICTIONARY: u64 = 4096;
+
+/// An open archive.
+pub(super) struct Archive {
+    zip: ZipArchive<BufReader<fs::File>>,
+    keys: Vec<String>,
+}
+
+/// What stands before the numbers.
+struct Npy {
+    header: Header,
+    /// First axis fastest.
+    fortran: bool,
+}
+
+impl Archive {
+    pub(super) fn open(path: &Path) -> Result<Self, ReadError> {
+        let file = fs::File::open(path).map_err(unreadable("npz file"))?;
+        let zip = ZipArchive::new(BufReader::new(file)).map_err(unreadable("npz file"))?;
+        let keys = zip.file_names().filter_map(|name| name.strip_suffix(".npy"));
+        let mut keys: Vec<String> = keys.map(str::to_owned).collect();
+        keys.sort();
+        Ok(Self { zip, keys })
+    }
+
+    /// All arrays whose headers can be read.
+    pub(super) fn list(&mut self) -> Vec<ArrayInfo> {
+        let keys = self.keys.clone();
+        let info = |key: String| {
+            let header = self.header(&key).ok().flatten()?;
+            Some(ArrayInfo {
+                name: key,
+                shape: header.shape,
+                dtype: header.element.name(),
+            })
+        };
+        keys.into_iter().filter_map(info).collect()
+    }
+}
+
+impl Source for Archive {
+    fn place(&self, key: &str) -> String {
+        key.into()
+    }
+
+    fn header(&mut self, key: &str) -> Result<Option<Header>, ReadError> {
+        if !self.keys.iter().any(|name| name == key) {
+            return Ok(None);
+        }
+        let mut entry = self.zip.by_name(&format!("{key}.npy")).map_err(unreadable(key))?;
+        Ok(Some(npy(key, &mut entry)?.header))
+    }
+
+    fn keys(&self) -> Vec<String> {
+        self.keys.clone()
+    }
+
+    fn bytes(&mut self, key: &str, header: &Header) -> Result<Vec<u8>, ReadError> {
+        let mut entry = self.zip.by_name(&format!("{key}.npy")).map_err(unreadable(key))?;
+        let Npy { fortran, .. } = npy(key, &mut entry)?;
+        let length = header.bytes();
+        let mut bytes = reserved(length, key)?;
+        // To the end and one more: what follows would be of another length, and the archive's checksum is compared at the end.
+        entry
+            .take(length.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(unreadable(key))?;
+        match header.shape[..] {
+            [rows, columns] if fortran && bytes.len() as u64 == length => {
+                Ok(transposed(&bytes, rows as usize, columns as usize))
+            }
+            _ => Ok(bytes),
+        }
+    }
+}
+
+/// From first axis fastest to last axis fastest.
+fn transposed(bytes: &[u8], rows: usize, columns: usize) -> Vec<u8> {
+    let size = bytes.len() / (rows * columns).max(1);
+    let mut turned = Vec::with_capacity(bytes.len());
+    for row in 0..rows {
+        for column in 0..columns {
+            let at = (column * rows + row) * size;
+            turned.extend_from_slice(&bytes[at..at + size]);
+        }
+    }
+    turned
+}
+
+/// Reads what stands before the numbers.
+fn npy(key: &str, entry: &mut impl Read) -> Result<Npy, ReadError> {
+    let broken = |reason: &str| ReadError::Unreadable {
+        place: key.into(),
+        reason: reason.into(),
+    };
+    let mut start = [0; 8];
+    entry.read_exact(&mut start).map_err(unreadable(key))?;
+    let length = match start {
+        [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _] => {
+            let mut length = [0; 2];
+            entry.read_exact(&mut length).map_err(unreadable(key))?;
+            u64::from(u16::from_le_bytes(length))
+        }
+        [0x93, b'N', b'U', b'M', b'P', b'Y', 2 | 3, _] => {
+            let mut length = [0; 4];
+            entry.read_exact(&mut length).map_err(unreadable(key))?;
+            u64::from(u32::from_le_bytes(length))
+        }
+        _ => return Err(broken("no array in NumPy's format, versions 1 to 3")),
+    };
+    if length > DICTIONARY {
+        return Err(broken("the header is longer than that of an array of numbers"));
+    }
+    let mut text = Vec::new();
+    entry.take(length).read_to_end(&mut text).map_err(unreadable(key))?;
+    let text = String::from_utf8_lossy(&text);
+    // The parser descends once a bracket.
+    if text.matches(['(', '[', '{']).count() > 64 {
+        return Err(broken("the header is nested too deeply"));
+    }
+    let parsed = text.trim().parse::<Value>();
+    dictionary(&parsed.map_err(|_| broken("the header is no Python dictionary"))?)
+        .ok_or_else(|| broken("the header has no descr, fortran_order and shape"))
+}
+
+fn dictionary(value: &Value) -> Option<Npy> {
+    let entries = value.as_dict()?;
+    let entry = |name: &str| {
+        let is = |(key, _): &&(Value, Value)| key.as_string().is_some_and(|key| key == name);
+        entries.iter().find(is).map(|(_, value)| value)
+    };
+    let sizes = entry("shape")?.as_tuple()?.iter();
+    let shape = sizes.map(|size| u64::try_from(size.as_integer()?.clone()).ok());
+    let (element, order) = match entry("descr")? {
+        Value::String(descr) => element(descr),
+        _ => (Element::Other("a compound type".into()), Order::Little),
+    };
+    Some(Npy {
+        header: Header {
+            shape: shape.collect::<Option<_>>()?,
+            element,
+            order,
+        },
+        fortran: entry("fortran_order")?.as_boolean()?,
+    })
+}
+
+/// `<f4`, `|b1` and the like.
+fn element(descr: &str) -> (Element, Order) {
+    let order = if descr.starts_with('>') {
+        Order::Big
+    } else {
+        Order::Little
+    };
+    let integer = |size, signed| Element::Integer { size, signed };
+    let element = match descr.trim_start_matches(['<', '>', '|', '=']) {
+        "f4" => Element::Float32,
+        "f8" => Element::Float64,
+        "b1" => Element::Bool,
+        "i1" => integer(1, true),
+        "i2" => integer(2, true),
+        "i4" => integer(4, true),
+        "i8" => integer(8, true),
+        "u1" => integer(1, false),
+        "u2" => integer(2, false),
+        "u4" => integer(4, false),
+        "u8" => integer(8, false),
+        "f2" => Element::Other("float16".into()),
+        "O" => Element::Other("Python objects".into()),
+        other if other.starts_with(['U', 'S']) => Element::Other("strings".into()),
+        _ => Element::Other(format!("{descr:?}")),
+    };
+    (element, order)
+}
+
+fn unreadable<E: std::fmt::Display>(place: &str) -> impl FnOnce(E) -> ReadError {
+    move |error| ReadError::Unreadable {
+        place: place.into(),
+        reason: error.to_string(),
+    }
+}
