@@ -29,15 +29,18 @@ pub(crate) enum Error {
         saved: String,
         path: PathBuf,
     },
+    /// One of the networks to be trained cannot be.
+    #[error("{network}: {error}")]
+    Untrainable {
+        network: &'static str,
+        error: diffplan_train::Error,
+    },
     /// An output folder, or a file in it, from which no run can begin or go on.
     #[error("{}: {reason}", path.display())]
     Folder { path: PathBuf, reason: String },
     /// Training stopped, and what there is to go on from.
     #[error("{error}; {kept}")]
-    Stopped {
-        error: diffplan_train::Error,
-        kept: String,
-    },
+    Stopped { error: diffplan_train::Error, kept: String },
     /// The user, or the system, asked for an end.
     #[error("interrupted {at}")]
     Interrupted { at: String },

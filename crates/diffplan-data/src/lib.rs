@@ -53,6 +53,5 @@ pub use normalizers::Normalizers;
 #[cfg(feature = "hdf5")]
 pub use read::{ArrayInfo, FileFormat, RawDataset, ReadError, ReadOptions};
 pub use samples::{DiscountedReturns, SequenceDataset, SequenceOptions, Window};
-pub use statistics::Statistics;
 #[cfg(feature = "hdf5")]
 pub use write::D4rlFile;

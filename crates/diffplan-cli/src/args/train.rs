@@ -95,7 +95,7 @@ pub(crate) struct Keys {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) env: Option<String>,
     /// Statistics that observations and actions are normalised with [default: gaussian]
-    #[arg(long, value_name = "KIND", help_heading = "Data", value_parser = serde_name::<NormalizerKind>(&["gaussian", "scalar_gaussian"]))]
+    #[arg(long, value_name = "KIND", help_heading = "Data", value_parser = serde_name::<NormalizerKind>(&["gaussian", "scalar_gaussian", "limits", "safe_limits", "cdf"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) normalizer: Option<NormalizerKind>,
     /// No episode may be longer, and no window reaches further [default: 1000]
@@ -119,7 +119,7 @@ pub(crate) struct Keys {
     #[arg(long, value_name = "H", help_heading = "Networks and diffusion", value_parser = count(1, MAX_HORIZON))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) horizon: Option<usize>,
-    /// Channels of each level, multiples of 8; the value function's last a multiple of 32 [default: 32,64,128]
+    /// Channels of each level, multiples of 8; the value function's last a multiple of 32 [default: 32,64,128,256]
     #[arg(long, value_name = "C,C,…", help_heading = "Networks and diffusion", num_args = 1, value_delimiter = ',', value_parser = count(1, 1 << 16))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) channels: Option<Vec<usize>>,
@@ -328,6 +328,22 @@ pub(crate) const MAX_STEPS: u64 = 1 << 40;
 pub(crate) enum NormalizerKind {
     Gaussian,
     ScalarGaussian,
+    Limits,
+    SafeLimits,
+    Cdf,
+}
+
+impl NormalizerKind {
+    pub(crate) fn kind(self) -> diffplan_data::NormalizerKind {
+        use diffplan_data::NormalizerKind as Kind;
+        match self {
+            Self::Gaussian => Kind::Gaussian,
+            Self::ScalarGaussian => Kind::ScalarGaussian,
+            Self::Limits => Kind::Limits,
+            Self::SafeLimits => Kind::SafeLimits,
+            Self::Cdf => Kind::Cdf,
+        }
+    }
 }
 
 /// How the value function's last layers read a trajectory.

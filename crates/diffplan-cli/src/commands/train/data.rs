@@ -1,9 +1,8 @@
 //! The dataset, as both networks see it.
 
 use super::settings::{Kind, Settings};
-use crate::args::NormalizerKind;
 use crate::error::Result;
-use diffplan_data::{Dataset, DiscountedReturns, NormalizerConfig, Normalizers, SequenceDataset, Statistics};
+use diffplan_data::{Dataset, DiscountedReturns, Normalizers, SequenceDataset};
 use fnv::FnvHasher;
 use serde::{Deserialize, Serialize};
 use std::hash::Hasher;
@@ -63,18 +62,14 @@ impl Data {
         if let Some(count) = settings.max_episodes {
             dataset = dataset.first_episodes(count);
         }
-        let statistics = match settings.normalizer {
-            NormalizerKind::Gaussian => Statistics::PerDimension,
-            NormalizerKind::ScalarGaussian => Statistics::Scalar,
-        };
         let (observations, actions) = (dataset.observations(), dataset.actions());
-        let mut normalizers = Normalizers::from_dataset(observations, actions, statistics)?;
+        let mut normalizers = Normalizers::fit(settings.normalizer.kind(), observations, actions)?;
         let sequences = SequenceDataset::new(&dataset, &normalizers, &settings.sequences)?;
         let mut returns = None;
         if let Some(network) = settings.networks.iter().find(|network| network.kind == Kind::Value) {
             let to_go = DiscountedReturns::new(&dataset, network.discount, network.termination_penalty);
             if network.normalize_values {
-                normalizers = with_values(&normalizers, Some(to_go.limits(&sequences)))?;
+                normalizers = normalizers.with_values(to_go.limits(&sequences))?;
             }
             returns = Some(to_go);
         }
@@ -87,6 +82,16 @@ impl Data {
         })
     }
 
+    /// In words.
+    pub(super) fn words(&self) -> String {
+        format!(
+            "{} rows in {} episodes, {} windows",
+            self.dataset.rewards().len(),
+            self.dataset.episodes().len(),
+            self.sequences.len()
+        )
+    }
+
     pub(super) fn action_dim(&self) -> usize {
         self.sequences.action_dim()
     }
@@ -94,10 +99,4 @@ impl Data {
     pub(super) fn transition_dim(&self) -> usize {
         self.sequences.transition_dim()
     }
-}
-
-/// The same normalisers of observations and actions with others of values.
-pub(super) fn with_values(normalizers: &Normalizers, values: Option<NormalizerConfig>) -> Result<Normalizers> {
-    let (observations, actions) = (normalizers.observations().config(), normalizers.actions().config());
-    Ok(Normalizers::new(observations.clone(), actions.clone(), values)?)
 }

@@ -33,6 +33,7 @@ pub(super) struct Mark {
     loss: u64,
     first_action: Option<u64>,
     grad_norm: u64,
+    lr: u64,
     /// Of the unfinished interval, and of the whole run.
     interval_seconds: f64,
     seconds: f64,
@@ -138,7 +139,7 @@ impl Record {
             interval_before: mark.interval_seconds,
             begun: Instant::now(),
             before: mark.seconds,
-            lr: 0.0,
+            lr: f64::from_bits(mark.lr),
             last: rows.last().copied(),
         })
     }
@@ -203,15 +204,16 @@ impl Record {
             loss: self.sums.loss.to_bits(),
             first_action: self.sums.first_action.map(f64::to_bits),
             grad_norm: self.sums.grad_norm.to_bits(),
+            lr: self.lr.to_bits(),
             interval_seconds: self.interval_seconds(),
             seconds: self.seconds(),
         })
     }
 
     /// The end of the run after `steps` steps: the mean over the last interval, which is written if it is not over. A longer
-    /// run, going on from the state, takes that row away again.
+    /// run, going on from the state, takes that row away again; so does the same run, which then writes it anew.
     pub(super) fn finish(&mut self, steps: u64) -> Result<Option<Row>> {
-        if self.sums.steps > 0 && self.lr > 0.0 {
+        if self.sums.steps > 0 {
             self.close(steps)?;
         }
         Ok(self.last)

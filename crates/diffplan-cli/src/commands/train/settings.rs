@@ -9,9 +9,7 @@ use crate::error::{Error, Result};
 use diffplan_data::{ReadOptions, SequenceOptions};
 use diffplan_models::UNet1dConfig;
 use diffplan_schedulers::{BetaSchedule, DdpmConfig, PredictionType, VarianceType};
-use diffplan_train::{
-    Adam, Conditions, Decay, Ema, LearningRate, Loss, RateSchedule, TrainOptions, TrajectoryWeights,
-};
+use diffplan_train::{Adam, Conditions, Decay, Ema, LearningRate, Loss, RateSchedule, TrainOptions, TrajectoryWeights};
 use serde::Serialize;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -141,6 +139,31 @@ impl Network {
     }
 }
 
+impl Network {
+    /// In words.
+    pub(super) fn words(&self) -> String {
+        let channels: Vec<String> = self.channels.iter().map(usize::to_string).collect();
+        let rate = &self.options.rate;
+        let optimizer = match self.options.adam.decay {
+            Decay::Decoupled(_) => "adamw",
+            _ => "adam",
+        };
+        let schedule = match rate.schedule {
+            RateSchedule::Constant => "constant",
+            RateSchedule::Cosine => "cosine",
+        };
+        format!(
+            "channels {}, {} steps of {} × {} trajectories, {optimizer} at {} ({schedule}), seed {}",
+            channels.join("-"),
+            self.steps,
+            self.accumulate,
+            self.batch_size,
+            rate.lr,
+            self.seed
+        )
+    }
+}
+
 /// What was typed, on the command line or in files, as tables.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Typed {
@@ -206,7 +229,9 @@ fn with_underscores(table: Table) -> std::result::Result<Table, String> {
     for (key, value) in table {
         let name = key.replace('-', "_");
         if renamed.insert(name.clone(), value).is_some() {
-            return Err(format!("`{name}` stands there twice, with underscores and with hyphens"));
+            return Err(format!(
+                "`{name}` stands there twice, with underscores and with hyphens"
+            ));
         }
     }
     Ok(renamed)
@@ -351,6 +376,19 @@ impl Typed {
 }
 
 impl Settings {
+    /// Trajectories in words.
+    pub(super) fn words(&self) -> String {
+        let conditions = match self.conditions {
+            Conditions::Current => "from the current observation",
+            Conditions::Goal => "between two observations",
+        };
+        format!(
+            "{} steps, {conditions}, normaliser {}",
+            self.sequences.horizon,
+            self.normalizer.kind()
+        )
+    }
+
     /// Sets the environment that the dataset names, where none was typed.
     pub(super) fn set_env(&mut self, env: Option<&str>) {
         if let (None, Some(env)) = (&self.env, env) {
@@ -371,7 +409,9 @@ impl Settings {
             }
         }
         let text = toml::to_string(&table).map_err(Error::encode("training.toml"))?;
-        Ok(format!("# Settings of `diffplan train`, which reads them with --config.\n\n{text}"))
+        Ok(format!(
+            "# Settings of `diffplan train`, which reads them with --config.\n\n{text}"
+        ))
     }
 
     /// Checks that nothing that the result depends on differs from what `path` says, but for a longer run at a constant rate.
@@ -427,7 +467,7 @@ fn network(kind: Kind, keys: &mut Keys) -> Result<Network> {
     let defaults = TrajectoryWeights::default();
     let network = Network {
         kind,
-        channels: keys.channels.get_or_insert_with(|| vec![32, 64, 128]).clone(),
+        channels: keys.channels.get_or_insert_with(|| vec![32, 64, 128, 256]).clone(),
         pooling: *keys.value_pooling.get_or_insert(Pooling::Flatten),
         batch_size: at_least(1, "batch_size", *keys.batch_size.get_or_insert(32))?,
         accumulate: at_least(
@@ -463,7 +503,12 @@ fn network(kind: Kind, keys: &mut Keys) -> Result<Network> {
         weights: TrajectoryWeights {
             action_weight: *keys.action_weight.get_or_insert(defaults.action_weight.into()) as f32,
             loss_discount: *keys.loss_discount.get_or_insert(defaults.loss_discount.into()) as f32,
-            observation_weights: keys.loss_weights.iter().flatten().map(|&weight| weight as f32).collect(),
+            observation_weights: keys
+                .loss_weights
+                .iter()
+                .flatten()
+                .map(|&weight| weight as f32)
+                .collect(),
         },
         discount: *keys.discount.get_or_insert(0.99),
         termination_penalty: *keys.termination_penalty.get_or_insert(-100.0),
