@@ -22,6 +22,7 @@ from env import ENVS, env_case, random_env
 from pipeline import PIPELINES, pipeline_case, random_pipeline
 from scheduler import SCHEDULERS, random_scheduler, scheduler_case
 from torch_randn import RANDNS, random_randn, torch_randn_case
+from train import TRAINS, random_train, train_case
 from unet import UNETS, random_unet, unet_case
 
 KINDS = {
@@ -29,6 +30,7 @@ KINDS = {
     "scheduler": (scheduler_case, SCHEDULERS, random_scheduler),
     "torch_randn": (torch_randn_case, RANDNS, random_randn),
     "env": (env_case, ENVS, random_env),
+    "train": (train_case, TRAINS, random_train),
     "pipeline": (pipeline_case, PIPELINES, random_pipeline),
 }
 PREFIXES = {"scheduler": "ddpm", "torch_randn": "torch-randn"}

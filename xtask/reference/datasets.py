@@ -1,105 +1,102 @@
-"""Statistics of a dataset file by h5py and NumPy, to hold `diffplan data inspect` to.
+"""What h5py and NumPy say of dataset files in D4RL's layout; with --ours and --windows, how far diffplan is from it.
 
-    python xtask/reference/datasets.py FILE.hdf5                      prints them as JSON
-    python xtask/reference/datasets.py FILE.hdf5 --diffplan DIFFPLAN  runs that program on the file too, prints the
-                                                                      largest relative difference of each kind of number,
-                                                                      and fails if one is above 1e-12
+    python xtask/reference/datasets.py FILE... \\
+        --ours "target/debug/diffplan data inspect --json" --windows "target/debug/examples/windows"
 
-FILE is in the layout of D4RL. Needs h5py and NumPy. Everything is computed in float64.
+Everything is float64. Prints the largest relative difference of each group of numbers; counts must be equal.
 """
 
 import argparse
-import hashlib
 import json
+import shlex
 import subprocess
 import sys
 
 import h5py
 import numpy as np
 
-TOLERANCE = 1e-12
+HORIZON, DISCOUNT, MAX_PATH_LENGTH = 32, 0.97, 1000
 
 
-def episode_ends(file):
-    """The row after the last of every episode."""
-    ends = np.zeros(len(file["rewards"]), dtype=bool)
-    for key in ("terminals", "timeouts"):
-        if key in file:
-            ends |= file[key][()].astype(bool)
-    return np.flatnonzero(ends) + 1
+def moments(values):
+    values = np.asarray(values, np.float64)
+    return [values.mean(0), values.std(0), values.min(0), values.max(0)]
 
 
-def dimensions(values):
-    values = values.reshape(len(values), -1)
-    moments = {"mean": np.mean, "std": np.std, "min": np.min, "max": np.max}
-    return {name: moment(values, axis=0).tolist() for name, moment in moments.items()}
-
-
-def statistics(path):
+def reference(path):
     with h5py.File(path) as file:
-        arrays = {key: file[key][()] for key in ("observations", "actions", "rewards")}
-        ends = episode_ends(file)
-        terminals = file["terminals"][()].astype(bool) if "terminals" in file else np.zeros(len(arrays["rewards"]), bool)
-    wide = {key: values.astype(np.float64) for key, values in arrays.items()}
+        data = {k: file[k][()] for k in ("observations", "actions", "rewards", "terminals", "timeouts")}
+    ends = np.flatnonzero(data["terminals"] | data["timeouts"]) + 1
     starts = np.concatenate([[0], ends[:-1]])
-    returns = np.array([wide["rewards"][a:b].sum() for a, b in zip(starts, ends)])
+    rewards = data["rewards"].astype(np.float64)
     lengths = ends - starts
+    returns = np.array([rewards[a:b].sum() for a, b in zip(starts, ends)])
+    quantiles = np.quantile(returns, [0.05, 0.25, 0.5, 0.75, 0.95, 0.9])
+    discounts = DISCOUNT ** np.arange(lengths.max())
+    values, unpadded = [], 0
+    for a, b in zip(starts, ends):
+        # make_indices of jannerm/diffuser, with and without use_padding
+        max_start = min(b - a - 1, MAX_PATH_LENGTH - HORIZON)
+        unpadded += len(range(min(max_start, b - a - HORIZON)))
+        for start in range(max_start):
+            rest = rewards[a + start : b]
+            values.append((discounts[: len(rest)] * rest).sum())
+    values = np.array(values)
     return {
-        "rows": len(wide["rewards"]),
-        "left_out": int(len(wide["rewards"]) - ends[-1]),
-        "episodes": len(ends),
-        "terminated": int(terminals[ends - 1].sum()),
-        "lengths": {"min": int(lengths.min()), "median": float(np.median(lengths)), "mean": float(lengths.mean()), "max": int(lengths.max())},
-        "returns": {
-            "mean": returns.mean(),
-            "std": returns.std(),
-            "min": returns.min(),
-            "max": returns.max(),
-            **{name: np.quantile(returns, q) for name, q in [("q05", 0.05), ("q25", 0.25), ("median", 0.5), ("q75", 0.75), ("q95", 0.95), ("best_tenth", 0.9)]},
-        },
-        **{key: dimensions(values) for key, values in wide.items()},
-        "sha256": {key: hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest() for key, values in arrays.items()},
+        "counts": [len(rewards), len(ends), int(lengths.min()), int(lengths.max()), int(data["terminals"].sum())],
+        "observations": moments(data["observations"]),
+        "actions": moments(data["actions"]),
+        "returns": moments(returns),
+        "quantiles of returns": quantiles,
+        "windows": [len(values), unpadded],
+        "discounted returns": [values.min(), values.max(), *(values[i * len(values) // 5] for i in range(5))],
     }
 
 
-def compare(reference, report):
-    """The largest relative difference of every kind of number."""
-    columns = lambda key, name: [d[name] for d in (report[key] if key != "rewards" else [report[key]])]
-    kinds = {
-        "counts": [
-            (reference[key], report[key]) for key in ("rows", "left_out")
-        ] + [(reference["episodes"], report["episodes"]["count"]), (reference["terminated"], report["episodes"]["terminated"])],
-        "lengths": [(value, report["episodes"]["lengths"][key]) for key, value in reference["lengths"].items()],
-        "returns": [(value, report["episodes"]["returns"][key]) for key, value in reference["returns"].items()],
-    }
-    for key in ("observations", "actions", "rewards"):
-        for name in ("mean", "std", "min", "max"):
-            pairs = list(zip(reference[key][name], columns(key, name), strict=True))
-            if name == "mean":
-                # A mean near zero is as exact as the values it is of are large.
-                scales = reference[key]["std"]
-                kinds[f"{key} {name} (of the std)"] = [(a / s, b / s) if s else (a, b) for (a, b), s in zip(pairs, scales)]
-            else:
-                kinds[f"{key} {name}"] = pairs
-    # Relative to 1 below it.
-    return {kind: max(abs(a - b) / max(abs(a), 1.0 if "mean" in kind else 1e-300) if a != b else 0.0 for a, b in pairs) for kind, pairs in kinds.items()}
+def run(command, path):
+    return json.loads(subprocess.run([*shlex.split(command), path], check=True, capture_output=True).stdout)
+
+
+def ours(inspect, windows, path):
+    found = {}
+    if inspect:
+        report = run(inspect, path)
+        episodes = report["episodes"]
+        lengths, returns = episodes["lengths"], episodes["returns"]
+        found["counts"] = [report["rows"], episodes["count"], lengths["min"], lengths["max"], episodes["terminated"]]
+        keys = ("mean", "std", "min", "max")
+        for name in ("observations", "actions"):
+            found[name] = [[dimension[key] for dimension in report[name]] for key in keys]
+        found["returns"] = [returns[key] for key in keys]
+        found["quantiles of returns"] = [returns[k] for k in ("q05", "q25", "median", "q75", "q95", "best_tenth")]
+    if windows:
+        report = run(windows, path)
+        found["windows"] = [report["windows"], report["unpadded"]]
+        found["discounted returns"] = [report["min"], report["max"], *report["picked"]]
+    return found
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file")
-    parser.add_argument("--diffplan")
+    parser.add_argument("files", nargs="+")
+    parser.add_argument("--ours", help="command that prints the object of `diffplan data inspect --json`")
+    parser.add_argument("--windows", help="the example `windows` of diffplan-data")
     args = parser.parse_args()
-    reference = statistics(args.file)
-    print(json.dumps(reference, indent=1))
-    if not args.diffplan:
-        return
-    run = subprocess.run([args.diffplan, "data", "inspect", args.file, "--json"], check=True, capture_output=True)
-    differences = compare(reference, json.loads(run.stdout))
-    for kind, difference in differences.items():
-        print(f"{kind:32} {difference:.1e}")
-    if max(differences.values()) > TOLERANCE:
-        sys.exit(f"more than {TOLERANCE}")
+    np.set_printoptions(precision=10, linewidth=140)
+    wrong = False
+    for path in args.files:
+        print(path)
+        theirs = reference(path)
+        for name, values in theirs.items():
+            print(f"  {name}:", *np.asarray(values).tolist())
+        for name, values in ours(args.ours, args.windows, path).items():
+            a, b = np.asarray(values, np.float64), np.asarray(theirs[name], np.float64)
+            if a.shape != b.shape or not np.isfinite(a).all():
+                sys.exit(f"{name}: ours is {values}")
+            worst = np.max(np.abs(a - b) / np.maximum(np.abs(b), np.finfo(np.float64).tiny), initial=0, where=a != b)
+            print(f"  {name}: largest relative difference {worst:.2e}")
+            wrong |= worst > (0 if name in ("counts", "windows") else 1e-9)
+    sys.exit(int(wrong))
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ fn every_committed_case_passes() {
         wrong.join("\n")
     );
     // A folder that was not checked out, or lost a kind, must not pass.
-    for kind in ["unet", "ddpm", "torch", "env", "pipeline"] {
+    for kind in ["unet", "ddpm", "torch", "env", "train", "pipeline"] {
         assert!(
             kinds.iter().any(|other| other == kind),
             "no {kind} case in {}",

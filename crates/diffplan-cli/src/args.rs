@@ -1,9 +1,14 @@
 //! What can be typed. Nothing here touches a file; [`settings`](crate::settings) turns this into what is needed.
 
+mod train;
+
+pub(crate) use train::*;
+
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use diffplan_pipelines::{Guidance, Precision};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::path::PathBuf;
 
 /// Plan by diffusion: candidate futures are denoised, bent toward high return by a value function, and the first action
@@ -24,6 +29,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Rollout(RolloutArgs),
+    Train(TrainArgs),
     Plan(PlanArgs),
     Inspect(InspectArgs),
     Bench(BenchArgs),
@@ -352,6 +358,22 @@ fn noise(text: &str) -> Result<f64, String> {
 
 fn skill(text: &str) -> Result<f64, String> {
     between(text, 0.0, 1.0)
+}
+
+fn finite64(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() => Ok(value),
+        Ok(value) => Err(format!("{value}, expected a finite number")),
+        Err(e) => Err(e.to_string()),
+    }
+}
+
+/// One of the names that serde knows the values of a type by.
+fn serde_name<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: DeserializeOwned + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| serde_json::from_value(name.into()))
 }
 
 fn guidance() -> impl TypedValueParser<Value = Guidance> {

@@ -18,6 +18,32 @@ pub(crate) enum Error {
     Data(#[from] diffplan_data::Error),
     #[error(transparent)]
     Env(#[from] diffplan_envs::Error),
+    #[error(transparent)]
+    Train(#[from] diffplan_train::Error),
+    #[error("{}: {reason}", path.display())]
+    Toml { path: PathBuf, reason: String },
+    #[error("{key} = {typed}, but the run was started with {saved} ({}): expected the same", path.display())]
+    Changed {
+        key: String,
+        typed: String,
+        saved: String,
+        path: PathBuf,
+    },
+    /// One of the networks to be trained cannot be.
+    #[error("{network}: {error}")]
+    Untrainable {
+        network: &'static str,
+        error: diffplan_train::Error,
+    },
+    /// An output folder, or a file in it, from which no run can begin or go on.
+    #[error("{}: {reason}", path.display())]
+    Folder { path: PathBuf, reason: String },
+    /// Training stopped, and what there is to go on from.
+    #[error("{error}; {kept}")]
+    Stopped { error: diffplan_train::Error, kept: String },
+    /// The user, or the system, asked for an end.
+    #[error("interrupted {at}")]
+    Interrupted { at: String },
     #[error("the network is a value function, expected a planner")]
     NotAPlanner,
     #[error("no checkpoint: none given with --checkpoint, and there is no {}", tried.display())]
@@ -64,6 +90,14 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// 130 is what shells expect of a program that an interrupt ended.
+    pub(crate) fn exit_status(&self) -> u8 {
+        match self {
+            Self::Interrupted { .. } => 130,
+            _ => 2,
+        }
+    }
+
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }

@@ -21,6 +21,11 @@ pub(crate) fn complain(error: &Error) {
     let _ = writeln!(io::stderr(), "error: {error}");
 }
 
+/// Says how far things are, on stderr; nobody needs to hear it.
+pub(crate) fn remark(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 /// Makes the folder and checks that files can be made in it, so that an hour of work is not lost at its end.
 pub(crate) fn prepare_folder(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(Error::io("create folder", folder))?;

@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_stand_in_threes() {
+    fn long_numbers_are_grouped() {
         for (n, words) in [(0, "0"), (999, "999"), (1000, "1,000"), (12_345_678, "12,345,678")] {
             assert_eq!(thousands(n), words);
         }

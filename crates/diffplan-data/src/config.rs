@@ -1,7 +1,10 @@
 //! The statistics of one key as `normalizer.json` holds them, and the checks they must pass before anything is divided by them.
 
-use crate::transform::{Affine, Transform};
-use crate::{Error, Warning};
+use ndarray::ArrayView2;
+
+use crate::cdf::Curve;
+use crate::transform::{Affine, Map, Transform};
+use crate::{Error, NormalizerKind, Warning, statistics};
 
 /// What is normalised, by its name in D4RL datasets and in `normalizer.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,48 +61,149 @@ pub enum NormalizerConfig {
         /// Of all values of the key, population (`ddof = 0`).
         std: f32,
     },
+    /// `2 (x - min) / (max - min) - 1` as for `Limits`; denormalised, what lies outside \[-1, 1\] is clipped to it, so that
+    /// nothing leaves \[min, max\]. A constant dimension counts as \[min - 1, max + 1\]: it is 0.
+    SafeLimits {
+        /// One a dimension.
+        min: Vec<f32>,
+        /// One a dimension.
+        max: Vec<f32>,
+    },
+    /// `2 F(x) - 1` with the cumulative distribution F of each dimension, which makes it uniform. F is linear between knots
+    /// (quantile, cumulative count / number of rows), which is the last count; x is clipped to the quantiles' range, and so
+    /// is what is denormalised. A dimension of a single knot is constant, and centred.
+    Cdf {
+        /// The knots' values, strictly increasing; a list a dimension.
+        quantiles: Vec<Vec<f32>>,
+        /// How many rows are not above each, from 1 on, strictly increasing; a list a dimension.
+        cumulative_counts: Vec<Vec<u64>>,
+    },
 }
 
 impl NormalizerConfig {
+    /// The statistics of `data` (rows, dimensions), any memory layout.
+    ///
+    /// Means and standard deviations are float64 sums, but those of `ScalarGaussian`, which have the bits of NumPy's float32. A
+    /// distribution of more than 1,024 different values keeps so many at most, evenly spaced in probability. That moves
+    /// normalised values by 1.0e-3 in Hopper's data and 1.2e-3 in a million normal numbers where it is most, and never by more
+    /// than 4e-3.
+    ///
+    /// # Errors
+    /// [`Error::EmptyDataset`]; [`Error::NonFiniteData`]; those of [`Normalizer::new`](crate::Normalizer::new): where the data is
+    /// so large that its float32 statistics overflow, or [`Key::Values`] has several columns.
+    pub fn fit(kind: NormalizerKind, key: Key, data: ArrayView2<'_, f32>) -> Result<Self, Error> {
+        let config = statistics::fit(kind, key, data)?;
+        config.check(key, &mut Vec::new())?;
+        Ok(config)
+    }
+
+    /// Which type it is.
+    #[must_use]
+    pub fn kind(&self) -> NormalizerKind {
+        match self {
+            Self::Gaussian { .. } => NormalizerKind::Gaussian,
+            Self::ScalarGaussian { .. } => NormalizerKind::ScalarGaussian,
+            Self::Limits { .. } => NormalizerKind::Limits,
+            Self::SafeLimits { .. } => NormalizerKind::SafeLimits,
+            Self::Cdf { .. } => NormalizerKind::Cdf,
+        }
+    }
+
     /// The map that these statistics stand for; dimensions that are constant are added to `warnings`.
     pub(crate) fn check(&self, key: Key, warnings: &mut Vec<Warning>) -> Result<Transform, Error> {
+        let mut constant = |name, dimension, offset| {
+            warnings.push(Warning::Constant { key, name, dimension });
+            Affine::centred(offset)
+        };
         let mut gaussian = |dimension, mean, std| {
             finite(key, "mean", dimension, mean)?;
             finite(key, "std", dimension, std)?;
             require(std >= 0.0, key, "std", dimension, std, "0 or more")?;
-            Ok(Affine::new(mean, std, 0.0).unwrap_or_else(|| {
-                let name = "std";
-                warnings.push(Warning::Constant { key, name, dimension });
-                Affine::centred(mean)
-            }))
+            let affine = Affine::new(mean, std, 0.0);
+            Ok(Map::Affine(affine.unwrap_or_else(|| constant("std", dimension, mean))))
         };
         Ok(match self {
             Self::Gaussian { mean, std } => {
                 same_length(key, "mean", mean, "std", std)?;
                 let dimensions = mean.iter().zip(std).enumerate();
-                let affine = dimensions.map(|(i, (&mean, &std))| gaussian(Some(i), mean, std));
-                Transform::PerDimension(affine.collect::<Result<_, Error>>()?)
+                let maps = dimensions.map(|(i, (&mean, &std))| gaussian(Some(i), mean, std));
+                Transform::PerDimension(maps.collect::<Result<_, Error>>()?)
             }
             Self::ScalarGaussian { mean, std } => Transform::Scalar(gaussian(None, *mean, *std)?),
-            Self::Limits { min, max } => {
+            Self::Limits { min, max } | Self::SafeLimits { min, max } => {
                 same_length(key, "min", min, "max", max)?;
+                let map = match self {
+                    Self::Limits { .. } => Map::Affine,
+                    _ => Map::Clipped,
+                };
                 let mut limits = |(i, (&min, &max))| {
                     let dimension = Some(i);
                     finite(key, "min", dimension, min)?;
                     finite(key, "max", dimension, max)?;
                     require(max >= min, key, "max", dimension, max, "min or more")?;
                     finite(key, "max - min", dimension, max - min)?;
-                    Ok(Affine::new(min, (max - min) / 2.0, 1.0).unwrap_or_else(|| {
-                        let name = "max - min";
-                        warnings.push(Warning::Constant { key, name, dimension });
-                        Affine::centred(min)
-                    }))
+                    let affine = Affine::new(min, (max - min) / 2.0, 1.0);
+                    Ok(map(affine.unwrap_or_else(|| constant("max - min", dimension, min))))
                 };
-                let affine = min.iter().zip(max).enumerate().map(&mut limits);
-                Transform::PerDimension(affine.collect::<Result<_, Error>>()?)
+                let maps = min.iter().zip(max).enumerate().map(&mut limits);
+                Transform::PerDimension(maps.collect::<Result<_, Error>>()?)
+            }
+            Self::Cdf {
+                quantiles,
+                cumulative_counts,
+            } => {
+                same_length(key, "quantiles", quantiles, "cumulative_counts", cumulative_counts)?;
+                let mut curve = |(dimension, (quantiles, counts)): (usize, (&Vec<f32>, &Vec<u64>))| {
+                    check_knots(key, dimension, quantiles, counts)?;
+                    Ok(match quantiles[..] {
+                        [offset] => Map::Affine(constant("max - min", Some(dimension), offset)),
+                        _ => Map::Curve(Curve::new(quantiles, counts)),
+                    })
+                };
+                let maps = quantiles.iter().zip(cumulative_counts).enumerate().map(&mut curve);
+                Transform::PerDimension(maps.collect::<Result<_, Error>>()?)
             }
         })
     }
+}
+
+/// At least one knot, as many counts, and both rise from knot to knot.
+fn check_knots(key: Key, dimension: usize, quantiles: &[f32], counts: &[u64]) -> Result<(), Error> {
+    let count = |name, actual, expected| Error::KnotCount {
+        key,
+        name,
+        dimension,
+        expected,
+        actual,
+    };
+    if quantiles.is_empty() {
+        return Err(count("quantiles", 0, counts.len().max(1)));
+    }
+    if quantiles.len() != counts.len() {
+        return Err(count("cumulative_counts", counts.len(), quantiles.len()));
+    }
+    let bad = |name, knot, value, expected| Error::InvalidKnot {
+        key,
+        name,
+        dimension,
+        knot,
+        value,
+        expected,
+    };
+    if let Some(i) = quantiles.iter().position(|q| !q.is_finite()) {
+        return Err(bad("quantiles", i, quantiles[i].into(), "a finite number"));
+    }
+    if counts[0] == 0 {
+        return Err(bad("cumulative_counts", 0, 0.0, "1 or more"));
+    }
+    let more = "more than the one before it";
+    if let Some(i) = (1..quantiles.len()).find(|&i| quantiles[i] <= quantiles[i - 1]) {
+        return Err(bad("quantiles", i, quantiles[i].into(), more));
+    }
+    if let Some(i) = (1..counts.len()).find(|&i| counts[i] <= counts[i - 1]) {
+        return Err(bad("cumulative_counts", i, counts[i] as f64, more));
+    }
+    Ok(())
 }
 
 fn finite(key: Key, name: &'static str, dimension: Option<usize>, value: f32) -> Result<(), Error> {
@@ -127,7 +231,7 @@ fn require(
 }
 
 /// Both statistics have the same dimensions, at least one, and `values` (one output of one network) exactly one.
-fn same_length(key: Key, first: &'static str, a: &[f32], second: &'static str, b: &[f32]) -> Result<(), Error> {
+fn same_length<A, B>(key: Key, first: &'static str, a: &[A], second: &'static str, b: &[B]) -> Result<(), Error> {
     if a.is_empty() {
         return Err(Error::NoDimensions { key, name: first });
     }
@@ -232,7 +336,70 @@ mod tests {
         ];
         for (key, min, max, message) in rows {
             let (min, max) = (min.to_vec(), max.to_vec());
+            let safe = NormalizerConfig::SafeLimits {
+                min: min.clone(),
+                max: max.clone(),
+            };
+            check(key, safe, message);
             check(key, NormalizerConfig::Limits { min, max }, message);
         }
+    }
+
+    #[test]
+    fn impossible_distributions_are_refused() {
+        let good: (&[f32], &[u64]) = (&[0.0, 1.0], &[1, 2]);
+        let rows: [(&[f32], &[u64], &str); 9] = [
+            (&[], &[], "quantiles[1] holds 0 knot(s), expected 1"),
+            (&[], &[1, 2], "quantiles[1] holds 0 knot(s), expected 2"),
+            (&[0.0, 1.0], &[1], "cumulative_counts[1] holds 1 knot(s), expected 2"),
+            (
+                &[0.0, f32::NAN],
+                &[1, 2],
+                "quantiles[1][1] is NaN, expected a finite number",
+            ),
+            (
+                &[0.0, 2.0, 2.0],
+                &[1, 2, 3],
+                "quantiles[1][2] is 2, expected more than the one before it",
+            ),
+            (
+                &[0.0, -0.5],
+                &[1, 2],
+                "quantiles[1][1] is -0.5, expected more than the one before it",
+            ),
+            (&[0.0, 1.0], &[0, 2], "cumulative_counts[1][0] is 0, expected 1 or more"),
+            (
+                &[0.0, 1.0],
+                &[2, 2],
+                "cumulative_counts[1][1] is 2, expected more than the one before it",
+            ),
+            (
+                &[0.0, 1.0, 2.0],
+                &[3, 4, 1],
+                "cumulative_counts[1][2] is 1, expected more than the one before it",
+            ),
+        ];
+        for (quantiles, counts, message) in rows {
+            let config = NormalizerConfig::Cdf {
+                quantiles: vec![good.0.to_vec(), quantiles.to_vec()],
+                cumulative_counts: vec![good.1.to_vec(), counts.to_vec()],
+            };
+            check(Key::Observations, config, message);
+        }
+        let of = |quantiles: usize, counts: usize| NormalizerConfig::Cdf {
+            quantiles: vec![good.0.to_vec(); quantiles],
+            cumulative_counts: vec![good.1.to_vec(); counts],
+        };
+        check(
+            Key::Actions,
+            of(0, 0),
+            "quantiles is empty, expected at least 1 dimension",
+        );
+        check(
+            Key::Actions,
+            of(2, 1),
+            "cumulative_counts holds 1 dimension(s), expected 2",
+        );
+        check(Key::Values, of(2, 2), "quantiles holds 2 dimension(s), expected 1");
     }
 }

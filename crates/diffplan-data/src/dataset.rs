@@ -5,7 +5,7 @@
 //! finished episode: their return is not known, so they are left out, as in the original's `sequence_dataset`
 //! (jannerm/diffuser, `diffuser/datasets/d4rl.py`).
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
 
 use crate::{Error, Key};
 
@@ -106,6 +106,18 @@ impl Dataset {
     #[must_use]
     pub fn with_env(mut self, env: Option<String>) -> Self {
         self.env = env;
+        self
+    }
+
+    /// The first `count` episodes alone, or all if there are fewer. Rows of no episode are dropped with the others.
+    #[must_use]
+    pub fn first_episodes(mut self, count: usize) -> Self {
+        self.episodes.truncate(count.max(1));
+        let rows = self.episodes.last().map_or(0, |last| last.end);
+        self.observations = self.observations.slice_move(s![..rows, ..]);
+        self.actions = self.actions.slice_move(s![..rows, ..]);
+        self.rewards = self.rewards.slice_move(s![..rows]);
+        self.left_out = 0;
         self
     }
 
@@ -235,6 +247,11 @@ mod tests {
         assert_eq!(ranges, [(0, 2, true), (2, 3, false), (3, 6, true)]);
         assert_eq!(dataset.left_out(), 2);
         assert_eq!(dataset.returns(), [1.0, 2.0, 12.0]);
+        let all = dataset.clone().first_episodes(9);
+        assert_eq!((all.rewards().len(), all.left_out()), (6, 0));
+        let two = dataset.first_episodes(2);
+        assert_eq!((two.observations().nrows(), two.actions().nrows()), (3, 3));
+        assert_eq!(two.returns(), [1.0, 2.0]);
     }
 
     #[test]

@@ -72,12 +72,20 @@ pub enum Error {
         /// The types that exist.
         expected: &'static [&'static str],
     },
+    /// A normaliser that does not exist was asked for.
+    #[error("unknown normaliser {actual:?}, expected one of {}", expected.join(", "))]
+    UnknownKind {
+        /// The name given.
+        actual: String,
+        /// The names that exist.
+        expected: &'static [&'static str],
+    },
     /// A statistic has another number of dimensions than it should.
     #[error("{key}: {name} holds {actual} dimension(s), expected {expected}")]
     StatisticLength {
         /// Whose normaliser.
         key: Key,
-        /// `mean`, `std`, `min` or `max`.
+        /// `mean`, `std`, `min`, `max`, `quantiles` or `cumulative_counts`.
         name: &'static str,
         /// How many dimensions there should be.
         expected: usize,
@@ -89,7 +97,7 @@ pub enum Error {
     NoDimensions {
         /// Whose normaliser.
         key: Key,
-        /// `mean`, `std`, `min` or `max`.
+        /// `mean`, `std`, `min`, `max`, `quantiles` or `cumulative_counts`.
         name: &'static str,
     },
     /// A statistic is NaN, infinite, or impossible.
@@ -101,6 +109,36 @@ pub enum Error {
         name: &'static str,
         /// Which dimension, from 0; none where one number holds for all of them.
         dimension: Option<usize>,
+        /// The value.
+        value: f64,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// A dimension's distribution has no knot, or its two lists differ in length.
+    #[error("{key}: {name}[{dimension}] holds {actual} knot(s), expected {expected}")]
+    KnotCount {
+        /// Whose normaliser.
+        key: Key,
+        /// `quantiles` or `cumulative_counts`.
+        name: &'static str,
+        /// Which dimension, from 0.
+        dimension: usize,
+        /// How many knots there should be.
+        expected: usize,
+        /// How many there are.
+        actual: usize,
+    },
+    /// A knot of a dimension's distribution is not above the one before it, or is no number.
+    #[error("{key}: {name}[{dimension}][{knot}] is {value}, expected {expected}")]
+    InvalidKnot {
+        /// Whose normaliser.
+        key: Key,
+        /// `quantiles` or `cumulative_counts`.
+        name: &'static str,
+        /// Which dimension, from 0.
+        dimension: usize,
+        /// Which knot, from 0.
+        knot: usize,
         /// The value.
         value: f64,
         /// What it should be.
@@ -147,6 +185,29 @@ pub enum Error {
         rows: usize,
         /// What was looked at.
         looked_at: &'static str,
+    },
+    /// An episode is longer than windows are cut from.
+    #[error("episode {episode} has {len} steps, expected at most max_path_length = {max_path_length}")]
+    EpisodeTooLong {
+        /// Which, from 0.
+        episode: usize,
+        /// Its steps.
+        len: usize,
+        /// The option.
+        max_path_length: usize,
+    },
+    /// There is nothing to train on.
+    #[error(
+        "no episode is long enough for a window of {horizon} steps: the longest has {longest} (max_path_length \
+         {max_path_length})"
+    )]
+    NoWindow {
+        /// Steps of a window.
+        horizon: usize,
+        /// Steps of the longest episode.
+        longest: usize,
+        /// The option.
+        max_path_length: usize,
     },
     /// A dataset file cannot be read.
     #[cfg(feature = "hdf5")]

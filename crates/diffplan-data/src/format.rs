@@ -4,14 +4,13 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{Error, Key, NormalizerConfig};
+use crate::{Error, Key, NormalizerConfig, NormalizerKind};
 
 /// Where an error lies that is no key's.
 pub(crate) const TOP_LEVEL: &str = "top level";
 
 const KEYS: [Key; 3] = [Key::Observations, Key::Actions, Key::Values];
 const KEY_NAMES: &[&str] = &["observations", "actions", "values"];
-const TYPES: &[&str] = &["gaussian", "limits", "scalar_gaussian"];
 
 /// The configurations of observations, actions and values, each if the file has it. Statistics are not checked yet.
 pub(crate) fn parse(file: &Value) -> Result<[Option<NormalizerConfig>; 3], Error> {
@@ -27,36 +26,44 @@ fn config(key: Key, entry: &Value) -> Result<NormalizerConfig, Error> {
         Value::String(name) => name.as_str(),
         other => return Err(json_type(format!("{key}.type"), "a string", other)),
     };
+    let Some(kind) = NormalizerKind::ALL.into_iter().find(|kind| kind.name() == name) else {
+        return Err(Error::UnknownType {
+            key,
+            actual: name.to_owned(),
+            expected: &NormalizerKind::NAMES,
+        });
+    };
     let place = key.name();
-    Ok(match name {
-        "gaussian" => {
+    Ok(match kind {
+        NormalizerKind::Gaussian => {
             known(place, entry, &["type", "mean", "std"])?;
             NormalizerConfig::Gaussian {
                 mean: numbers(key, entry, "mean")?,
                 std: numbers(key, entry, "std")?,
             }
         }
-        "limits" => {
+        NormalizerKind::Limits | NormalizerKind::SafeLimits => {
             known(place, entry, &["type", "min", "max"])?;
-            NormalizerConfig::Limits {
-                min: numbers(key, entry, "min")?,
-                max: numbers(key, entry, "max")?,
+            let (min, max) = (numbers(key, entry, "min")?, numbers(key, entry, "max")?);
+            match kind {
+                NormalizerKind::Limits => NormalizerConfig::Limits { min, max },
+                _ => NormalizerConfig::SafeLimits { min, max },
             }
         }
-        "scalar_gaussian" => {
+        NormalizerKind::Cdf => {
+            known(place, entry, &["type", "quantiles", "cumulative_counts"])?;
+            NormalizerConfig::Cdf {
+                quantiles: knots(key, entry, "quantiles", "a number", quantile)?,
+                cumulative_counts: knots(key, entry, "cumulative_counts", "a whole number", count)?,
+            }
+        }
+        NormalizerKind::ScalarGaussian => {
             known(place, entry, &["type", "mean", "std"])?;
             let single = |name| number(key, name, None, required(key, entry, name)?, "a number");
             NormalizerConfig::ScalarGaussian {
                 mean: single("mean")?,
                 std: single("std")?,
             }
-        }
-        _ => {
-            return Err(Error::UnknownType {
-                key,
-                actual: name.to_owned(),
-                expected: TYPES,
-            });
         }
     })
 }
@@ -117,9 +124,58 @@ fn number(
             name,
             dimension,
             value: wide,
-            expected: "a number that a 32-bit float holds",
+            expected: FITS_F32,
         })
     }
+}
+
+fn list(place: String, value: &Value) -> Result<&[Value], Error> {
+    let list = value.as_array().map(Vec::as_slice);
+    list.ok_or_else(|| json_type(place, "a list", value))
+}
+
+const FITS_F32: &str = "a number that a 32-bit float holds";
+
+/// A list of knots a dimension, each read by `read`, which says what is expected of a number that it does not take.
+fn knots<T>(
+    key: Key,
+    entry: &Map<String, Value>,
+    name: &'static str,
+    expected: &'static str,
+    read: fn(&Value) -> Result<T, &'static str>,
+) -> Result<Vec<Vec<T>>, Error> {
+    let mut dimensions = Vec::new();
+    for (dimension, knots) in list(format!("{key}.{name}"), required(key, entry, name)?)?
+        .iter()
+        .enumerate()
+    {
+        let place = format!("{key}.{name}[{dimension}]");
+        let knots = list(place.clone(), knots)?;
+        let knot = |(knot, value): (usize, &Value)| {
+            let wide = value
+                .as_f64()
+                .ok_or_else(|| json_type(format!("{place}[{knot}]"), expected, value))?;
+            read(value).map_err(|expected| Error::InvalidKnot {
+                key,
+                name,
+                dimension,
+                knot,
+                value: wide,
+                expected,
+            })
+        };
+        dimensions.push(knots.iter().enumerate().map(knot).collect::<Result<_, Error>>()?);
+    }
+    Ok(dimensions)
+}
+
+fn quantile(value: &Value) -> Result<f32, &'static str> {
+    let narrow = value.as_f64().map(|wide| wide as f32);
+    narrow.filter(|x| x.is_finite()).ok_or(FITS_F32)
+}
+
+fn count(value: &Value) -> Result<u64, &'static str> {
+    value.as_u64().ok_or("a whole number of 1 or more")
 }
 
 fn json_type(place: String, expected: &'static str, value: &Value) -> Error {
@@ -165,9 +221,26 @@ struct Stored {
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum StoredConfig {
-    Gaussian { mean: Numbers, std: Numbers },
-    Limits { min: Numbers, max: Numbers },
-    ScalarGaussian { mean: f64, std: f64 },
+    Gaussian {
+        mean: Numbers,
+        std: Numbers,
+    },
+    Limits {
+        min: Numbers,
+        max: Numbers,
+    },
+    ScalarGaussian {
+        mean: f64,
+        std: f64,
+    },
+    SafeLimits {
+        min: Numbers,
+        max: Numbers,
+    },
+    Cdf {
+        quantiles: Vec<Vec<f64>>,
+        cumulative_counts: Vec<Vec<u64>>,
+    },
 }
 
 #[derive(Serialize)]
@@ -179,9 +252,10 @@ enum Numbers {
 
 impl StoredConfig {
     fn new(config: &NormalizerConfig, unwrap_single: bool) -> Self {
-        let numbers = |list: &[f32]| match list {
+        let list = |statistics: &[f32]| statistics.iter().map(|&x| f64::from(x)).collect();
+        let numbers = |statistics: &[f32]| match statistics {
             [one] if unwrap_single => Numbers::One(f64::from(*one)),
-            _ => Numbers::List(list.iter().map(|&x| f64::from(x)).collect()),
+            _ => Numbers::List(list(statistics)),
         };
         match config {
             NormalizerConfig::Gaussian { mean, std } => Self::Gaussian {
@@ -195,6 +269,17 @@ impl StoredConfig {
             NormalizerConfig::ScalarGaussian { mean, std } => Self::ScalarGaussian {
                 mean: f64::from(*mean),
                 std: f64::from(*std),
+            },
+            NormalizerConfig::SafeLimits { min, max } => Self::SafeLimits {
+                min: numbers(min),
+                max: numbers(max),
+            },
+            NormalizerConfig::Cdf {
+                quantiles,
+                cumulative_counts,
+            } => Self::Cdf {
+                quantiles: quantiles.iter().map(|knots| list(knots)).collect(),
+                cumulative_counts: cumulative_counts.clone(),
             },
         }
     }
@@ -245,13 +330,45 @@ mod tests {
             check(json!({"type": 3}), ".type: expected a string, found a number");
             check(
                 json!({"type": "SafeLimits", "min": 0, "max": 1}),
-                r#": unknown normaliser type "SafeLimits", expected one of gaussian, limits, scalar_gaussian"#,
+                r#": unknown normaliser type "SafeLimits", expected one of gaussian, scalar_gaussian, limits, safe_limits, cdf"#,
             );
             check(json!({"type": "gaussian", "mean": 0}), r#": "std" is missing"#);
             check(
                 json!({"type": "gaussian", "mean": 0, "std": 1, "eps": 1}),
                 r#": unknown key "eps", expected one of type, mean, std"#,
             );
+            check(json!({"type": "safe_limits", "min": [0]}), r#": "max" is missing"#);
+            check(
+                json!({"type": "cdf", "quantiles": [[0, 1]], "counts": [[1, 2]]}),
+                r#": unknown key "counts", expected one of type, quantiles, cumulative_counts"#,
+            );
+            let cdf = |quantiles: Value, counts: Value| json!({"type": "cdf", "quantiles": quantiles, "cumulative_counts": counts});
+            check(
+                cdf(json!(1), json!([[1]])),
+                ".quantiles: expected a list, found a number",
+            );
+            check(
+                cdf(json!([[0], 1]), json!([[1]])),
+                ".quantiles[1]: expected a list, found a number",
+            );
+            check(
+                cdf(json!([[0], [1, "2"]]), json!([[1]])),
+                ".quantiles[1][1]: expected a number, found a string",
+            );
+            check(
+                cdf(json!([[0, 1e39]]), json!([[1]])),
+                ": quantiles[0][1] is 1000000000000000000000000000000000000000, expected a number that a 32-bit float holds",
+            );
+            check(
+                cdf(json!([[0]]), json!([[null]])),
+                ".cumulative_counts[0][0]: expected a whole number, found null",
+            );
+            for (bad, shown) in [(json!(1.5), "1.5"), (json!(-1), "-1")] {
+                check(
+                    cdf(json!([[0, 1]]), json!([[1, bad]])),
+                    &format!(": cumulative_counts[0][1] is {shown}, expected a whole number of 1 or more"),
+                );
+            }
             check(
                 json!({"type": "limits", "mean": 0, "std": 1}),
                 r#": unknown key "mean", expected one of type, min, max"#,
@@ -279,23 +396,31 @@ mod tests {
     #[test]
     fn lists_of_names_are_complete() {
         assert_eq!(KEYS.map(Key::name), KEY_NAMES);
-        let mut written = [
+        let written = [
             NormalizerConfig::Gaussian {
                 mean: vec![0.0],
                 std: vec![1.0],
             },
+            NormalizerConfig::ScalarGaussian { mean: 0.0, std: 1.0 },
             NormalizerConfig::Limits {
                 min: vec![0.0],
                 max: vec![1.0],
             },
-            NormalizerConfig::ScalarGaussian { mean: 0.0, std: 1.0 },
+            NormalizerConfig::SafeLimits {
+                min: vec![0.0],
+                max: vec![1.0],
+            },
+            NormalizerConfig::Cdf {
+                quantiles: vec![vec![0.0, 1.5], vec![0.1]],
+                cumulative_counts: vec![vec![1, 3], vec![3]],
+            },
         ]
         .map(|config| {
             let stored = serde_json::to_value(StoredConfig::new(&config, false)).unwrap();
             assert_eq!(super::config(Key::Actions, &stored).unwrap(), config);
-            stored["type"].as_str().unwrap().to_owned()
+            assert_eq!(stored["type"], config.kind().name());
+            config.kind()
         });
-        written.sort();
-        assert_eq!(written, TYPES);
+        assert_eq!(written, NormalizerKind::ALL);
     }
 }

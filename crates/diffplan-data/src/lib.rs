@@ -1,17 +1,20 @@
-//! Normalisers for diffusion planning, saved beside the networks.
+//! Offline datasets and normalisers for diffusion planning.
+//!
+//! A [`Dataset`] holds the steps of many episodes; with the feature `hdf5` it is read from files of D4RL, Minari and NumPy
+//! (`read`), and written in the layout of D4RL.
 //!
 //! A planner is trained on normalised trajectories; what an environment gives and takes has units. [`Normalizers`] holds
 //! one [`Normalizer`] for the observations, one for the actions and, where the value function's target was scaled, one
 //! for the values. It comes from a dataset's arrays or from `normalizer.json` in a checkpoint folder.
 //!
 //! ```
-//! use diffplan_data::{Normalizers, Statistics};
+//! use diffplan_data::{NormalizerKind, Normalizers};
 //! use ndarray::array;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let observations = array![[1.0, 10.0], [3.0, 30.0]];
 //! let actions = array![[-2.0], [2.0]];
-//! let normalizers = Normalizers::from_dataset(observations.view(), actions.view(), Statistics::PerDimension)?;
+//! let normalizers = Normalizers::fit(NormalizerKind::Gaussian, observations.view(), actions.view())?;
 //!
 //! assert_eq!(normalizers.observations().normalize(observations.view())?, array![[-1.0, -1.0], [1.0, 1.0]]);
 //!
@@ -28,14 +31,18 @@
 //! # }
 //! ```
 
+mod atomic_file;
+mod cdf;
 mod config;
 mod dataset;
 mod error;
 mod format;
+mod kind;
 mod normalizer;
 mod normalizers;
 #[cfg(feature = "hdf5")]
 pub mod read;
+mod samples;
 mod statistics;
 mod transform;
 #[cfg(feature = "hdf5")]
@@ -44,10 +51,11 @@ mod write;
 pub use config::{Key, NormalizerConfig};
 pub use dataset::{Dataset, EpisodeEnds, EpisodeRange};
 pub use error::{Error, Warning};
+pub use kind::NormalizerKind;
 pub use normalizer::Normalizer;
 pub use normalizers::Normalizers;
 #[cfg(feature = "hdf5")]
 pub use read::{ArrayInfo, FileFormat, RawDataset, ReadError, ReadOptions};
-pub use statistics::Statistics;
+pub use samples::{DiscountedReturns, SequenceDataset, SequenceOptions, Window};
 #[cfg(feature = "hdf5")]
 pub use write::D4rlFile;

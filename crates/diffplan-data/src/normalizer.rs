@@ -2,7 +2,7 @@
 
 use ndarray::{Array, ArrayView, ArrayViewMut, Dimension};
 
-use crate::transform::{Affine, Transform};
+use crate::transform::{Map, Transform};
 use crate::{Error, Key, NormalizerConfig, Warning};
 
 /// Checked statistics of one key, ready to be applied.
@@ -17,13 +17,14 @@ pub struct Normalizer {
 impl Normalizer {
     /// Checks the statistics of one key.
     ///
-    /// A dimension whose `std`, or `max - min`, is 0 is not an error: it is centred and not scaled, and
-    /// [`Normalizer::warnings`] names it.
+    /// A dimension whose `std`, or `max - min`, is 0 is not an error, nor is one whose distribution has a single knot: it is
+    /// centred and not scaled, and [`Normalizer::warnings`] names it.
     ///
     /// # Errors
     /// [`Error::StatisticLength`] where two statistics differ in length, or `values` have more than one dimension;
     /// [`Error::NoDimensions`]; [`Error::InvalidStatistic`] for NaN, infinity, `std < 0`, `max < min`, or limits whose
-    /// difference overflows.
+    /// difference overflows; [`Error::KnotCount`] and [`Error::InvalidKnot`] for a distribution that does not rise from knot to
+    /// knot.
     pub fn new(key: Key, config: NormalizerConfig) -> Result<Self, Error> {
         let mut warnings = Vec::new();
         let transform = config.check(key, &mut warnings)?;
@@ -66,8 +67,7 @@ impl Normalizer {
     /// [`Error::RowLength`].
     pub fn normalize<D: Dimension>(&self, values: ArrayView<'_, f32, D>) -> Result<Array<f32, D>, Error> {
         let mut normalized = values.to_owned();
-        self.transform
-            .apply(self.key, normalized.view_mut(), Affine::normalize)?;
+        self.transform.apply(self.key, normalized.view_mut(), Map::normalize)?;
         Ok(normalized)
     }
 
@@ -78,7 +78,7 @@ impl Normalizer {
     pub fn denormalize<D: Dimension>(&self, values: ArrayView<'_, f32, D>) -> Result<Array<f32, D>, Error> {
         let mut denormalized = values.to_owned();
         self.transform
-            .apply(self.key, denormalized.view_mut(), Affine::denormalize)?;
+            .apply(self.key, denormalized.view_mut(), Map::denormalize)?;
         Ok(denormalized)
     }
 
@@ -87,7 +87,7 @@ impl Normalizer {
     /// # Errors
     /// [`Error::RowLength`]; `values` are then as they were.
     pub fn normalize_inplace<D: Dimension>(&self, values: ArrayViewMut<'_, f32, D>) -> Result<(), Error> {
-        self.transform.apply(self.key, values, Affine::normalize)
+        self.transform.apply(self.key, values, Map::normalize)
     }
 
     /// [`Normalizer::denormalize`] in place, without allocation, in any memory layout.
@@ -95,7 +95,7 @@ impl Normalizer {
     /// # Errors
     /// [`Error::RowLength`]; `values` are then as they were.
     pub fn denormalize_inplace<D: Dimension>(&self, values: ArrayViewMut<'_, f32, D>) -> Result<(), Error> {
-        self.transform.apply(self.key, values, Affine::denormalize)
+        self.transform.apply(self.key, values, Map::denormalize)
     }
 
     /// [`Normalizer::normalize`] in place on rows that lie one after the other, without allocation.
@@ -103,7 +103,7 @@ impl Normalizer {
     /// # Errors
     /// [`Error::RowLength`] where the length is no multiple of [`Normalizer::dimensions`]; `rows` are then as they were.
     pub fn normalize_slice(&self, rows: &mut [f32]) -> Result<(), Error> {
-        self.transform.apply_slice(self.key, rows, Affine::normalize)
+        self.transform.apply_slice(self.key, rows, Map::normalize)
     }
 
     /// [`Normalizer::denormalize`] in place on rows that lie one after the other, without allocation.
@@ -111,7 +111,7 @@ impl Normalizer {
     /// # Errors
     /// [`Error::RowLength`] where the length is no multiple of [`Normalizer::dimensions`]; `rows` are then as they were.
     pub fn denormalize_slice(&self, rows: &mut [f32]) -> Result<(), Error> {
-        self.transform.apply_slice(self.key, rows, Affine::denormalize)
+        self.transform.apply_slice(self.key, rows, Map::denormalize)
     }
 }
 
@@ -180,6 +180,48 @@ mod tests {
         );
     }
 
+    fn safe_limits(min: &[f32], max: &[f32]) -> Normalizer {
+        let config = NormalizerConfig::SafeLimits {
+            min: min.into(),
+            max: max.into(),
+        };
+        Normalizer::new(Key::Actions, config).unwrap()
+    }
+
+    fn cdf(quantiles: &[&[f32]], cumulative_counts: &[&[u64]]) -> Normalizer {
+        let config = NormalizerConfig::Cdf {
+            quantiles: quantiles.iter().map(|knots| knots.to_vec()).collect(),
+            cumulative_counts: cumulative_counts.iter().map(|knots| knots.to_vec()).collect(),
+        };
+        Normalizer::new(Key::Actions, config).unwrap()
+    }
+
+    /// NumPy 2.4.6: the original's `LimitsNormalizer`, all float32. It multiplies by 2 after dividing, so bits may differ.
+    #[test]
+    fn safe_limits_are_those_of_numpy() {
+        let normalizer = safe_limits(&[-1.5, 0.1], &[2.5, 0.7]);
+        let close = |a: &ndarray::Array2<f32>, b: ndarray::Array2<f32>| {
+            assert!(
+                a.iter().zip(&b).all(|(a, b)| (a - b).abs() <= 4.0 * f32::EPSILON),
+                "{a} instead of {b}"
+            );
+        };
+        let x = array![[-1.5, 0.1], [0.3, 0.2], [2.5, 0.7], [4.0, -1.0]];
+        let y = array![
+            [-1.0, -1.0],
+            [-0.100_000_02, -0.666_666_6],
+            [1.0, 1.0],
+            [1.75, -4.666_667]
+        ];
+        close(&normalizer.normalize(x.view()).unwrap(), y);
+        // What lies outside is clipped, on the way back alone.
+        let y = array![[-1.0, -1.0], [0.3, -0.2], [1.0, 1.0], [1.7, -3.0]];
+        let x = array![[-1.5, 0.1], [1.099_999_9, 0.34], [2.5, 0.7], [2.5, 0.1]];
+        close(&normalizer.denormalize(y.view()).unwrap(), x);
+        let normalizer = limits(&[-1.5], &[2.5]).unwrap();
+        assert_eq!(normalizer.denormalize(array![1.5].view()).unwrap(), array![3.5]);
+    }
+
     /// In place and out of place, slices and arrays, any rank and layout: one and the same map.
     #[test]
     fn all_ways_agree() {
@@ -187,6 +229,11 @@ mod tests {
             gaussian(&[1.0, -2.0, 0.5], &[2.0, 0.25, 4.0]).unwrap(),
             limits(&[1.0, -2.0, 0.5], &[2.0, 0.25, 4.0]).unwrap(),
             scalar(0.3, 2.0).unwrap(),
+            safe_limits(&[-3.5, -4.0, -3.0], &[6.0, 5.5, 7.0]),
+            cdf(
+                &[&[-3.5, 0.25, 6.0], &[-4.0, 6.0], &[-3.0, -1.0, 1.0, 7.0]],
+                &[&[1, 5, 9], &[1, 2], &[2, 3, 4, 5]],
+            ),
         ] {
             let values = Array3::from_shape_fn((4, 5, 3), |(b, t, d)| (b * 15 + t * 3 + d) as f32 / 7.0 - 3.0);
             let expected = normalizer.normalize(values.view()).unwrap();
@@ -249,6 +296,28 @@ mod tests {
         );
         let shown = "actions: (max - min)[0] is 0, values are centred and not scaled";
         assert_eq!(normalizer.warnings()[0].to_string(), shown);
+        // Within a dimension of its own: the other one is not made wider, as it is in the original.
+        let normalizer = safe_limits(&[3.0, 0.0], &[3.0, 2.0]);
+        let x = array![[3.0, 2.0], [3.5, 1.0], [2.0, 0.0]];
+        let y = array![[0.0, 1.0], [0.5, 0.0], [-1.0, -1.0]];
+        assert_eq!(normalizer.normalize(x.view()).unwrap(), y);
+        assert_eq!(normalizer.denormalize(y.view()).unwrap(), x);
+        assert_eq!(
+            normalizer.denormalize(array![-8.0, 8.0].view()).unwrap(),
+            array![2.0, 2.0]
+        );
+        assert_eq!(normalizer.warnings()[0].to_string(), shown);
+        let normalizer = cdf(&[&[3e7], &[0.0, 2.0]], &[&[4], &[1, 4]]);
+        assert_eq!(
+            normalizer.normalize(array![3e7 + 4.0, 2.0].view()).unwrap(),
+            array![4.0, 1.0]
+        );
+        assert_eq!(
+            normalizer.denormalize(array![0.0, -1.0].view()).unwrap(),
+            array![3e7, 0.0]
+        );
+        assert_eq!(normalizer.warnings()[0].to_string(), shown);
+        assert_eq!(normalizer.warnings().len(), 1);
         let normalizer = scalar(5.0, 0.0).unwrap();
         assert_eq!(normalizer.normalize(array![5.0, 6.5].view()).unwrap(), array![0.0, 1.5]);
         assert_eq!(

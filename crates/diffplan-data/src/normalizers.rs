@@ -1,13 +1,12 @@
 //! The normalisers of one checkpoint: observations, actions and, where the value function's target was scaled, values.
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::Path;
 
 use ndarray::ArrayView2;
 
-use crate::statistics::{self, Statistics};
-use crate::{Error, Key, Normalizer, NormalizerConfig, Warning, format};
+use crate::atomic_file::write_atomically;
+use crate::{Error, Key, Normalizer, NormalizerConfig, NormalizerKind, Warning, format};
 
 /// What `normalizer.json` holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,17 +33,16 @@ impl Normalizers {
         })
     }
 
-    /// Mean and standard deviation of a dataset. `observations`: (steps, observation dimensions); `actions`: (steps,
+    /// Normalisers of one type, fitted to a dataset. `observations`: (steps, observation dimensions); `actions`: (steps,
     /// action dimensions); any memory layout. There is no normaliser for values: a dataset's rewards are not the value
-    /// function's target.
+    /// function's target. [`Normalizers::with_values`] adds one.
     ///
     /// # Errors
-    /// [`Error::EmptyDataset`]; [`Error::DatasetRows`]; [`Error::NonFiniteData`]; [`Error::InvalidStatistic`] where the
-    /// data is so large that its float32 statistics overflow.
-    pub fn from_dataset(
+    /// [`Error::DatasetRows`]; those of [`NormalizerConfig::fit`].
+    pub fn fit(
+        kind: NormalizerKind,
         observations: ArrayView2<'_, f32>,
         actions: ArrayView2<'_, f32>,
-        statistics: Statistics,
     ) -> Result<Self, Error> {
         if observations.nrows() != actions.nrows() {
             return Err(Error::DatasetRows {
@@ -54,10 +52,21 @@ impl Normalizers {
             });
         }
         Self::new(
-            statistics::gaussian(Key::Observations, observations, statistics)?,
-            statistics::gaussian(Key::Actions, actions, statistics)?,
+            NormalizerConfig::fit(kind, Key::Observations, observations)?,
+            NormalizerConfig::fit(kind, Key::Actions, actions)?,
             None,
         )
+    }
+
+    /// With a normaliser for the value function's target, in place of one that was there.
+    ///
+    /// # Errors
+    /// Those of [`Normalizer::new`].
+    pub fn with_values(self, values: NormalizerConfig) -> Result<Self, Error> {
+        Ok(Self {
+            values: Some(Normalizer::new(Key::Values, values)?),
+            ..self
+        })
     }
 
     /// Reads `normalizer.json`:
@@ -70,8 +79,9 @@ impl Normalizers {
     /// }
     /// ```
     ///
-    /// Any key takes any type. Statistics of `gaussian` and `limits` are lists with one number a dimension; a number alone is
-    /// one dimension. `values` is optional.
+    /// Any key takes any type. Statistics of `gaussian`, `limits` and `safe_limits` are lists with one number a dimension; a
+    /// number alone is one dimension. `cdf` has a list of knots a dimension, `"quantiles": [[-1.0, 0.5, 2.0]]` and
+    /// `"cumulative_counts": [[10, 80, 100]]`: of 100 rows 80 are not above 0.5. `values` is optional.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Json`], and [`Error::File`] with what is wrong with the content.
@@ -152,26 +162,10 @@ impl Normalizers {
     }
 }
 
-fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    // Temporary files are private by default; these are to be read by whom the umask lets.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(content)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::array;
+    use ndarray::{Array2, array, s};
 
     const PENDULUM: &str = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -238,6 +232,19 @@ mod tests {
         normalizers.values = None;
         normalizers.save(&path).unwrap();
         assert_eq!(Normalizers::from_json(&path).unwrap(), normalizers);
+        let column = |scale: f32, constant: f32| {
+            let numbers = (0..3000).map(|i| (i as f32 * 0.37).sin() * scale);
+            Array2::from_shape_vec((3000, 2), numbers.flat_map(|x| [x, constant]).collect()).unwrap()
+        };
+        let (observations, actions, values) = (column(3.0, 0.1), column(1e-3, -7.0), column(300.0, 0.0));
+        for kind in NormalizerKind::ALL {
+            let values = NormalizerConfig::fit(kind, Key::Values, values.slice(s![.., ..1])).unwrap();
+            let normalizers = Normalizers::fit(kind, observations.view(), actions.view()).unwrap();
+            let normalizers = normalizers.with_values(values).unwrap();
+            assert_eq!(normalizers.values().unwrap().config().kind(), kind);
+            normalizers.save(&path).unwrap();
+            assert_eq!(Normalizers::from_json(&path).unwrap(), normalizers, "{kind}");
+        }
         assert_eq!(names(folder.path()), ["normalizer.json"], "no temporary file may stay");
     }
 
@@ -289,8 +296,7 @@ mod tests {
     fn a_dataset_gives_its_statistics() {
         let observations = array![[1.0, 7.0], [3.0, 7.0], [5.0, 7.0], [7.0, 7.0]];
         let actions = array![[-1.0], [1.0], [-1.0], [1.0]];
-        let normalizers =
-            Normalizers::from_dataset(observations.view(), actions.view(), Statistics::PerDimension).unwrap();
+        let normalizers = Normalizers::fit(NormalizerKind::Gaussian, observations.view(), actions.view()).unwrap();
         let expected = NormalizerConfig::Gaussian {
             mean: vec![4.0, 7.0],
             std: vec![5.0_f32.sqrt(), 0.0],
@@ -309,7 +315,8 @@ mod tests {
         };
         assert_eq!(normalizers.warnings().collect::<Vec<_>>(), [&warning]);
 
-        let normalizers = Normalizers::from_dataset(observations.view(), actions.view(), Statistics::Scalar).unwrap();
+        let normalizers =
+            Normalizers::fit(NormalizerKind::ScalarGaussian, observations.view(), actions.view()).unwrap();
         let expected = NormalizerConfig::ScalarGaussian {
             mean: 5.5,
             std: 4.75_f32.sqrt(),
@@ -320,7 +327,7 @@ mod tests {
     #[test]
     fn a_dataset_of_uneven_or_overflowing_arrays_is_refused() {
         let check = |observations: ArrayView2<'_, f32>, actions: ArrayView2<'_, f32>, message: &str| {
-            let result = Normalizers::from_dataset(observations, actions, Statistics::Scalar);
+            let result = Normalizers::fit(NormalizerKind::ScalarGaussian, observations, actions);
             assert_eq!(result.unwrap_err().to_string(), message);
         };
         let (two, three) = (array![[1.0], [2.0]], array![[1.0], [2.0], [3.0]]);

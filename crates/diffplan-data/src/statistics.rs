@@ -1,4 +1,5 @@
-//! Mean and standard deviation of a dataset's arrays (population, `ddof = 0`), in the two ways that planners use.
+//! What normalisers are fitted to: mean and standard deviation of a dataset's arrays (population, `ddof = 0`), in the two ways that
+//! planners use, limits, and distributions.
 //!
 //! Per dimension: float64 sums over the rows, of differences from the first row, so that a constant column has a standard
 //! deviation of exactly 0. Two passes. (NumPy's float32 mean over the rows of a large dataset is off in its 4th or 5th digit.)
@@ -12,33 +13,52 @@
 
 use ndarray::ArrayView2;
 
+use crate::cdf::{self, MOST_KNOTS};
 use crate::dataset::check_finite;
-use crate::{Error, Key, NormalizerConfig};
+use crate::{Error, Key, NormalizerConfig, NormalizerKind};
 
-/// Over what a mean and a standard deviation are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Statistics {
-    /// Each dimension has its own: [`NormalizerConfig::Gaussian`].
-    #[default]
-    PerDimension,
-    /// One number for the whole array: [`NormalizerConfig::ScalarGaussian`], as in diffusers.
-    Scalar,
-}
-
-/// The Gaussian statistics of `data` (rows, dimensions).
-pub(crate) fn gaussian(key: Key, data: ArrayView2<'_, f32>, statistics: Statistics) -> Result<NormalizerConfig, Error> {
+/// The statistics of `data` (rows, dimensions), which are not checked for having overflowed.
+pub(crate) fn fit(kind: NormalizerKind, key: Key, data: ArrayView2<'_, f32>) -> Result<NormalizerConfig, Error> {
     check_finite(key, data)?;
-    Ok(match statistics {
-        Statistics::PerDimension => {
+    Ok(match kind {
+        NormalizerKind::Gaussian => {
             let (mean, std) = per_dimension(data);
             NormalizerConfig::Gaussian { mean, std }
         }
-        Statistics::Scalar => {
+        NormalizerKind::ScalarGaussian => {
             let (mean, std) = scalar(data);
             NormalizerConfig::ScalarGaussian { mean, std }
         }
+        NormalizerKind::Limits => {
+            let (min, max) = limits(data);
+            NormalizerConfig::Limits { min, max }
+        }
+        NormalizerKind::SafeLimits => {
+            let (min, max) = limits(data);
+            NormalizerConfig::SafeLimits { min, max }
+        }
+        NormalizerKind::Cdf => {
+            let columns = data.columns().into_iter();
+            let (quantiles, cumulative_counts) = columns.map(|column| cdf::fit(column.to_vec(), MOST_KNOTS)).unzip();
+            NormalizerConfig::Cdf {
+                quantiles,
+                cumulative_counts,
+            }
+        }
     })
+}
+
+fn limits(data: ArrayView2<'_, f32>) -> (Vec<f32>, Vec<f32>) {
+    let of = |pick: fn(f32, f32) -> f32| {
+        data.rows().into_iter().fold(data.row(0).to_vec(), |mut limits, row| {
+            limits
+                .iter_mut()
+                .zip(row)
+                .for_each(|(limit, &x)| *limit = pick(*limit, x));
+            limits
+        })
+    };
+    (of(f32::min), of(f32::max))
 }
 
 fn per_dimension(data: ArrayView2<'_, f32>) -> (Vec<f32>, Vec<f32>) {
@@ -97,6 +117,7 @@ fn pairwise_sum(values: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Normalizer;
     use ndarray::{Array2, ArrayView1, ShapeBuilder, array};
 
     /// A linear congruential generator's output, spread over [-2, 4): the same values in any language.
@@ -108,8 +129,8 @@ mod tests {
         })
     }
 
-    fn statistics(data: &Array2<f32>, statistics: Statistics) -> NormalizerConfig {
-        gaussian(Key::Actions, data.view(), statistics).unwrap()
+    fn statistics(data: &Array2<f32>, kind: NormalizerKind) -> NormalizerConfig {
+        NormalizerConfig::fit(kind, Key::Actions, data.view()).unwrap()
     }
 
     /// NumPy 2.4.6: `array.mean()` and `array.std()` of the same arrays, as bits. Sizes on both sides of 8 and 128, with and
@@ -129,12 +150,16 @@ mod tests {
                 std: f32::from_bits(std),
             };
             let data = dataset(rows, columns);
-            assert_eq!(statistics(&data, Statistics::Scalar), expected, "{rows} x {columns}");
+            assert_eq!(
+                statistics(&data, NormalizerKind::ScalarGaussian),
+                expected,
+                "{rows} x {columns}"
+            );
             // Values count in logical order, whatever the memory layout.
             let mut transposed = Array2::zeros((rows, columns).f());
             transposed.assign(&data);
             assert_eq!(
-                statistics(&transposed, Statistics::Scalar),
+                statistics(&transposed, NormalizerKind::ScalarGaussian),
                 expected,
                 "{rows} x {columns}, column-major"
             );
@@ -144,7 +169,7 @@ mod tests {
     /// NumPy 2.4.6: mean and std of columns 0 and 10 of the 1000 x 11 array, in float64, rounded to float32.
     #[test]
     fn statistics_per_dimension_are_those_of_float64() {
-        let NormalizerConfig::Gaussian { mean, std } = statistics(&dataset(1000, 11), Statistics::PerDimension) else {
+        let NormalizerConfig::Gaussian { mean, std } = statistics(&dataset(1000, 11), NormalizerKind::Gaussian) else {
             panic!("the statistics are not per dimension");
         };
         assert_eq!((mean.len(), std.len()), (11, 11));
@@ -159,19 +184,17 @@ mod tests {
             mean: vec![0.1; 2],
             std: vec![0.0; 2],
         };
-        assert_eq!(statistics(&data, Statistics::PerDimension), expected);
+        assert_eq!(statistics(&data, NormalizerKind::Gaussian), expected);
         let expected = NormalizerConfig::ScalarGaussian { mean: 0.1, std: 0.0 };
-        assert_eq!(statistics(&data, Statistics::Scalar), expected);
+        assert_eq!(statistics(&data, NormalizerKind::ScalarGaussian), expected);
     }
 
     #[test]
     fn data_that_has_no_statistics_is_refused() {
         let check = |data: ArrayView2<'_, f32>, message: &str| {
-            for statistics in [Statistics::PerDimension, Statistics::Scalar] {
-                assert_eq!(
-                    gaussian(Key::Actions, data, statistics).unwrap_err().to_string(),
-                    message
-                );
+            for kind in NormalizerKind::ALL {
+                let result = NormalizerConfig::fit(kind, Key::Actions, data);
+                assert_eq!(result.unwrap_err().to_string(), message, "{kind}");
             }
         };
         let empty: [f32; 0] = [];
@@ -187,6 +210,74 @@ mod tests {
             let data = array![[0.0, 1.0], [2.0, 3.0], [4.0, bad]];
             let message = format!("actions: row 2, column 1 of the dataset is {shown}, expected a finite number");
             check(data.view(), &message);
+        }
+    }
+
+    #[test]
+    fn limits_and_distributions_are_of_each_dimension() {
+        let data = array![[1.0, 7.0, -0.5], [-3.0, 7.0, 2.0], [1.0, 7.0, 0.0]];
+        let (min, max) = (vec![-3.0, 7.0, -0.5], vec![1.0, 7.0, 2.0]);
+        let (quantiles, cumulative_counts) = (
+            vec![vec![-3.0, 1.0], vec![7.0], vec![-0.5, 0.0, 2.0]],
+            vec![vec![1, 3], vec![3], vec![1, 2, 3]],
+        );
+        let limits = NormalizerConfig::Limits {
+            min: min.clone(),
+            max: max.clone(),
+        };
+        assert_eq!(statistics(&data, NormalizerKind::Limits), limits);
+        let limits = NormalizerConfig::SafeLimits { min, max };
+        assert_eq!(statistics(&data, NormalizerKind::SafeLimits), limits);
+        let cdf = NormalizerConfig::Cdf {
+            quantiles,
+            cumulative_counts,
+        };
+        assert_eq!(statistics(&data, NormalizerKind::Cdf), cdf);
+        for kind in NormalizerKind::ALL {
+            assert_eq!(statistics(&data, kind).kind(), kind);
+        }
+        let result = NormalizerConfig::fit(NormalizerKind::Cdf, Key::Values, data.view());
+        assert_eq!(
+            result.unwrap_err().to_string(),
+            "values: quantiles holds 3 dimension(s), expected 1"
+        );
+    }
+
+    /// NumPy 2.4.6 and SciPy 1.17.1: the original's `CDFNormalizer` of column 3 of the 1000 x 11 array, of which
+    /// all values are kept.
+    #[test]
+    fn distributions_are_those_of_scipy() {
+        let there = [
+            (-1.9, -0.963_063_1),
+            (-1.0, -0.633_325_46),
+            (0.0, -0.303_434_25),
+            (0.5, -0.143_637_21),
+            (1.25, 0.093_234_8),
+            (3.9, 0.963_917_9),
+        ];
+        let back = [
+            (-0.99, -1.978_894_6),
+            (-0.5, -0.588_011_15),
+            (0.0, 0.968_694),
+            (0.25, 1.731_234_6),
+            (0.8, 3.404_769_7),
+            (0.999, 3.986_195),
+        ];
+        let config = statistics(&dataset(1000, 11), NormalizerKind::Cdf);
+        let normalizer = Normalizer::new(Key::Actions, config).unwrap();
+        let in_column_3 = |map: &dyn Fn(&mut [f32]), x: f32| {
+            let mut row = [x; 11];
+            map(&mut row);
+            row[3]
+        };
+        for (x, y) in there {
+            let actual = in_column_3(&|row| normalizer.normalize_slice(row).unwrap(), x);
+            assert!((actual - y).abs() <= f32::EPSILON, "{x}: {actual}, not {y}");
+        }
+        for (y, x) in back {
+            // The rounding of y, times slopes of up to 10 in the middle of so few values, beside that of x.
+            let actual = in_column_3(&|row| normalizer.denormalize_slice(row).unwrap(), y);
+            assert!((actual - x).abs() <= 1e-6, "{y}: {actual}, not {x}");
         }
     }
 

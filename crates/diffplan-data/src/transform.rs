@@ -1,26 +1,65 @@
-//! Normalisation: `y = (x - offset) / scale - shift` in each dimension, and back `x = (y + shift) · scale + offset`.
+//! Normalisation: `y = (x - offset) / scale - shift` in each dimension, and back `x = (y + shift) · scale + offset`; or along a
+//! curve.
 //!
 //! | type | normalised | offset | scale | shift |
 //! | --- | --- | --- | --- | --- |
 //! | gaussian | `(x - mean) / std`, per dimension | mean | std | 0 |
 //! | scalar_gaussian | the same with one mean and one std for all dimensions | mean | std | 0 |
 //! | limits | `2 (x - min) / (max - min) - 1`, per dimension: min is -1, max is 1 | min | (max - min) / 2 | 1 |
+//! | safe_limits | the same, and on the way back y is clipped to [-1, 1] | min | (max - min) / 2 | 1 |
+//! | cdf | `2 F(x) - 1` with the cumulative distribution F of each dimension: [`Curve`] | | | |
 //!
-//! The Gaussian forms round as NumPy's float32 does in `ValueGuidedRLPipeline.normalize` and `de_normalize`. `limits` is the
-//! `LimitsNormalizer` of Diffuser (Janner et al. 2022), without its clipping of what lies outside [-1, 1].
+//! A dimension that is constant in the data has nothing to be divided by: it is centred, with a scale of 1 and a shift of 0.
+//!
+//! The Gaussian forms round as NumPy's float32 does in `ValueGuidedRLPipeline.normalize` and `de_normalize`. Against the original
+//! Diffuser (Janner et al. 2022; jannerm/diffuser, `diffuser/datasets/normalization.py`):
+//!
+//! - its `GaussianNormalizer` and `LimitsNormalizer` divide by zero where a dimension is constant, and its `CDFNormalizer`
+//!   gives NaN there;
+//! - its `LimitsNormalizer` clips on the way back to [-1, 1], where any number is out of that by more than 1e-4. `limits` does not
+//!   clip: what a plan says beyond the data's limits is for the environment to judge;
+//! - its `SafeLimitsNormalizer` makes every dimension wider by 1 on both sides, once for each that is constant. `safe_limits` does
+//!   so to the constant ones alone (which is what centring comes to), and always clips on the way back.
 
 use ndarray::{ArrayViewMut, Dimension};
 
+use crate::cdf::Curve;
 use crate::{Error, Key};
 
 /// What statistics come to.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Transform {
-    PerDimension(Vec<Affine>),
-    Scalar(Affine),
+    PerDimension(Vec<Map>),
+    Scalar(Map),
 }
 
-/// One dimension of the table above.
+/// One dimension.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Map {
+    Affine(Affine),
+    /// Clipped to [-1, 1] on the way back.
+    Clipped(Affine),
+    Curve(Curve),
+}
+
+impl Map {
+    pub(crate) fn normalize(&self, x: f32) -> f32 {
+        match self {
+            Self::Affine(affine) | Self::Clipped(affine) => affine.normalize(x),
+            Self::Curve(curve) => curve.normalize(x),
+        }
+    }
+
+    pub(crate) fn denormalize(&self, y: f32) -> f32 {
+        match self {
+            Self::Affine(affine) => affine.denormalize(y),
+            Self::Clipped(affine) => affine.denormalize(y.clamp(-1.0, 1.0)),
+            Self::Curve(curve) => curve.denormalize(y),
+        }
+    }
+}
+
+/// An affine row of the table above.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Affine {
     offset: f32,
@@ -43,11 +82,11 @@ impl Affine {
         }
     }
 
-    pub(crate) fn normalize(self, x: f32) -> f32 {
+    fn normalize(self, x: f32) -> f32 {
         (x - self.offset) / self.scale - self.shift
     }
 
-    pub(crate) fn denormalize(self, y: f32) -> f32 {
+    fn denormalize(self, y: f32) -> f32 {
         (y + self.shift) * self.scale + self.offset
     }
 }
@@ -56,7 +95,7 @@ impl Transform {
     /// How long a row must be; none where it may have any length.
     pub(crate) fn dimensions(&self) -> Option<usize> {
         match self {
-            Self::PerDimension(affine) => Some(affine.len()),
+            Self::PerDimension(maps) => Some(maps.len()),
             Self::Scalar(_) => None,
         }
     }
@@ -66,23 +105,21 @@ impl Transform {
         &self,
         key: Key,
         mut values: ArrayViewMut<'_, f32, D>,
-        map: impl Fn(Affine, f32) -> f32,
+        map: impl Fn(&Map, f32) -> f32,
     ) -> Result<(), Error> {
         match self {
-            Self::Scalar(affine) => values.mapv_inplace(|x| map(*affine, x)),
-            Self::PerDimension(affine) => {
+            Self::Scalar(one) => values.mapv_inplace(|x| map(one, x)),
+            Self::PerDimension(maps) => {
                 let actual = values.shape().last().copied().unwrap_or(1);
-                if actual != affine.len() {
+                if actual != maps.len() {
                     return Err(Error::RowLength {
                         key,
-                        expected: affine.len(),
+                        expected: maps.len(),
                         actual,
                     });
                 }
                 for row in values.rows_mut() {
-                    row.into_iter()
-                        .zip(affine)
-                        .for_each(|(x, affine)| *x = map(*affine, *x));
+                    row.into_iter().zip(maps).for_each(|(x, one)| *x = map(one, *x));
                 }
             }
         }
@@ -90,24 +127,19 @@ impl Transform {
     }
 
     /// Maps rows that lie one after the other, in place.
-    pub(crate) fn apply_slice(
-        &self,
-        key: Key,
-        rows: &mut [f32],
-        map: impl Fn(Affine, f32) -> f32,
-    ) -> Result<(), Error> {
+    pub(crate) fn apply_slice(&self, key: Key, rows: &mut [f32], map: impl Fn(&Map, f32) -> f32) -> Result<(), Error> {
         match self {
-            Self::Scalar(affine) => rows.iter_mut().for_each(|x| *x = map(*affine, *x)),
-            Self::PerDimension(affine) => {
-                if !rows.len().is_multiple_of(affine.len()) {
+            Self::Scalar(one) => rows.iter_mut().for_each(|x| *x = map(one, *x)),
+            Self::PerDimension(maps) => {
+                if !rows.len().is_multiple_of(maps.len()) {
                     return Err(Error::RowLength {
                         key,
-                        expected: affine.len(),
+                        expected: maps.len(),
                         actual: rows.len(),
                     });
                 }
-                for row in rows.chunks_exact_mut(affine.len()) {
-                    row.iter_mut().zip(affine).for_each(|(x, affine)| *x = map(*affine, *x));
+                for row in rows.chunks_exact_mut(maps.len()) {
+                    row.iter_mut().zip(maps).for_each(|(x, one)| *x = map(one, *x));
                 }
             }
         }

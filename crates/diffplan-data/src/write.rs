@@ -1,6 +1,6 @@
 //! Dataset files in the D4RL layout, as [`Dataset::read`](crate::Dataset::read) and h5py read them.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use hdf5_writer::{
@@ -10,6 +10,7 @@ use hdf5_writer::{
 use ndarray::{ArrayView1, ArrayView2};
 
 use crate::Error;
+use crate::atomic_file::write_atomically;
 
 /// Bytes of a chunk, uncompressed.
 const CHUNK: usize = 1 << 18;
@@ -138,20 +139,4 @@ fn compressed(builder: DatasetBuilder, shape: &[u64], element: usize) -> Dataset
         name: None,
         client_data: vec![GZIP_LEVEL],
     })
-}
-
-fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    // Temporary files are private by default; these are to be read by whom the umask lets.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(content)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
 }

@@ -47,6 +47,10 @@ pub struct UNet1dConfig {
     pub layers_per_block: usize,
     /// Downsample after the last level too.
     pub downsample_each_block: bool,
+    /// How the value function's last layers read what is left of a trajectory, for networks with `out_block_type`
+    /// `ValueFunction` alone. A key of ours, which diffusers does not know; absent (or null) is what diffusers does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value_pooling: Option<ValuePooling>,
 }
 
 macro_rules! names {
@@ -114,6 +118,18 @@ names!(
         ValueFunction = "ValueFunction",
     }
 );
+names!(
+    /// How the value function's last layers read the positions that are left at the end of the way down.
+    ///
+    /// diffusers flattens them and reads as many numbers as one position has, so that only horizons work that come down to one.
+    /// The weights are the same either way, and where one position is left so is the network, to the bit: a value
+    /// function with `value_pooling` loads in diffusers, which warns that the key is not expected and ignores it, and gives
+    /// the same values there for such horizons; others fail there, in a product of matrices whose shapes do not fit.
+    ValuePooling {
+        /// Their mean: any horizon works.
+        Mean = "mean",
+    }
+);
 
 impl Default for UNet1dConfig {
     fn default() -> Self {
@@ -145,6 +161,7 @@ impl Default for UNet1dConfig {
             norm_num_groups: Some(8),
             layers_per_block: 1,
             downsample_each_block: false,
+            value_pooling: None,
         }
     }
 }
@@ -175,7 +192,7 @@ impl UNet1dConfig {
     }
 
     /// Diffuser's planner for trajectories of `channels` action and observation dimensions, as its conversion script for
-    /// diffusers configures it.
+    /// diffusers configures it. [`validate`](Self::validate) refuses channels of a level that are no multiple of 8.
     pub fn planner(channels: usize, block_out_channels: &[usize]) -> Self {
         Self {
             up_block_types: vec![UpBlockType::UpResnetBlock1D; block_out_channels.len().saturating_sub(1)],
@@ -186,6 +203,8 @@ impl UNet1dConfig {
     }
 
     /// Diffuser's value function for trajectories of `channels` action and observation dimensions.
+    /// [`validate`](Self::validate) refuses channels of a level that are no multiple of 8, and of the last level no multiple
+    /// of 32. For any horizon, set [`value_pooling`](Self::value_pooling).
     pub fn value_function(channels: usize, block_out_channels: &[usize]) -> Self {
         Self {
             mid_block_type: Some(MidBlockType::ValueFunctionMidBlock1D),
@@ -219,7 +238,10 @@ impl UNet1dConfig {
                 .iter()
                 .any(|&c| c == 0 || c % RESIDUAL_GROUPS != 0)
         {
-            let reason = format!("{:?}, expected multiples of {RESIDUAL_GROUPS}", self.block_out_channels);
+            let reason = format!(
+                "{:?}, expected multiples of {RESIDUAL_GROUPS}: every residual block normalises in {RESIDUAL_GROUPS} groups",
+                self.block_out_channels
+            );
             return refuse("block_out_channels", reason);
         }
         if self.down_block_types.len() != levels {
@@ -344,7 +366,26 @@ impl UNet1dConfig {
             }
             None => {}
         }
-        Ok(())
+        match (self.value_pooling, self.out_block_type) {
+            (None, _) => Ok(()),
+            (Some(pooling), Some(OutBlockType::ValueFunction)) if hidden == self.value_features() => {
+                let ValuePooling::Mean = pooling;
+                Ok(())
+            }
+            (Some(_), Some(OutBlockType::ValueFunction)) => {
+                let reason = format!(
+                    "the value function's last layers read {} channels, a quarter of the last level's, but the blocks before \
+                     them give {hidden}",
+                    self.value_features()
+                );
+                Err(Error::config("value_pooling", reason))
+            }
+            (Some(_), other) => {
+                let other = other.map_or("null".into(), |kind| format!("{kind:?}"));
+                let reason = format!("needs an out_block_type of ValueFunction, which is {other}");
+                Err(Error::config("value_pooling", reason))
+            }
+        }
     }
 
     /// The function `act_fn` names.
@@ -418,6 +459,67 @@ mod tests {
         }
     }
 
+    /// The files that diffusers wrote of such networks say the same, key for key.
+    #[test]
+    fn both_networks_of_diffuser_are_those_of_diffusers_files() {
+        for (part, config) in [
+            ("unet", UNet1dConfig::planner(4, &[32, 64, 128])),
+            ("value_function", UNet1dConfig::value_function(4, &[32, 64, 128])),
+        ] {
+            let path = format!(
+                "{}/../../testdata/pendulum-hor32/{part}/config.json",
+                env!("CARGO_MANIFEST_DIR")
+            );
+            let file: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+            assert_eq!(parse(file.clone()).unwrap(), config, "{part}");
+            let written = serde_json::to_value(config).unwrap();
+            let keys = |of: &Value| {
+                let keys = of.as_object().unwrap().keys().cloned();
+                keys.filter(|key| !key.starts_with('_')).collect::<Vec<_>>()
+            };
+            assert_eq!(keys(&written), keys(&file), "{part}");
+        }
+    }
+
+    #[test]
+    fn value_pooling_is_written_only_where_it_is_set() {
+        let mut config = UNet1dConfig::value_function(4, &[32, 64]);
+        let mut written = serde_json::to_value(&config).unwrap();
+        assert_eq!(written.get("value_pooling"), None);
+        written["value_pooling"] = Value::Null;
+        assert_eq!(parse(written).unwrap(), config);
+        config.value_pooling = Some(ValuePooling::Mean);
+        let written = serde_json::to_value(&config).unwrap();
+        assert_eq!(written["value_pooling"], "mean");
+        assert_eq!(parse(written).unwrap(), config);
+
+        config.mid_block_type = Some(MidBlockType::MidResTemporalBlock1D);
+        assert_eq!(
+            config.validate().unwrap_err().to_string(),
+            "config key `value_pooling`: the value function's last layers read 16 channels, a quarter of the last level's, but \
+             the blocks before them give 64"
+        );
+    }
+
+    #[test]
+    fn channels_that_do_not_split_into_groups_are_refused() {
+        let message = |config: UNet1dConfig| config.validate().unwrap_err().to_string();
+        for bad in [0, 4, 12] {
+            assert_eq!(
+                message(UNet1dConfig::planner(4, &[32, bad])),
+                format!(
+                    "config key `block_out_channels`: [32, {bad}], expected multiples of 8: every residual block normalises \
+                     in 8 groups"
+                )
+            );
+        }
+        assert_eq!(
+            message(UNet1dConfig::value_function(4, &[16, 24])),
+            "config key `block_out_channels`: 24 at the end, expected a multiple of 32: the value function quarters it"
+        );
+        UNet1dConfig::planner(4, &[24, 40]).validate().unwrap();
+    }
+
     #[test]
     fn keys_of_diffusers_itself_are_passed_over() {
         let config = parse(with("_class_name", json!("UNet1DModel"))).unwrap();
@@ -466,6 +568,13 @@ mod tests {
             ("time_embedding_type", json!("learned"), "unknown variant `learned`"),
             ("attention_heads", json!(4), "unknown field"),
             ("in_channels", json!("14"), "invalid type: string"),
+            (
+                "value_pooling",
+                json!("mean"),
+                "needs an out_block_type of ValueFunction, which is OutConv1DBlock",
+            ),
+            ("value_pooling", json!("max"), "unknown variant `max`, expected `mean`"),
+            ("value_pooling", json!(1), "invalid type"),
             ("in_channels", json!(0), "at least one channel"),
         ];
         for (key, value, reason) in cases {

@@ -41,7 +41,9 @@ mod unet;
 mod workspace;
 
 pub use backprop::{Backprop, Vjp};
-pub use config::{DownBlockType, MidBlockType, OutBlockType, TimeEmbeddingType, UNet1dConfig, UpBlockType};
+pub use config::{
+    DownBlockType, MidBlockType, OutBlockType, TimeEmbeddingType, UNet1dConfig, UpBlockType, ValuePooling,
+};
 pub use diffplan_nn::{
     Algorithm, Compute, Params, Precision, count_params, named_params, named_params_mut, zeros_like,
 };

@@ -111,6 +111,7 @@ impl UNet1dModel {
                 config.value_features(),
                 time_channels,
                 activation,
+                config.value_pooling,
             )),
         });
         Ok(Self {

@@ -7,7 +7,7 @@
 
 use diffplan_data::{NormalizerConfig, Normalizers};
 use diffplan_kernels::Isa;
-use diffplan_models::{UNet1dConfig, UNet1dModel};
+use diffplan_models::{UNet1dConfig, UNet1dModel, ValuePooling};
 use diffplan_pipelines::{Condition, PlanEvent, PlanOptions, Precision, RngNoise, ValueGuidedPipeline, ValueNetwork};
 use diffplan_schedulers::{DdpmConfig, DdpmScheduler};
 use ndarray::Array1;
@@ -25,11 +25,15 @@ fn allocations() -> usize {
     stats.allocations + stats.reallocations
 }
 
-fn pipeline() -> ValueGuidedPipeline {
+fn pipeline(value_pooling: Option<ValuePooling>) -> ValueGuidedPipeline {
     let network = |config| {
         let mut model = UNet1dModel::new(config).unwrap();
         model.init(&mut StdRng::seed_from_u64(1));
         model
+    };
+    let value_config = UNet1dConfig {
+        value_pooling,
+        ..UNet1dConfig::value_function(6, &[32, 64])
     };
     let unit = |dims| NormalizerConfig::Gaussian {
         mean: vec![0.0; dims],
@@ -42,7 +46,7 @@ fn pipeline() -> ValueGuidedPipeline {
     .unwrap();
     ValueGuidedPipeline::new(
         network(UNet1dConfig::planner(6, &[32, 64])),
-        Box::new(ValueNetwork::new(network(UNet1dConfig::value_function(6, &[32, 64]))).unwrap()),
+        Box::new(ValueNetwork::new(network(value_config)).unwrap()),
         Box::new(scheduler),
         Normalizers::new(unit(4), unit(2), None).unwrap(),
     )
@@ -61,7 +65,9 @@ fn the_loop_allocates_nothing_after_its_first_step() {
     drop(std::hint::black_box(vec![1_u8; 100]));
     assert!(allocations() > before, "the counter counts");
 
-    let pipeline = pipeline();
+    let flat = (pipeline(None), 16);
+    // 3 positions are left to pool.
+    let pooled = (pipeline(Some(ValuePooling::Mean)), 48);
     let observation = Array1::zeros(4);
     for threads in [1, 2, 3] {
         let pool = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap());
@@ -71,16 +77,18 @@ fn the_loop_allocates_nothing_after_its_first_step() {
                 std::thread::sleep(std::time::Duration::from_micros(50));
             });
         });
-        for (batch_size, precision) in [
-            (1, Precision::F32),
-            (3, Precision::F32),
-            (20, Precision::F32),
-            (20, Precision::Bf16),
+        for (batch_size, precision, (pipeline, planning_horizon)) in [
+            (1, Precision::F32, &flat),
+            (3, Precision::F32, &flat),
+            (20, Precision::F32, &flat),
+            (20, Precision::Bf16, &flat),
+            (1, Precision::F32, &pooled),
+            (20, Precision::F32, &pooled),
         ] {
             let options = PlanOptions {
                 batch_size,
                 precision,
-                planning_horizon: 16,
+                planning_horizon: *planning_horizon,
                 ..PlanOptions::default()
             };
             let mut planner = pipeline.planner(options).unwrap().in_pool(Arc::clone(&pool));
@@ -100,7 +108,7 @@ fn the_loop_allocates_nothing_after_its_first_step() {
             assert_eq!(counts.len(), 6);
             assert!(
                 counts.iter().all(|&count| count == counts[0]),
-                "{threads} threads, batch {batch_size}, {}: allocations so far, step by step: {counts:?}",
+                "{threads} threads, batch {batch_size}, horizon {planning_horizon}, {}: allocations so far, step by step: {counts:?}",
                 precision.name()
             );
         }

@@ -8,6 +8,7 @@ mod pipeline;
 mod scheduler;
 mod sensitivity;
 mod torch_randn;
+mod train;
 mod unet;
 
 pub use case::{Case, CaseError};
@@ -83,6 +84,7 @@ fn check_kind(folder: &Path, report: &mut Report) -> Result<(), CaseError> {
         "scheduler" => scheduler::check(&case, report),
         "pipeline" => pipeline::check(&case, report),
         "torch_randn" => torch_randn::check(&case, report),
+        "train" => train::check(&case, report),
         "env" => env::check(&case, report),
         kind => Err(CaseError::NotSupported(format!("kind {kind:?}"))),
     }?;

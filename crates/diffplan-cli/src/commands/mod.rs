@@ -5,3 +5,4 @@ pub(crate) mod data;
 pub(crate) mod inspect;
 pub(crate) mod plan;
 pub(crate) mod rollout;
+pub(crate) mod train;

@@ -1,16 +1,200 @@
 use super::*;
 use diffplan_data::{D4rlFile, Dataset, ReadOptions};
 use ndarray::{Array1, Array2};
+use ndarray_npy::NpzWriter;
 
-/// Collects into a file of its own folder.
-fn collect(args: &str) -> (TempDir, PathBuf, Value) {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("data.hdf5");
-    let stdout = diffplan(&format!("data collect --json {args} --out"), &[&path]).succeeded();
-    (folder, path, json(&stdout))
+#[track_caller]
+fn collect(args: &str, out: &Path) -> Value {
+    json(&diffplan(&format!("data collect --json {args} --out"), &[out]).succeeded())
 }
 
-fn inspect(path: &Path, more: &str) -> (Option<i32>, Value) {
+#[track_caller]
+fn inspect(file: &Path) -> Value {
+    json(&diffplan("data inspect --json", &[file]).succeeded())
+}
+
+#[test]
+fn what_is_collected_is_what_is_inspected_and_read() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("mixed.hdf5");
+    let collected = collect(
+        "--env Pendulum-v1 --policy mixed --episodes 3 --seed 5 --next-observations",
+        &file,
+    );
+    assert_eq!((&collected["rows"], &collected["episodes"]), (&600.into(), &3.into()));
+    let inspected = inspect(&file);
+    assert_eq!(inspected["format"], "D4RL HDF5");
+    assert_eq!(inspected["env"], "Pendulum-v1");
+    assert_eq!(inspected["rows"], 600);
+    assert_eq!(inspected["episodes"]["count"], 3);
+    assert_eq!(inspected["observations"][2]["name"], "dθ/dt");
+    assert_eq!(numbers(&inspected["problems"]), [0.0; 0]);
+    // Rewards are written as float32: half a unit in the last place of at most 16.3, 200 times, is below 2e-4.
+    for key in ["mean", "min", "max"] {
+        let (ours, theirs) = (
+            &inspected["episodes"]["returns"][key],
+            &collected[format!("{key}_return")],
+        );
+        let difference = ours.as_f64().unwrap() - theirs.as_f64().unwrap();
+        assert!(difference.abs() < 2e-4, "{key}: {ours} and {theirs}");
+    }
+
+    let dataset = Dataset::read(&file, &ReadOptions::default()).unwrap();
+    assert_eq!(
+        (dataset.observations().dim(), dataset.actions().dim()),
+        ((600, 3), (600, 1))
+    );
+    let ends: Vec<usize> = dataset.episodes().iter().map(|episode| episode.end).collect();
+    assert_eq!(ends, [200, 400, 600]);
+    assert!(dataset.actions().iter().all(|a| (-2.0..=2.0).contains(a)));
+
+    let text = diffplan("data inspect", &[&file]).succeeded();
+    for words in ["Pendulum-v1", "rows", "best tenth from", "torque", "policy mixed"] {
+        assert!(text.contains(words), "no {words:?} in\n{text}");
+    }
+}
+
+#[test]
+fn same_seed_same_bytes() {
+    let folder = TempDir::new().unwrap();
+    let [a, b] = ["a.hdf5", "b.hdf5"].map(|name| folder.path().join(name));
+    for policy in [
+        "random",
+        "zero --noise 0.3",
+        "ou",
+        "swing-up --skill 0.7 --noise 0.2",
+        "mixed",
+        "bang-bang --noise 0.5",
+        "planner --batch-size 1 --num-inference-steps 1 --noise 0.1",
+    ] {
+        let env = match policy.split(' ').next() {
+            Some("bang-bang") => "MountainCarContinuous-v0",
+            _ => "Pendulum-v1",
+        };
+        let checkpoint = match policy.starts_with("planner") {
+            true => format!("--checkpoint {}", checkpoint().display()),
+            false => String::new(),
+        };
+        let args = |seed: u64| format!("--env {env} --policy {policy} --episodes 1 {checkpoint} --seed {seed}");
+        collect(&args(7), &a);
+        collect(&args(7), &b);
+        assert!(fs::read(&a).unwrap() == fs::read(&b).unwrap(), "{policy}");
+        collect(&args(8), &b);
+        assert!(fs::read(&a).unwrap() != fs::read(&b).unwrap(), "{policy}");
+    }
+}
+
+#[test]
+fn an_npz_file_is_inspected() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("steps.npz");
+    let write = |nan: bool| {
+        let mut npz = NpzWriter::new(fs::File::create(&file).unwrap());
+        let mut observations = Array2::<f32>::from_shape_fn((6, 2), |(row, column)| (row * (1 - column)) as f32);
+        if nan {
+            observations[[4, 1]] = f32::NAN;
+        }
+        npz.add_array("observations", &observations).unwrap();
+        npz.add_array("actions", &Array2::<f32>::ones((6, 1))).unwrap();
+        npz.add_array("rewards", &Array1::from_iter((0..6).map(f64::from)))
+            .unwrap();
+        let ends = [false, false, true, false, true, false];
+        npz.add_array("terminals", &Array1::from_iter(ends)).unwrap();
+        npz.add_array("timeouts", &Array1::from_iter(ends)).unwrap();
+        npz.finish().unwrap();
+    };
+    write(false);
+    let inspected = inspect(&file);
+    assert_eq!(
+        (&inspected["format"], &inspected["left_out"]),
+        (&"npz".into(), &1.into())
+    );
+    assert_eq!(inspected["episodes"]["returns"]["mean"], 5.0);
+    let odd = inspected["odd"].to_string();
+    for words in [
+        "1 rows after the last episode's end",
+        "both set in 2 rows",
+        "observations that never change: observation 1 = 0",
+        "actions that never change: action = 1",
+    ] {
+        assert!(odd.contains(words), "no {words:?} in {odd}");
+    }
+
+    // Reported, and the rest with it.
+    write(true);
+    let outcome = diffplan("data inspect", &[&file]);
+    assert!(
+        outcome
+            .stdout
+            .contains("1 NaN and 0 infinite values in 1 rows, the first in row 4, column 1")
+    );
+    assert!(outcome.stdout.contains("best tenth"));
+    outcome.failed_with(&["steps.npz", "1 problem is in the way"]);
+}
+
+#[test]
+fn broken_files_end_in_one_line() {
+    let folder = TempDir::new().unwrap();
+    let good = folder.path().join("good.hdf5");
+    collect("--env Pendulum-v1 --policy random --episodes 1", &good);
+    let bytes = fs::read(&good).unwrap();
+    let broken = folder.path().join("broken.hdf5");
+    for length in [0, 7, 100, bytes.len() / 2] {
+        fs::write(&broken, &bytes[..length]).unwrap();
+        one_line(diffplan("data inspect", &[&broken]), &["broken.hdf5"]);
+    }
+    let text = folder.path().join("notes.txt");
+    fs::write(&text, "no dataset").unwrap();
+    one_line(
+        diffplan("data inspect", &[&text]),
+        &["notes.txt", "expected an HDF5 file"],
+    );
+    one_line(
+        diffplan("data inspect", &[&folder.path().join("gone")]),
+        &["gone", "No such file"],
+    );
+}
+
+#[test]
+fn flags_that_mean_nothing_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("x.hdf5");
+    for (args, words) in [
+        ("--policy random --skill 0.5", &["--skill", "random", "swing-up"][..]),
+        ("--policy mixed --noise 0.5", &["--noise", "mixed"]),
+        ("--policy zero --checkpoint nowhere", &["--checkpoint", "planner"]),
+        ("--policy zero --batch-size 2", &["--batch-size", "zero", "planner"]),
+        (
+            "--policy planner --env MountainCarContinuous-v0",
+            &["2 dimensions, the checkpoint's 3"],
+        ),
+        (
+            "--policy planner --checkpoint nowhere",
+            &["cannot read checkpoint nowhere"],
+        ),
+        (
+            "--policy swing-up --env MountainCarContinuous-v0",
+            &["swing-up", "Pendulum-v1"],
+        ),
+        ("--env Pendulum-v7", &["Pendulum-v7", "did you mean"]),
+    ] {
+        one_line(diffplan(&format!("data collect {args} --out"), &[&out]), words);
+        assert!(!out.exists(), "{args}");
+    }
+    one_line(
+        diffplan("data collect --out", &[folder.path()]),
+        &["cannot write", "directory"],
+    );
+}
+
+#[track_caller]
+fn one_line(outcome: Outcome, words: &[&str]) {
+    assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
+    outcome.failed_with(words);
+}
+
+/// Exit status and report, whatever is wrong.
+fn report_of(path: &Path, more: &str) -> (Option<i32>, Value) {
     let outcome = diffplan(&format!("data inspect --json {more}"), &[path]);
     (outcome.status, json(&outcome.stdout))
 }
@@ -21,64 +205,11 @@ fn strings(value: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn what_is_collected_is_a_dataset() {
-    let (_folder, path, summary) = collect("--env Pendulum-v1 --policy swing-up --episodes 12 --seed 5");
-    assert_eq!((&summary["rows"], &summary["terminated"]), (&2400.into(), &0.into()));
-    let dataset = Dataset::read(&path, &ReadOptions::default()).unwrap();
-    assert_eq!(dataset.env(), Some("Pendulum-v1"));
-    assert_eq!(
-        (dataset.observations().dim(), dataset.actions().dim()),
-        ((2400, 3), (2400, 1))
-    );
-    assert_eq!(dataset.episodes().len(), 12);
-    let mean = dataset.returns().iter().sum::<f64>() / 12.0;
-    // Rewards are rounded to float32 in the file.
-    assert!(
-        (mean / summary["mean_return"].as_f64().unwrap() - 1.0).abs() < 1e-6,
-        "{mean}"
-    );
-
-    let (status, report) = inspect(&path, "");
-    assert_eq!(status, Some(0));
-    assert_eq!(report["format"], "D4RL HDF5");
-    assert_eq!(report["metadata"]["policy"], "swing-up");
-    assert_eq!(report["episodes"]["lengths"]["max"], 200);
-    assert_eq!(report["left_out"], 0);
-    assert!((report["episodes"]["returns"]["mean"].as_f64().unwrap() - mean).abs() < 1e-9);
-    assert_eq!(report["observations"][2]["name"], "dθ/dt");
-    assert_eq!(
-        (strings(&report["odd"]), strings(&report["problems"])),
-        (vec![], vec![])
-    );
-
-    let text = diffplan("data inspect", &[&path]).succeeded();
-    for words in [
-        "Pendulum-v1",
-        "2,400",
-        "12, of which 0",
-        "200, all of them",
-        "cos θ",
-        "torque",
-        "the best tenth from",
-    ] {
-        assert!(text.contains(words), "no {words:?} in\n{text}");
-    }
-}
-
-#[test]
-fn the_same_seed_gives_the_same_bytes() {
-    for args in [
-        "--policy mixed --episodes 3 --seed 7",
-        "--policy random --env MountainCarContinuous-v0 --episodes 1",
-        "--policy ou --noise 0.5 --episodes 1 --next-observations",
-    ] {
-        let (_a, first, _) = collect(args);
-        let (_b, second, _) = collect(args);
-        assert_eq!(fs::read(first).unwrap(), fs::read(second).unwrap(), "{args}");
-    }
-    // An episode depends on its own seed alone.
-    let (_a, three, _) = collect("--policy mixed --episodes 3 --seed 7");
-    let (_b, last, _) = collect("--policy mixed --episodes 1 --seed 9");
+fn an_episode_depends_on_its_own_seed_alone() {
+    let folder = TempDir::new().unwrap();
+    let [three, last] = ["three.hdf5", "last.hdf5"].map(|name| folder.path().join(name));
+    collect("--policy mixed --episodes 3 --seed 7", &three);
+    collect("--policy mixed --episodes 1 --seed 9", &last);
     let actions = |path: &Path| {
         Dataset::read(path, &ReadOptions::default())
             .unwrap()
@@ -86,67 +217,6 @@ fn the_same_seed_gives_the_same_bytes() {
             .to_owned()
     };
     assert_eq!(actions(&three).slice(ndarray::s![400.., ..]), actions(&last));
-}
-
-#[test]
-fn every_policy_plays() {
-    for args in [
-        "--policy zero --env MountainCarContinuous-v0",
-        "--policy zero --noise 0.3",
-        "--policy swing-up --skill 0.5 --noise 0.2",
-        "--policy bang-bang --skill 0.5 --noise 0.2",
-        "--policy mixed --env MountainCarContinuous-v0",
-    ] {
-        let (_folder, path, summary) = collect(&format!("{args} --episodes 1"));
-        assert_eq!(summary["rows"].as_u64().unwrap() as usize, {
-            let dataset = Dataset::read(&path, &ReadOptions::default()).unwrap();
-            assert_eq!(dataset.left_out(), 0, "{args}");
-            dataset.observations().nrows()
-        });
-    }
-}
-
-/// Noise is added to what the planner does, and the planner's own depends on the seed.
-#[test]
-fn a_planner_collects() {
-    let args = "--policy planner --episodes 1 --batch-size 1 --num-inference-steps 1 --noise 0.1 --checkpoint";
-    let args = format!("{args} {}", checkpoint().display());
-    let (_a, first, summary) = collect(&args);
-    assert_eq!(
-        (&summary["env"], &summary["rows"]),
-        (&"Pendulum-v1".into(), &200.into())
-    );
-    assert_eq!(summary["plan"]["batch_size"], 1);
-    let (_b, second, _) = collect(&format!("{args} --threads 1"));
-    assert_eq!(fs::read(first).unwrap(), fs::read(second).unwrap());
-}
-
-#[test]
-fn what_cannot_be_collected() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("data.hdf5");
-    for (args, words) in [
-        ("--env Hopper-v5", &["Hopper-v5", "Pendulum-v1"][..]),
-        (
-            "--env Pendulum-v1 --policy bang-bang",
-            &["bang-bang", "MountainCarContinuous-v0", "Pendulum-v1"],
-        ),
-        ("--policy random --noise 1", &["--noise", "random", "ou"]),
-        ("--policy ou --skill 1", &["--skill", "ou", "swing-up"]),
-        ("--policy zero --batch-size 2", &["--batch-size", "zero", "planner"]),
-        (
-            "--policy planner --env MountainCarContinuous-v0",
-            &["2 dimensions, the checkpoint's 3"],
-        ),
-        (
-            "--policy planner --checkpoint nowhere",
-            &["cannot read checkpoint nowhere"],
-        ),
-    ] {
-        diffplan(&format!("data collect {args} --out"), &[&path]).failed_with(words);
-    }
-    diffplan("data collect --out", &[folder.path()]).failed_with(&["cannot write", "directory"]);
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 /// Six episodes of four rows, each from 0 to 3 in the one observation.
@@ -177,7 +247,7 @@ impl Sample {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("data.hdf5");
         self.write(&path);
-        inspect(&path, more)
+        report_of(&path, more)
     }
 
     fn write(&self, path: &Path) {
@@ -280,7 +350,7 @@ fn episodes_may_need_a_limit() {
     npz.add_array("terminals", &Array1::from_iter((0..ROWS).map(|row| row == 2)))
         .unwrap();
     npz.finish().unwrap();
-    let (status, report) = inspect(&path, "");
+    let (status, report) = report_of(&path, "");
     assert_eq!((status, &report["episodes"]["count"]), (Some(0), &1.into()));
     assert!(
         strings(&report["odd"])
@@ -288,31 +358,10 @@ fn episodes_may_need_a_limit() {
             .any(|line| line.contains("--max-episode-steps")),
         "{report}"
     );
-    let (status, report) = inspect(&path, "--max-episode-steps 5");
+    let (status, report) = report_of(&path, "--max-episode-steps 5");
     assert_eq!((status, &report["episodes"]["count"]), (Some(0), &5.into()));
     assert_eq!(report["left_out"], 1);
     assert_eq!(report["format"], "npz");
-}
-
-#[test]
-fn what_is_no_dataset() {
-    let folder = TempDir::new().unwrap();
-    let good = folder.path().join("good.hdf5");
-    Sample::new().write(&good);
-    let bytes = fs::read(good).unwrap();
-    let path = folder.path().join("data.hdf5");
-    for (content, words) in [
-        (&b"hello"[..], &["data.hdf5: HDF5 file: "][..]),
-        (&bytes[..bytes.len() / 2], &["data.hdf5: "]),
-        (&bytes[..100], &["data.hdf5: "]),
-        (b"", &["data.hdf5: "]),
-    ] {
-        fs::write(&path, content).unwrap();
-        diffplan("data inspect", &[&path]).failed_with(words);
-    }
-    diffplan("data inspect", &[&folder.path().join("none")]).failed_with(&["cannot read", "none", "No such file"]);
-    diffplan("data inspect", &[folder.path()]).failed_with(&["it is a folder without data/main_data.hdf5"]);
-    diffplan("data inspect", &[&checkpoint().join("normalizer.json")]).failed_with(&["expected an HDF5 file"]);
 }
 
 /// What `rollout --out` saves is a dataset too.
@@ -322,6 +371,6 @@ fn a_rollouts_trajectories_are_inspected() {
     let checkpoint = checkpoint();
     let args = [&checkpoint, Path::new("--out"), folder.path()];
     diffplan("rollout --batch-size 1 --num-inference-steps 1 --checkpoint", &args).succeeded();
-    let (status, report) = inspect(&folder.path().join("trajectories.npz"), "");
+    let (status, report) = report_of(&folder.path().join("trajectories.npz"), "");
     assert_eq!((status, &report["rows"]), (Some(0), &200.into()));
 }

@@ -37,6 +37,28 @@ fn a_checkpoint_and_what_it_holds() {
 }
 
 #[test]
+fn a_value_function_for_any_horizon() {
+    let copy = Copy::new();
+    copy.edit(
+        "value_function/config.json",
+        "\"use_timestep_embedding\"",
+        "\"value_pooling\": \"mean\", \"use_timestep_embedding\"",
+    );
+    let (status, report) = inspect(copy.path());
+    assert_eq!((status, parts(&report)), (Some(0), vec![]));
+    assert_eq!(report["unet"]["value_pooling"], Value::Null);
+    assert_eq!(report["value_function"]["value_pooling"], "mean");
+    assert_eq!(report["value_function"]["horizons"], "any");
+    assert_eq!(report["horizons"], "multiples of 4");
+    let text = diffplan("inspect", &[copy.path()]).succeeded();
+    assert!(
+        text.contains("ValueFunction, of the mean over the positions that are left"),
+        "{text}"
+    );
+    diffplan("plan --obs 0,1,0 --horizon 64 --checkpoint", &[copy.path()]).succeeded();
+}
+
+#[test]
 fn one_broken_part_does_not_hide_another() {
     let copy = Copy::new();
     copy.edit("model_index.json", "ValueGuidedRLPipeline", "StableDiffusionPipeline");
@@ -96,6 +118,30 @@ fn parts_that_do_not_fit_each_other() {
     assert_eq!((status, parts(&report)), (Some(2), vec!["fit"]));
     let warning = report["normalizer"]["warnings"][0].as_str().unwrap();
     assert!(warning.contains("std[1]"), "{warning}");
+}
+
+#[test]
+fn every_type_of_normaliser() {
+    let copy = Copy::new();
+    let normalizers = r#"{"observations": {"type": "safe_limits", "min": [-1, -1, -8], "max": [1, 1, 8]},
+        "actions": {"type": "cdf", "quantiles": [[-2, 0.5, 2]], "cumulative_counts": [[10, 80, 100]]}}"#;
+    fs::write(copy.path().join("normalizer.json"), normalizers).unwrap();
+    let (status, report) = inspect(copy.path());
+    assert_eq!((status, parts(&report)), (Some(0), vec![]));
+    let normalizer = &report["normalizer"];
+    assert_eq!(normalizer["observations"]["type"], "safe_limits");
+    assert_eq!(
+        normalizer["actions"],
+        serde_json::json!({"type": "cdf", "min": [-2.0], "max": [2.0], "knots": [3]})
+    );
+    let text = diffplan("inspect", &[copy.path()]).succeeded();
+    for words in [
+        "observations: safe limits, 3 dimensions, min -1.0000 -1.0000 -8.0000",
+        "actions: cumulative distribution, 1 dimension, min -2.0000, max 2.0000, at most 3 knots",
+    ] {
+        assert!(text.contains(words), "no {words:?} in\n{text}");
+    }
+    diffplan("plan --obs 0,1,0 --checkpoint", &[copy.path()]).succeeded();
 }
 
 #[test]

@@ -1,6 +1,12 @@
 //! The last block: `OutConv1DBlock` of the planner, `OutValueFunctionBlock` of the value function.
+//!
+//! The value function's layers read the hidden signal and the time embedding side by side. As in diffusers, the signal is
+//! flattened, (channels, length); or, which is ours, they read its mean over the positions, so that any length will do:
+//! `input[c] = Σ_l x[c, l] / len`, summed in the order of the positions, and back `d x[c, l] = d input[c] / len`. Of one position
+//! both are the same, in the bits.
 
 use super::{GradTask, Keep, Scratch, conv_task};
+use crate::config::ValuePooling;
 use crate::time::TimeRows;
 use diffplan_kernels::After;
 use diffplan_nn::{
@@ -31,6 +37,7 @@ pub(crate) struct OutValueFunctionBlock {
     activation: Activation,
     /// Length of the time embedding in the first layer's input.
     time_channels: usize,
+    pooling: Option<ValuePooling>,
 }
 params!(OutValueFunctionBlock { final_block });
 
@@ -184,7 +191,12 @@ impl OutConv1dBlock {
 }
 
 impl OutValueFunctionBlock {
-    pub(crate) fn zeros(features: usize, time_channels: usize, activation: Activation) -> Self {
+    pub(crate) fn zeros(
+        features: usize,
+        time_channels: usize,
+        activation: Activation,
+        pooling: Option<ValuePooling>,
+    ) -> Self {
         let final_block = ValueLayers {
             first: Linear::zeros(features + time_channels, features / 2),
             last: Linear::zeros(features / 2, 1),
@@ -193,10 +205,11 @@ impl OutValueFunctionBlock {
             final_block,
             activation,
             time_channels,
+            pooling,
         }
     }
 
-    /// How many numbers of the hidden signal a sample must have.
+    /// How many numbers of the first layer's input come from the hidden signal.
     fn features(&self) -> usize {
         self.final_block.first.in_features() - self.time_channels
     }
@@ -208,10 +221,23 @@ impl OutValueFunctionBlock {
         saved.input.resize(batch * width, 0.0);
         for (b, row) in saved.input.chunks_exact_mut(width).enumerate() {
             let (hidden, embedding) = row.split_at_mut(self.features());
-            // PyTorch flattens (channels, length).
-            for (l, position) in x.data().chunks_exact(batch * channels).enumerate() {
-                for (c, value) in position[b * channels..(b + 1) * channels].iter().enumerate() {
-                    hidden[c * len + l] = *value;
+            let positions = x.data().chunks_exact(batch * channels);
+            let positions = positions.map(|position| &position[b * channels..(b + 1) * channels]);
+            match self.pooling {
+                // PyTorch flattens (channels, length).
+                None => {
+                    for (l, position) in positions.enumerate() {
+                        for (c, value) in position.iter().enumerate() {
+                            hidden[c * len + l] = *value;
+                        }
+                    }
+                }
+                Some(ValuePooling::Mean) => {
+                    hidden.fill(0.0);
+                    for position in positions {
+                        hidden.iter_mut().zip(position).for_each(|(sum, value)| *sum += value);
+                    }
+                    hidden.iter_mut().for_each(|sum| *sum /= len as f32);
                 }
             }
             embedding.copy_from_slice(time.embedding(b));
@@ -241,8 +267,10 @@ impl OutValueFunctionBlock {
         d.reset(len, batch, channels);
         for (b, row) in saved.d_input.chunks_exact(width).enumerate() {
             for (l, position) in d.data_mut().chunks_exact_mut(batch * channels).enumerate() {
-                for (c, value) in position[b * channels..(b + 1) * channels].iter_mut().enumerate() {
-                    *value = row[c * len + l];
+                let position = position[b * channels..(b + 1) * channels].iter_mut().enumerate();
+                match self.pooling {
+                    None => position.for_each(|(c, value)| *value = row[c * len + l]),
+                    Some(ValuePooling::Mean) => position.for_each(|(c, value)| *value = row[c] / len as f32),
                 }
             }
         }
@@ -272,7 +300,7 @@ impl OutBlock {
     pub(crate) fn features(&self) -> Option<usize> {
         match self {
             OutBlock::Conv(_) => None,
-            OutBlock::Value(block) => Some(block.features()),
+            OutBlock::Value(block) => block.pooling.is_none().then(|| block.features()),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::super::case::{Case, CaseError};
 use super::super::sensitivity::Arrays;
 use super::Draw;
-use diffplan_data::{Normalizers, Statistics};
+use diffplan_data::{NormalizerKind, Normalizers};
 use diffplan_models::UNet1dModel;
 use diffplan_pipelines::{
     Condition, NoiseSource, PlanEvent, PlanOptions, RecordedNoise, ValueGuidedPipeline, ValueNetwork,
@@ -35,13 +35,12 @@ impl Call {
         let actions: Array2<f32> = case.tensor_f32("dataset.actions")?;
         // Nothing in a plan is normalised with rewards.
         case.ignore("dataset.rewards");
-        let statistics = match case.text("normalization")? {
-            "scalar" => Statistics::Scalar,
-            "per_dimension" => Statistics::PerDimension,
+        let kind = match case.text("normalization")? {
+            "scalar" => NormalizerKind::ScalarGaussian,
+            "per_dimension" => NormalizerKind::Gaussian,
             _ => return Err(case.wrong_key("normalization", "\"scalar\" or \"per_dimension\"")),
         };
-        let normalizers =
-            Normalizers::from_dataset(observations.view(), actions.view(), statistics).map_err(CaseError::refused)?;
+        let normalizers = Normalizers::fit(kind, observations.view(), actions.view()).map_err(CaseError::refused)?;
         let pipeline = ValueGuidedPipeline::from_pretrained_with(case.folder(), normalizers)
             .and_then(|pipeline| pipeline.with_action_dim(actions.ncols()))
             .map_err(CaseError::refused)?;

@@ -166,7 +166,7 @@ fn controller_of(policy: PolicyName) -> Option<Controller> {
 
 /// # Errors
 /// [`Error::NotTheEnv`].
-fn policy<'a>(args: &CollectArgs, id: &str, noise: f64) -> Result<Policy<'a>> {
+fn policy(args: &CollectArgs, id: &str, noise: f64) -> Result<Policy<'static>> {
     let not_the_env = |expected| Error::NotTheEnv {
         policy: name(args.policy),
         expected,

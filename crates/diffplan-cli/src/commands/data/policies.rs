@@ -93,14 +93,15 @@ impl Actor {
         }
     }
 
-    /// From random to good: a quarter of the episodes is noise alone, skills of the others are uniform; the more skill, the
-    /// less noise.
+    /// From random to good: half of the episodes at full skill, with from no noise to much; of the others a quarter noise alone,
+    /// and the more skill, the less noise. Good episodes show what there is to reach, the others what comes of other actions.
     pub(super) fn mixed(controller: Controller, space: &BoxSpace, mut rng: NumpyRng) -> Self {
-        let skill = match rng.random() {
-            noise_alone if noise_alone < 0.25 => 0.0,
-            _ => rng.random(),
+        let (skill, noise) = if rng.random() < 0.5 {
+            (1.0, rng.uniform(0.0, 0.6))
+        } else {
+            let skill = if rng.random() < 0.25 { 0.0 } else { rng.random() };
+            (skill, rng.uniform(0.05, 0.3) + 0.5 * (1.0 - skill))
         };
-        let noise = rng.uniform(0.05, 0.3) + 0.5 * (1.0 - skill);
         Self::new(Base::Controller { controller, skill }, noise, space, rng)
     }
 

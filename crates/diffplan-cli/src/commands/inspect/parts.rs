@@ -4,7 +4,7 @@ use super::horizons::Horizons;
 use crate::error::{Error, Result};
 use crate::table;
 use diffplan_data::{NormalizerConfig, Normalizers};
-use diffplan_models::{UNet1dModel, count_params};
+use diffplan_models::{UNet1dModel, ValuePooling, count_params};
 use diffplan_pipelines::{PlanningConfig, ValueNetwork};
 use diffplan_schedulers::{DdpmConfig, DdpmScheduler};
 use serde::Serialize;
@@ -22,6 +22,7 @@ pub(super) struct Network {
     sample_channels: usize,
     layers_per_block: usize,
     activation: Option<String>,
+    value_pooling: Option<ValuePooling>,
     parameters: usize,
     horizons: String,
 }
@@ -41,6 +42,7 @@ impl Network {
             sample_channels: config.sample_channels(),
             layers_per_block: config.layers_per_block,
             activation: config.act_fn.clone(),
+            value_pooling: config.value_pooling,
             parameters: count_params(model),
             horizons: horizons.to_string(),
         }
@@ -53,6 +55,10 @@ impl Network {
             self.mid_block.clone(),
             repeated(&self.up_blocks),
             self.out_block.clone(),
+            self.value_pooling.map(|pooling| match pooling {
+                ValuePooling::Mean => "of the mean over the positions that are left".into(),
+                other => format!("of the positions that are left by {other:?}"),
+            }),
         ];
         vec![
             format!(
@@ -114,10 +120,31 @@ pub(super) fn scheduler_lines(scheduler: &DdpmScheduler) -> Vec<String> {
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Statistics {
-    Gaussian { mean: Vec<f32>, std: Vec<f32> },
-    Limits { min: Vec<f32>, max: Vec<f32> },
-    ScalarGaussian { mean: f32, std: f32 },
-    Other { description: String },
+    Gaussian {
+        mean: Vec<f32>,
+        std: Vec<f32>,
+    },
+    Limits {
+        min: Vec<f32>,
+        max: Vec<f32>,
+    },
+    ScalarGaussian {
+        mean: f32,
+        std: f32,
+    },
+    SafeLimits {
+        min: Vec<f32>,
+        max: Vec<f32>,
+    },
+    /// Of the distributions their ends, and how many knots they have.
+    Cdf {
+        min: Vec<f32>,
+        max: Vec<f32>,
+        knots: Vec<usize>,
+    },
+    Other {
+        description: String,
+    },
 }
 
 /// The normalisers.
@@ -156,6 +183,12 @@ impl Statistics {
             NormalizerConfig::Gaussian { mean, std } => Self::Gaussian { mean, std },
             NormalizerConfig::Limits { min, max } => Self::Limits { min, max },
             NormalizerConfig::ScalarGaussian { mean, std } => Self::ScalarGaussian { mean, std },
+            NormalizerConfig::SafeLimits { min, max } => Self::SafeLimits { min, max },
+            NormalizerConfig::Cdf { quantiles, .. } => Self::Cdf {
+                min: quantiles.iter().filter_map(|knots| knots.first().copied()).collect(),
+                max: quantiles.iter().filter_map(|knots| knots.last().copied()).collect(),
+                knots: quantiles.iter().map(Vec::len).collect(),
+            },
             other => Self::Other {
                 description: format!("{other:?}"),
             },
@@ -163,6 +196,14 @@ impl Statistics {
     }
 
     fn words(&self) -> String {
+        let limits = |name: &str, min: &[f32], max: &[f32]| {
+            format!(
+                "{name}, {}, min {}, max {}",
+                dimensions(min),
+                numbers(min),
+                numbers(max)
+            )
+        };
         match self {
             Self::Gaussian { mean, std } => {
                 format!(
@@ -172,12 +213,13 @@ impl Statistics {
                     numbers(std)
                 )
             }
-            Self::Limits { min, max } => {
+            Self::Limits { min, max } => limits("limits", min, max),
+            Self::SafeLimits { min, max } => limits("safe limits", min, max),
+            Self::Cdf { min, max, knots } => {
+                let knots = knots.iter().max().copied().unwrap_or(0);
                 format!(
-                    "limits, {}, min {}, max {}",
-                    dimensions(min),
-                    numbers(min),
-                    numbers(max)
+                    "{}, at most {knots} knots a dimension",
+                    limits("cumulative distribution", min, max)
                 )
             }
             Self::ScalarGaussian { mean, std } => format!("one gaussian for all, mean {mean:.4}, std {std:.4}"),

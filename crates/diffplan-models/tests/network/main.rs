@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+mod value_pooling;
+
 use diffplan_models::{
-    Algorithm, Compute, Error, Precision, UNet1dConfig, UNet1dModel, Workspace, named_params, named_params_mut,
+    Algorithm, Compute, Error, Precision, UNet1dConfig, UNet1dModel, ValuePooling, Workspace, named_params,
+    named_params_mut,
 };
 use ndarray::{Array1, Array3, ArrayD, ArrayViewD, Axis, Ix3, s};
 use ndarray_rand::RandomExt;
@@ -34,6 +37,14 @@ fn value_function() -> UNet1dModel {
     model(UNet1dConfig::value_function(6, &[16, 32]), 2)
 }
 
+fn pooled_value_function() -> UNet1dModel {
+    let config = UNet1dConfig {
+        value_pooling: Some(ValuePooling::Mean),
+        ..UNet1dConfig::value_function(6, &[16, 32])
+    };
+    model(config, 2)
+}
+
 #[test]
 fn gradients_agree_with_finite_differences_along_random_directions() {
     // Directions of length 1. A step small enough for the curvature leaves float32 rounding of about 1e-4 in the quotient;
@@ -54,8 +65,13 @@ fn gradients_agree_with_finite_differences_along_random_directions() {
             "{name}: {expected}, measured {slope}, size {size}"
         );
     };
-    for (model, timesteps) in [(planner(), vec![7.0]), (value_function(), vec![0.0, 3.0, 12.0])] {
-        let sample = normal((3, 6, 16), 3);
+    // Of 37 steps 3 positions are left to pool.
+    for (model, timesteps, horizon) in [
+        (planner(), vec![7.0], 16),
+        (value_function(), vec![0.0, 3.0, 12.0], 16),
+        (pooled_value_function(), vec![0.0, 3.0, 12.0], 37),
+    ] {
+        let sample = normal((3, 6, horizon), 3);
         let output = model.forward(sample.view(), &timesteps).unwrap();
         let cotangent = unit(output.shape()) * 10.0;
         let vjp = model.vjp(sample.view(), &timesteps, cotangent.view()).unwrap();
@@ -83,8 +99,13 @@ fn gradients_agree_with_finite_differences_along_random_directions() {
 
 #[test]
 fn thread_counts_and_batch_mates_do_not_change_a_bit() {
-    let (planner, value) = (planner(), value_function());
-    let sample = normal((11, 6, 16), 6);
+    check_bits(&value_function(), 16);
+    check_bits(&pooled_value_function(), 48);
+}
+
+fn check_bits(value: &UNet1dModel, horizon: usize) {
+    let planner = planner();
+    let sample = normal((11, 6, horizon), 6);
     let run = |threads: usize, algorithm: Algorithm, precision: Precision, sample: &Array3<f32>| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let compute = Compute {
@@ -131,6 +152,7 @@ fn thread_counts_and_batch_mates_do_not_change_a_bit() {
         }
         let alone = run(1, algorithm, precision, &sample.slice(s![4..5, .., ..]).to_owned());
         assert_eq!(alone.0.index_axis(Axis(0), 0), one.0.index_axis(Axis(0), 4));
+        assert_eq!(alone.1[0], one.1[4]);
         assert_eq!(alone.2.index_axis(Axis(0), 0), one.2.index_axis(Axis(0), 4));
     }
 }
@@ -193,7 +215,7 @@ fn one_timestep_for_all_is_the_same_as_one_each() {
 #[test]
 fn what_is_saved_is_loaded() {
     let folder = tempfile::tempdir().unwrap();
-    for model in [planner(), value_function()] {
+    for model in [planner(), value_function(), pooled_value_function()] {
         model.save_pretrained(folder.path().join("a/b")).unwrap();
         let loaded = UNet1dModel::from_pretrained(folder.path().join("a/b")).unwrap();
         assert_eq!(loaded.config(), model.config());

@@ -1,0 +1,102 @@
+//! The dataset, as both networks see it.
+
+use super::settings::{Kind, Settings};
+use crate::error::Result;
+use diffplan_data::{Dataset, DiscountedReturns, Normalizers, SequenceDataset};
+use fnv::FnvHasher;
+use serde::{Deserialize, Serialize};
+use std::hash::Hasher;
+use std::sync::Arc;
+
+pub(super) struct Data {
+    pub(super) dataset: Dataset,
+    /// With values where a value function is trained on scaled ones.
+    pub(super) normalizers: Normalizers,
+    pub(super) sequences: Arc<SequenceDataset>,
+    /// The value function's target.
+    pub(super) returns: Option<DiscountedReturns>,
+    pub(super) fingerprint: Fingerprint,
+}
+
+/// What tells one dataset from another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Fingerprint {
+    rows: usize,
+    episodes: usize,
+    /// FNV-1a over the bits of observations, actions, rewards and episode ends.
+    fnv1a: u64,
+}
+
+impl std::fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { rows, episodes, fnv1a } = self;
+        write!(f, "{rows} rows in {episodes} episodes, hash {fnv1a:016x}")
+    }
+}
+
+impl Fingerprint {
+    fn of(dataset: &Dataset) -> Self {
+        let mut hasher = FnvHasher::default();
+        for array in [dataset.observations(), dataset.actions()] {
+            hasher.write(&(array.ncols() as u64).to_le_bytes());
+            array.iter().for_each(|x| hasher.write(&x.to_bits().to_le_bytes()));
+        }
+        let rewards = dataset.rewards();
+        rewards.iter().for_each(|x| hasher.write(&x.to_bits().to_le_bytes()));
+        for episode in dataset.episodes() {
+            hasher.write(&(episode.end as u64).to_le_bytes());
+            hasher.write(&[episode.terminated.into()]);
+        }
+        Self {
+            rows: dataset.rewards().len(),
+            episodes: dataset.episodes().len(),
+            fnv1a: hasher.finish(),
+        }
+    }
+}
+
+impl Data {
+    pub(super) fn read(settings: &Settings) -> Result<Self> {
+        let mut dataset = Dataset::read(&settings.dataset, &settings.read)?;
+        if let Some(count) = settings.max_episodes {
+            dataset = dataset.first_episodes(count);
+        }
+        let (observations, actions) = (dataset.observations(), dataset.actions());
+        let mut normalizers = Normalizers::fit(settings.normalizer.kind(), observations, actions)?;
+        let sequences = SequenceDataset::new(&dataset, &normalizers, &settings.sequences)?;
+        let mut returns = None;
+        if let Some(network) = settings.networks.iter().find(|network| network.kind == Kind::Value) {
+            let to_go = DiscountedReturns::new(&dataset, network.discount, network.termination_penalty);
+            if network.normalize_values {
+                normalizers = normalizers.with_values(to_go.limits(&sequences))?;
+            }
+            returns = Some(to_go);
+        }
+        Ok(Self {
+            fingerprint: Fingerprint::of(&dataset),
+            dataset,
+            normalizers,
+            sequences: Arc::new(sequences),
+            returns,
+        })
+    }
+
+    /// In words.
+    pub(super) fn words(&self) -> String {
+        format!(
+            "{} rows in {} episodes, {} windows",
+            self.dataset.rewards().len(),
+            self.dataset.episodes().len(),
+            self.sequences.len()
+        )
+    }
+
+    pub(super) fn action_dim(&self) -> usize {
+        self.sequences.action_dim()
+    }
+
+    pub(super) fn transition_dim(&self) -> usize {
+        self.sequences.transition_dim()
+    }
+}

@@ -1,0 +1,250 @@
+//! What a step is taken on: windows of the dataset in an order shuffled anew every epoch, timesteps and noise.
+//!
+//! Everything a batch holds depends on the seed and on the batch's number alone: each batch and each epoch's order has a stream
+//! of its own of ChaCha, whose 2^64 streams are independent by design. A run that goes on from step `n` needs to know nothing
+//! but `n`.
+
+use diffplan_data::{DiscountedReturns, Error as DataError, Normalizer, SequenceDataset};
+use ndarray::{Array1, Array3, Axis, arr1};
+use ndarray_rand::rand::seq::SliceRandom;
+use ndarray_rand::rand::{Rng, RngCore, SeedableRng};
+use ndarray_rand::rand_distr::StandardNormal;
+use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
+
+/// Which observations of a trajectory are known, and imposed on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Conditions {
+    /// The first one.
+    #[default]
+    Current,
+    /// The first and the last (`GoalDataset` in the original).
+    Goal,
+}
+
+impl Conditions {
+    /// The steps whose observations are known.
+    pub(crate) fn times(self, horizon: usize) -> impl Iterator<Item = usize> {
+        let goal = (self == Self::Goal).then(|| horizon - 1);
+        [0].into_iter().chain(goal)
+    }
+}
+
+/// A batch of samples, and what is drawn for them.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// Clean trajectories, (batch, horizon, action + observation dimensions), normalised, action first.
+    pub trajectories: Array3<f32>,
+    /// Standard normal, of the same shape.
+    pub noise: Array3<f32>,
+    /// One a trajectory.
+    pub timesteps: Vec<usize>,
+    /// The target of a value function, one a trajectory; empty for a planner.
+    pub values: Array1<f32>,
+}
+
+/// What a stream of random numbers is for.
+#[derive(Debug, Clone, Copy)]
+enum Purpose {
+    Init = 0,
+    Order = 1,
+    Batch = 2,
+}
+
+/// Stream `number` of a purpose.
+fn stream(seed: u64, purpose: Purpose, number: u64) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream((purpose as u64) << 60 | number);
+    rng
+}
+
+/// Draws batches of a dataset.
+#[derive(Debug)]
+pub struct Batches {
+    sequences: Arc<SequenceDataset>,
+    /// The target of every window; empty for a planner.
+    values: Vec<f32>,
+    batch_size: usize,
+    num_train_timesteps: usize,
+    seed: u64,
+    /// An epoch's number and order.
+    order: Option<(u64, Vec<u32>)>,
+    /// Those of a step.
+    batches: Vec<Batch>,
+}
+
+impl Batches {
+    /// For a planner.
+    #[must_use]
+    pub fn new(sequences: Arc<SequenceDataset>, batch_size: usize, num_train_timesteps: usize, seed: u64) -> Self {
+        Self {
+            sequences,
+            values: Vec::new(),
+            batch_size,
+            num_train_timesteps,
+            seed,
+            order: None,
+            batches: vec![Batch::default()],
+        }
+    }
+
+    /// With so many batches a step, over which the gradient is averaged (`gradient_accumulate_every`); 1 for none.
+    #[must_use]
+    pub fn accumulating(mut self, batches_a_step: usize) -> Self {
+        self.batches.resize_with(batches_a_step.max(1), Batch::default);
+        self
+    }
+
+    /// For a value function: with the return of every window, normalised where there is a normaliser.
+    ///
+    /// # Errors
+    /// If the normaliser is one of more than a single dimension.
+    pub fn with_values(
+        mut self,
+        returns: &DiscountedReturns,
+        normalizer: Option<&Normalizer>,
+    ) -> std::result::Result<Self, DataError> {
+        let windows = self.sequences.windows().iter();
+        self.values = windows.map(|window| returns.from_row(window.start) as f32).collect();
+        if let Some(normalizer) = normalizer {
+            // A row of one value each.
+            let column = arr1(&self.values).insert_axis(Axis(1));
+            self.values = normalizer.normalize(column.view())?.into_iter().collect();
+        }
+        Ok(self)
+    }
+
+    /// The windows that batches are drawn from.
+    #[must_use]
+    pub fn sequences(&self) -> &SequenceDataset {
+        &self.sequences
+    }
+
+    /// The random numbers that a network's parameters are drawn with.
+    #[must_use]
+    pub fn init_rng(&self) -> impl RngCore + use<> {
+        stream(self.seed, Purpose::Init, 0)
+    }
+
+    /// The batches of step `step`, from 0.
+    pub fn of_step(&mut self, step: u64) -> &[Batch] {
+        let mut batches = std::mem::take(&mut self.batches);
+        let first = step * batches.len() as u64;
+        for (number, batch) in (first..).zip(&mut batches) {
+            self.draw(number, batch);
+        }
+        self.batches = batches;
+        &self.batches
+    }
+
+    /// Writes batch `number`, from 0, to `batch`.
+    fn draw(&mut self, number: u64, batch: &mut Batch) {
+        let shape = (
+            self.batch_size,
+            self.sequences.horizon(),
+            self.sequences.transition_dim(),
+        );
+        if batch.trajectories.dim() != shape {
+            (batch.trajectories, batch.noise) = (Array3::zeros(shape), Array3::zeros(shape));
+        }
+        let mut rng = stream(self.seed, Purpose::Batch, number);
+        batch.timesteps.clear();
+        batch
+            .timesteps
+            .extend((0..self.batch_size).map(|_| rng.random_range(0..self.num_train_timesteps)));
+        batch
+            .noise
+            .iter_mut()
+            .for_each(|noise| *noise = rng.sample(StandardNormal));
+        let mut values = Vec::with_capacity(self.values.len().min(self.batch_size));
+        for (i, trajectory) in (0..).zip(batch.trajectories.axis_iter_mut(Axis(0))) {
+            let window = self.window(number * self.batch_size as u64 + i);
+            self.sequences.copy_into(window, trajectory);
+            values.extend(self.values.get(window));
+        }
+        batch.values = Array1::from(values);
+    }
+
+    /// Which window is drawn as number `draw`: epochs follow each other without a gap, so that batches may span two.
+    fn window(&mut self, draw: u64) -> usize {
+        let count = self.sequences.len() as u64;
+        let (epoch, place) = (draw / count, (draw % count) as usize);
+        if self.order.as_ref().is_none_or(|(current, _)| *current != epoch) {
+            let mut order: Vec<u32> = (0..count as u32).collect();
+            order.shuffle(&mut stream(self.seed, Purpose::Order, epoch));
+            self.order = Some((epoch, order));
+        }
+        self.order.as_ref().map_or(0, |(_, order)| order[place] as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use diffplan_data::{Dataset, EpisodeEnds, NormalizerConfig, Normalizers, SequenceOptions};
+    use ndarray::Array2;
+    use std::collections::BTreeSet;
+
+    fn sequences(rows: usize) -> Arc<SequenceDataset> {
+        let timeouts: Vec<bool> = (0..rows).map(|i| i + 1 == rows).collect();
+        let ends = EpisodeEnds {
+            timeouts: Some(&timeouts),
+            ..EpisodeEnds::default()
+        };
+        let numbers = Array2::from_shape_fn((rows, 1), |(i, _)| i as f32);
+        let dataset = Dataset::new(numbers.clone(), numbers, Array1::zeros(rows), ends).unwrap();
+        let identity = || NormalizerConfig::Gaussian {
+            mean: vec![0.0],
+            std: vec![1.0],
+        };
+        let normalizers = Normalizers::new(identity(), identity(), None).unwrap();
+        Arc::new(SequenceDataset::new(&dataset, &normalizers, &SequenceOptions::new(2)).unwrap())
+    }
+
+    #[test]
+    fn a_batch_depends_on_seed_and_number_alone() {
+        let sequences = sequences(11);
+        let new = |seed| Batches::new(sequences.clone(), 4, 20, seed);
+        let draw = |batches: &mut Batches, number| {
+            let mut batch = Batch::default();
+            batches.draw(number, &mut batch);
+            batch
+        };
+        let mut all = new(3);
+        let in_order: Vec<Batch> = (0..7).map(|n| draw(&mut all, n)).collect();
+        for n in [6, 2, 0, 5] {
+            let (alone, expected) = (draw(&mut new(3), n), &in_order[n as usize]);
+            assert_eq!(alone.trajectories, expected.trajectories, "batch {n}");
+            assert_eq!(alone.noise, expected.noise, "batch {n}");
+            assert_eq!(alone.timesteps, expected.timesteps, "batch {n}");
+        }
+        assert_ne!(draw(&mut new(4), 0).noise, in_order[0].noise);
+        assert_ne!(in_order[1].noise, in_order[0].noise);
+    }
+
+    #[test]
+    fn every_epoch_has_every_window_once() {
+        let mut batches = Batches::new(sequences(11), 4, 20, 0);
+        let mut orders = BTreeSet::new();
+        for epoch in 0..4 {
+            let order: Vec<usize> = (0..10).map(|i| batches.window(epoch * 10 + i)).collect();
+            assert_eq!(BTreeSet::from_iter(order.iter().copied()).len(), 10, "{order:?}");
+            orders.insert(order);
+        }
+        assert_eq!(orders.len(), 4);
+    }
+
+    #[test]
+    fn timesteps_are_uniform_and_noise_is_normal() {
+        let mut batches = Batches::new(sequences(11), 500, 5, 1);
+        let mut batch = Batch::default();
+        batches.draw(0, &mut batch);
+        for t in 0..5 {
+            let count = batch.timesteps.iter().filter(|&&timestep| timestep == t).count();
+            assert!((60..140).contains(&count), "{count} of 500 are {t}"); // 100 ± 4.5 standard deviations
+        }
+        let (mean, variance) = (batch.noise.mean().unwrap(), batch.noise.var(0.0));
+        assert!(mean.abs() < 0.1 && (variance - 1.0).abs() < 0.15, "{mean} {variance}");
+    }
+}
