@@ -7,6 +7,7 @@ mod bench;
 mod inspect;
 mod plan;
 mod rollout;
+mod train;
 
 use serde_json::Value;
 use std::fs;
