@@ -8,6 +8,7 @@ mod data;
 mod inspect;
 mod plan;
 mod rollout;
+mod train;
 
 use serde_json::Value;
 use std::fs;
