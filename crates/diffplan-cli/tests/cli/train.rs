@@ -396,7 +396,7 @@ mod signals {
                 .wrapping_mul(6364136223846793005)
                 .wrapping_add(1442695040888963407);
             // Mostly later than start-up, which makes nothing; so that thirty kills come to about the whole run.
-            let part = 0.15 * ((random >> 33) as f64 / f64::from(1 << 31));
+            let part = 0.15 * ((random >> 33) as f64 / f64::from(1_u32 << 31));
             let mut child = start(&place, &args, "parts");
             sleep(Duration::from_millis(15) + whole.mul_f64(part));
             child.kill().unwrap();
