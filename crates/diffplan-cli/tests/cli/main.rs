@@ -6,6 +6,7 @@ mod bad_input;
 mod bench;
 mod data;
 mod inspect;
+mod learn;
 mod plan;
 mod rollout;
 mod train;

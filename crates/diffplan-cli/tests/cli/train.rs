@@ -385,7 +385,7 @@ mod signals {
     #[test]
     fn a_kill_at_any_moment_changes_nothing() {
         let place = Place::new();
-        let args = format!("both {TINY} --save-every 3 --steps 300 --value-steps 250");
+        let args = format!("both {TINY} --save-every 3 --steps 150 --value-steps 120");
         let begun = Instant::now();
         place.train(&args, "whole").succeeded();
         let whole = begun.elapsed();
