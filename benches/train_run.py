@@ -85,7 +85,7 @@ def ours(name):
                    str(args.horizon), "--batch-size", str(args.batch_size), "--gradient-accumulate-every", "1", "--steps",
                    str(args.steps), "--threads", str(args.threads), "--json"]
         line = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout.splitlines()[-1]
-        return json.loads(line)[name]["steps_per_second"]
+        return json.loads(line)["networks"][0]["steps_per_second"]
 
 
 print(f"{'network':<10}{'PyTorch':>10}{'diffplan':>10}{'ratio':>8}   steps/s (threads {args.threads}, batch {args.batch_size}, medians)")

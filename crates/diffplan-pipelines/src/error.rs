@@ -45,6 +45,12 @@ pub enum Error {
         /// What it could be.
         expected: String,
     },
+    /// Options that need a guide, of a checkpoint that has none.
+    #[error("{asked} needs a value function, and the checkpoint has none; expected n_guide_steps = 0 and no rescore")]
+    NoGuide {
+        /// The option and its value.
+        asked: String,
+    },
     /// The parts of a pipeline do not fit each other.
     #[error("{0}")]
     Parts(String),

@@ -57,7 +57,7 @@ pub use error::{Error, Result};
 pub use guide::{FnGuide, Guide, GuideSession, ValueNetwork};
 pub use noise::{NoiseError, NoiseSource, RecordedNoise, RngNoise};
 pub use options::{Guidance, PlanOptions, PlanningConfig};
-pub use pipeline::{ValueGuidedPipeline, check_model_index};
+pub use pipeline::{ValueGuidedPipeline, check_model_index, names_value_function};
 pub use plan::{Condition, Plan, PlanEvent};
 pub use planner::Planner;
 pub use rollout::{Episode, StepEvent, rollout};

@@ -18,7 +18,7 @@ use std::path::Path;
 #[derive(Debug)]
 pub struct ValueGuidedPipeline {
     pub(crate) unet: UNet1dModel,
-    pub(crate) guide: Box<dyn Guide>,
+    pub(crate) guide: Option<Box<dyn Guide>>,
     pub(crate) scheduler: Box<dyn Scheduler>,
     pub(crate) normalizers: Normalizers,
     pub(crate) action_dim: usize,
@@ -29,7 +29,8 @@ const CLASS_NAME: &str = "ValueGuidedRLPipeline";
 
 impl ValueGuidedPipeline {
     /// The checkpoint in `folder`: `unet/`, `value_function/` and `scheduler/` as diffusers saves them, `normalizer.json`, and
-    /// `planning_config.json` where there is one.
+    /// `planning_config.json` where there is one. A folder without a value function, of which `model_index.json` names none
+    /// either, is of a planner alone, and has no guide.
     ///
     /// # Errors
     /// If a part is missing, damaged or not supported, or the parts do not fit each other.
@@ -61,17 +62,21 @@ impl ValueGuidedPipeline {
                 expected: "not a file",
             });
         }
-        check_model_index(folder)?;
+        let needs_guide = names_value_function(folder)?;
         let network = |part: &'static str, what: &'static str| {
             require(folder, part, what)?;
             UNet1dModel::from_pretrained(folder.join(part)).map_err(|error| Error::Network { part, error })
         };
         let unet = network("unet", "a folder with the planner network")?;
-        let value_function = network("value_function", "a folder with the value function")?;
+        let guide: Option<Box<dyn Guide>> = if needs_guide || folder.join("value_function").exists() {
+            let value_function = network("value_function", "a folder with the value function")?;
+            Some(Box::new(ValueNetwork::new(value_function)?))
+        } else {
+            None
+        };
         require(folder, "scheduler", "a folder with scheduler_config.json")?;
         let scheduler = DdpmScheduler::from_pretrained(folder.join("scheduler"))?;
-        let guide = ValueNetwork::new(value_function)?;
-        let pipeline = Self::new(unet, Box::new(guide), Box::new(scheduler), normalizers)?;
+        let pipeline = Self::assemble(unet, guide, Box::new(scheduler), normalizers)?;
         let config = folder.join("planning_config.json");
         let config = if config.exists() {
             PlanningConfig::from_json(&config)?
@@ -90,6 +95,23 @@ impl ValueGuidedPipeline {
     pub fn new(
         unet: UNet1dModel,
         guide: Box<dyn Guide>,
+        scheduler: Box<dyn Scheduler>,
+        normalizers: Normalizers,
+    ) -> Result<Self> {
+        Self::assemble(unet, Some(guide), scheduler, normalizers)
+    }
+
+    /// [`new`](Self::new) without a guide: plans are samples of what the planner network has learned, unguided and unranked.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn without_guide(unet: UNet1dModel, scheduler: Box<dyn Scheduler>, normalizers: Normalizers) -> Result<Self> {
+        Self::assemble(unet, None, scheduler, normalizers)
+    }
+
+    fn assemble(
+        unet: UNet1dModel,
+        guide: Option<Box<dyn Guide>>,
         scheduler: Box<dyn Scheduler>,
         normalizers: Normalizers,
     ) -> Result<Self> {
@@ -136,7 +158,7 @@ impl ValueGuidedPipeline {
     /// The same pipeline with another guide.
     #[must_use]
     pub fn with_guide(mut self, guide: Box<dyn Guide>) -> Self {
-        self.guide = guide;
+        self.guide = Some(guide);
         self
     }
 
@@ -172,9 +194,14 @@ impl ValueGuidedPipeline {
         )
     }
 
-    /// The options of a call that says nothing: the checkpoint's own, then those of the reference.
+    /// The options of a call that says nothing: the checkpoint's own, then those of the reference; without a guide, no guide
+    /// steps unless the checkpoint asks for them.
     pub fn options(&self) -> PlanOptions {
-        self.planning_config.over(PlanOptions::default())
+        let mut defaults = PlanOptions::default();
+        if self.guide.is_none() {
+            defaults.n_guide_steps = 0;
+        }
+        self.planning_config.over(defaults)
     }
 
     /// What the checkpoint says of itself.
@@ -197,9 +224,9 @@ impl ValueGuidedPipeline {
         &self.unet
     }
 
-    /// What bends the trajectories.
-    pub fn guide(&self) -> &dyn Guide {
-        self.guide.as_ref()
+    /// What bends the trajectories, if anything does.
+    pub fn guide(&self) -> Option<&dyn Guide> {
+        self.guide.as_deref()
     }
 
     /// The scheduler.
@@ -255,9 +282,27 @@ fn require(folder: &Path, what: &'static str, expected: &'static str) -> Result<
 /// # Errors
 /// If it cannot be read, is no JSON, or names another class.
 pub fn check_model_index(folder: &Path) -> Result<bool> {
+    Ok(model_index(folder)?.is_some())
+}
+
+/// Whether the `model_index.json` of a checkpoint folder, where there is one, says that there is a value function.
+///
+/// # Errors
+/// As [`check_model_index`].
+pub fn names_value_function(folder: &Path) -> Result<bool> {
+    let index = model_index(folder)?.unwrap_or_default();
+    // diffusers writes `[null, null]` for what the caller is to bring.
+    let component = &index["value_function"];
+    Ok(!component.is_null()
+        && component
+            .as_array()
+            .is_none_or(|names| names.iter().any(|name| !name.is_null())))
+}
+
+fn model_index(folder: &Path) -> Result<Option<Value>> {
     let path = folder.join("model_index.json");
     if !path.exists() {
-        return Ok(false);
+        return Ok(None);
     }
     let text = fs::read_to_string(&path).map_err(|source| Error::Io {
         path: path.clone(),
@@ -272,7 +317,7 @@ pub fn check_model_index(folder: &Path) -> Result<bool> {
     match serde_json::from_str::<Value>(&text) {
         Err(e) => refuse(e.to_string()),
         Ok(index) => match &index["_class_name"] {
-            Value::String(name) if name == CLASS_NAME => Ok(true),
+            Value::String(name) if name == CLASS_NAME => Ok(Some(index)),
             other => refuse(format!("`_class_name` is {other}, expected {CLASS_NAME:?}")),
         },
     }

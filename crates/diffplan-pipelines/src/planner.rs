@@ -26,7 +26,8 @@ pub struct Planner<'a> {
 /// The state of a plan in the making: trajectories are (observations · batch, horizon, dimensions).
 struct Run<'a> {
     workspace: Workspace,
-    guide: Box<dyn GuideSession + 'a>,
+    /// None where the pipeline has no guide; the options then ask for none.
+    guide: Option<Box<dyn GuideSession + 'a>>,
     time: Vec<Option<TimeFeatures>>,
     x: Array3<f32>,
     model_output: Array3<f32>,
@@ -63,7 +64,14 @@ impl<'a> Planner<'a> {
             });
         }
         if options.ranks() {
-            pipeline.guide.check(options.planning_horizon, channels)?;
+            let guide = pipeline.guide.as_ref().ok_or_else(|| Error::NoGuide {
+                asked: if options.rescore {
+                    "rescore = true".into()
+                } else {
+                    format!("n_guide_steps = {}", options.n_guide_steps)
+                },
+            })?;
+            guide.check(options.planning_horizon, channels)?;
         }
         let mut scheduler = pipeline.scheduler.clone_boxed();
         if let Some(count) = options.num_inference_steps {
@@ -254,8 +262,8 @@ impl<'a> Planner<'a> {
             std::mem::swap(&mut run.x, &mut run.prev_sample);
             run.apply_conditions(batch, action_dim);
         }
-        if options.rescore {
-            run.guide.value(run.x.view(), 0, run.values.view_mut())?;
+        if let (true, Some(guide)) = (options.rescore, &mut run.guide) {
+            guide.value(run.x.view(), 0, run.values.view_mut())?;
         }
         let finite = run.x.iter().all(|v| v.is_finite());
         let ranked = !options.ranks() || run.values.iter().all(|v| v.is_finite());
@@ -284,7 +292,7 @@ impl<'a> Run<'a> {
     fn new(pipeline: &'a ValueGuidedPipeline, options: &PlanOptions, steps: &[(usize, f32)], threads: usize) -> Self {
         let empty = || Array3::zeros((0, 0, 0));
         let compute = options.compute(threads);
-        let (mut guide, mut time) = (pipeline.guide.session(compute), Vec::new());
+        let (mut guide, mut time) = (pipeline.guide.as_ref().map(|guide| guide.session(compute)), Vec::new());
         let mut timesteps: Vec<usize> = steps.iter().map(|&(timestep, _)| timestep).collect();
         for &timestep in &timesteps {
             features_at(&mut time, &pipeline.unet, timestep);
@@ -292,7 +300,7 @@ impl<'a> Run<'a> {
         if options.rescore {
             timesteps.push(0);
         }
-        if options.ranks() {
+        if let (true, Some(guide)) = (options.ranks(), &mut guide) {
             guide.prepare(&timesteps);
         }
         Self {
@@ -347,13 +355,15 @@ impl<'a> Run<'a> {
         action_dim: usize,
     ) -> Result<()> {
         for _ in 0..options.n_guide_steps {
+            let Some(guide) = &mut self.guide else {
+                return Ok(());
+            };
             if timestep < options.t_stopgrad {
-                self.guide.value(self.x.view(), timestep, self.values.view_mut())?;
+                guide.value(self.x.view(), timestep, self.values.view_mut())?;
                 // Nothing moves, so valuing again would give the same.
                 return Ok(());
             }
-            self.guide
-                .value_and_grad(self.x.view(), timestep, self.values.view_mut(), self.grad.view_mut())?;
+            guide.value_and_grad(self.x.view(), timestep, self.values.view_mut(), self.grad.view_mut())?;
             self.x
                 .zip_mut_with(&self.grad, |x, g| *x += options.scale * (weight * g));
             self.apply_conditions(batch, action_dim);

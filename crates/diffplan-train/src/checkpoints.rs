@@ -16,7 +16,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use diffplan_models::UNet1dModel;
-use diffplan_nn::{safetensors, write_atomically};
+use diffplan_nn::{named_params, safetensors, write_atomically};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -104,7 +104,7 @@ impl Checkpoints {
     /// that are kept.
     ///
     /// # Errors
-    /// If a file cannot be written; no state that was there is touched then.
+    /// If a file cannot be written, or a number is not finite; no state that was there is touched then.
     pub fn save(&self, trainer: &Trainer, about: &Value) -> Result<Saved> {
         let name = format!("{PREFIX}{:08}", trainer.steps());
         let folder = self.folder.join(&name);
@@ -113,6 +113,7 @@ impl Checkpoints {
             folder: folder.clone(),
         };
         if !folder.exists() {
+            trainer.check_finite()?;
             let temporary = self.folder.join(format!("{TEMPORARY}{name}"));
             if temporary.exists() {
                 fs::remove_dir_all(&temporary).map_err(Error::io("delete", &temporary))?;
@@ -133,6 +134,27 @@ impl Checkpoints {
 }
 
 impl Trainer {
+    /// A state of numbers that are not finite could not be gone on from.
+    fn check_finite(&self) -> Result<()> {
+        for (what, model) in [
+            ("value of a parameter", &self.model),
+            ("average of a parameter", &self.average),
+            ("first moment of a gradient", &self.moments.0),
+            ("second moment of a gradient", &self.moments.1),
+        ] {
+            for (_, numbers) in named_params(model) {
+                if let Some(&value) = numbers.iter().find(|x| !x.is_finite()) {
+                    return Err(Error::NotFinite {
+                        step: self.steps.saturating_sub(1),
+                        what,
+                        value: value.into(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Goes on from a state: network, average, moments and step become those saved. What the caller had added comes back.
     ///
     /// # Errors

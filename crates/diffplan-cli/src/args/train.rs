@@ -86,7 +86,7 @@ pub(crate) struct Keys {
     #[arg(short, long, value_name = "FILE", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) dataset: Option<PathBuf>,
-    /// The folder of states, tables, pictures and the checkpoint
+    /// The folder of states, tables and the checkpoint
     #[arg(short, long, value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) out: Option<PathBuf>,
@@ -247,7 +247,7 @@ pub(crate) struct Keys {
     #[arg(long, value_name = "N", help_heading = "Output", value_parser = count(1, 1 << 20))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) keep: Option<usize>,
-    /// Steps between pictures of what the average gives; 0 for none [default: 20000]
+    /// Steps between pictures of what the average gives; kept in training.toml, not drawn yet [default: 20000]
     #[arg(long, value_name = "N", help_heading = "Output", value_parser = steps_or_none())]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sample_every: Option<u64>,

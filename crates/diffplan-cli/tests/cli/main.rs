@@ -6,8 +6,10 @@ mod bad_input;
 mod bench;
 mod data;
 mod inspect;
+mod learn;
 mod plan;
 mod rollout;
+mod train;
 
 use serde_json::Value;
 use std::fs;

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::settings;
 use crate::{json, output};
 use diffplan_data::Normalizers;
-use diffplan_pipelines::{PlanOptions, PlanningConfig, ValueGuidedPipeline, check_model_index};
+use diffplan_pipelines::{PlanningConfig, ValueGuidedPipeline, check_model_index, names_value_function};
 use diffplan_schedulers::{DdpmConfig, DdpmScheduler};
 use parts::{Network, NormalizerReport};
 use serde::Serialize;
@@ -75,7 +75,12 @@ impl Report {
         };
         report.model_index = report.part("model_index", check_model_index(folder));
         let unet = report.part("unet", parts::unet(&folder.join("unet")));
-        let value_function = report.part("value_function", parts::value_function(&folder.join("value_function")));
+        // Of a planner alone it is not missing: the model index does not speak of it either.
+        let has_guide = folder.join("value_function").exists() || names_value_function(folder).unwrap_or(false);
+        let value_function = match has_guide {
+            true => report.part("value_function", parts::value_function(&folder.join("value_function"))),
+            false => None,
+        };
         let scheduler = report.part("scheduler", DdpmScheduler::from_pretrained(folder.join("scheduler")));
         let normalizers = report.part("normalizer", Normalizers::from_json(folder.join("normalizer.json")));
         let config = folder.join("planning_config.json");
@@ -93,6 +98,10 @@ impl Report {
             let network = Network::of(guide.model(), horizons);
             report.lines.push(("value_function", network.lines()));
             report.value_function = Some(network);
+        } else if !has_guide {
+            report
+                .lines
+                .push(("value_function", vec!["none: plans are not guided".into()]));
         }
         if let Some(scheduler) = &scheduler {
             report.lines.push(("scheduler", parts::scheduler_lines(scheduler)));
@@ -106,25 +115,31 @@ impl Report {
         if let Some(config) = &report.planning_config {
             report.lines.push(("planning_config", parts::planning_lines(config)));
         }
-        let (Some((unet, takes)), Some((guide, values)), Some(scheduler), Some(normalizers)) =
-            (unet, value_function, scheduler, normalizers)
-        else {
+        let (Some((unet, takes)), Some(scheduler), Some(normalizers)) = (unet, scheduler, normalizers) else {
             return Ok(report);
         };
-        let horizons = takes.and(&values).to_string();
-        let pipeline = ValueGuidedPipeline::new(unet, Box::new(guide), Box::new(scheduler), normalizers);
+        let (horizons, pipeline) = match (value_function, has_guide) {
+            (Some((guide, values)), _) => (
+                takes.and(&values).to_string(),
+                ValueGuidedPipeline::new(unet, Box::new(guide), Box::new(scheduler), normalizers),
+            ),
+            (None, false) => (
+                takes.to_string(),
+                ValueGuidedPipeline::without_guide(unet, Box::new(scheduler), normalizers),
+            ),
+            (None, true) => return Ok(report),
+        };
         let pipeline = report.part("fit", pipeline);
-        let options = report
-            .planning_config
-            .as_ref()
-            .map(|config| config.over(PlanOptions::default()));
-        if let (Some(pipeline), Some(options)) = (&pipeline, options) {
+        let pipeline = match &report.planning_config {
+            Some(config) => pipeline.map(|pipeline| pipeline.with_planning_config(config.clone())),
+            None => pipeline,
+        };
+        let options = pipeline.as_ref().map(ValueGuidedPipeline::options);
+        if let (Some(pipeline), Some(options), true) = (&pipeline, options, report.planning_config.is_some()) {
             report.part("planning_config", pipeline.planner(options).map(drop));
         }
         if let Some(pipeline) = &pipeline {
-            report
-                .lines
-                .push(("plans", Self::plan_lines(pipeline, &report, &horizons)));
+            report.lines.push(("plans", Self::plan_lines(pipeline, &horizons)));
         }
         report.horizons = Some(horizons);
         Ok(report)
@@ -142,11 +157,8 @@ impl Report {
             .ok()
     }
 
-    fn plan_lines(pipeline: &ValueGuidedPipeline, report: &Self, horizons: &str) -> Vec<String> {
-        let options = match &report.planning_config {
-            Some(config) => config.over(PlanOptions::default()),
-            None => PlanOptions::default(),
-        };
+    fn plan_lines(pipeline: &ValueGuidedPipeline, horizons: &str) -> Vec<String> {
+        let options = pipeline.options();
         vec![
             format!(
                 "{} action and {} observation dimensions, horizons: {horizons}",

@@ -58,10 +58,9 @@ impl Fingerprint {
 
 impl Data {
     pub(super) fn read(settings: &Settings) -> Result<Self> {
-        let mut dataset = Dataset::read(&settings.dataset, &settings.read)?;
-        if let Some(count) = settings.max_episodes {
-            dataset = dataset.first_episodes(count);
-        }
+        // Rows of no finished episode are in no window, nor in the statistics: the original leaves them out of both.
+        let dataset = Dataset::read(&settings.dataset, &settings.read)?;
+        let dataset = dataset.first_episodes(settings.max_episodes.unwrap_or(usize::MAX));
         let (observations, actions) = (dataset.observations(), dataset.actions());
         let mut normalizers = Normalizers::fit(settings.normalizer.kind(), observations, actions)?;
         let sequences = SequenceDataset::new(&dataset, &normalizers, &settings.sequences)?;

@@ -118,8 +118,13 @@ impl Folder {
                 (_, None) => {}
             }
         }
-        let others = |kind: &Kind| settings.networks.iter().all(|network| network.kind != *kind) && self.holds(*kind);
-        let others = Kind::ALL.iter().any(others);
+        // A network that is not trained now, but has a state or is in the checkpoint: a kill may leave one without the other.
+        let mut others = false;
+        for kind in Kind::ALL {
+            if settings.networks.iter().all(|network| network.kind != kind) {
+                others |= self.holds(kind) || self.latest(kind, settings.keep)?.is_some();
+            }
+        }
         let kinds: Vec<Kind> = resumed.iter().map(|(kind, _)| *kind).collect();
         let goes_on = others || !kinds.is_empty();
         if goes_on && self.settings().exists() {
