@@ -52,6 +52,10 @@ impl Folder {
         self.0.join(format!("{}.csv", kind.name()))
     }
 
+    pub(super) fn board(&self, kind: Kind) -> PathBuf {
+        self.0.join("tensorboard").join(kind.name())
+    }
+
     fn states_folder(&self, kind: Kind) -> PathBuf {
         self.0.join("checkpoints").join(kind.name())
     }
@@ -196,7 +200,7 @@ impl Folder {
         let mut paths = vec![
             self.states_folder(kind),
             self.record(kind),
-            self.0.join("tensorboard").join(kind.name()),
+            self.board(kind),
             self.0.join(kind.part()),
         ];
         let samples = self.0.join("samples");

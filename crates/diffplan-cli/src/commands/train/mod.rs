@@ -1,5 +1,6 @@
 //! `diffplan train`: a planner, a value function, or one after the other.
 
+mod board;
 mod data;
 mod folder;
 mod progress;

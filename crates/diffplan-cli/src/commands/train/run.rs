@@ -1,9 +1,10 @@
 //! One network's training.
 
+use super::board::Board;
 use super::data::{Data, Fingerprint};
 use super::folder::{Checkpoint, Folder};
 use super::progress::Progress;
-use super::record::{Mark, Record};
+use super::record::{self, Mark, Record};
 use super::settings::{Kind, Network, Settings};
 use crate::error::{Error, Result};
 use diffplan_models::{UNet1dModel, count_params};
@@ -121,6 +122,8 @@ impl Run {
             // A crash may have come between the state and the checkpoint.
             checkpoint.refresh(folder, kind, &self.trainer)?;
         }
+        let rows = record::read(&folder.record(kind))?;
+        let mut board = Board::new(&folder.board(kind), record.seconds(), &rows)?;
         let mut progress = Progress::new(kind, begun, self.network.steps);
         while self.trainer.steps() < self.network.steps {
             if asked() {
@@ -137,7 +140,9 @@ impl Run {
                 Ok(report) => report,
                 Err(error) => return Err(self.stopped(error)),
             };
-            record.add(&report)?;
+            if let Some(row) = record.add(&report)? {
+                board.add(&row)?;
+            }
             progress.step(&report);
             if self.trainer.steps().is_multiple_of(settings.save_every) {
                 self.save(&states, &record, folder, checkpoint)?;
@@ -148,7 +153,10 @@ impl Run {
             self.save(&states, &record, folder, checkpoint)?;
         }
         // Of the whole run: what is left of the last interval is a row of its own.
-        let last = record.finish(self.steps())?;
+        let (before, last) = (record.last_step(), record.finish(self.steps())?);
+        if let Some(row) = last.filter(|row| Some(row.step) != before) {
+            board.add(&row)?;
+        }
         let seconds = record.seconds();
         Ok(Summary {
             network: kind,
