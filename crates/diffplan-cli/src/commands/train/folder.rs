@@ -56,6 +56,10 @@ impl Folder {
         self.0.join("tensorboard").join(kind.name())
     }
 
+    pub(super) fn samples(&self) -> PathBuf {
+        self.0.join("samples")
+    }
+
     fn states_folder(&self, kind: Kind) -> PathBuf {
         self.0.join("checkpoints").join(kind.name())
     }
@@ -203,7 +207,7 @@ impl Folder {
             self.board(kind),
             self.0.join(kind.part()),
         ];
-        let samples = self.0.join("samples");
+        let samples = self.samples();
         if samples.exists() {
             let entries = fs::read_dir(&samples).map_err(Error::io("read", &samples))?;
             let of_kind = |path: &PathBuf| {

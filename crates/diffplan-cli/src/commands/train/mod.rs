@@ -3,6 +3,7 @@
 mod board;
 mod data;
 mod folder;
+mod loss;
 mod progress;
 mod record;
 mod run;
@@ -72,6 +73,9 @@ fn train(what: &str, kinds: &[Kind], args: &TrainOptions, value_flags: &ValueKey
     for run in &mut runs {
         let asked = || stop.load(Ordering::Relaxed);
         let summary = pool.install(|| run.advance(&settings, &folder, &checkpoint, &asked));
+        if matches!(summary, Ok(_) | Err(Error::Interrupted { .. })) {
+            loss::draw(&folder)?;
+        }
         let summary = summary.map_err(|error| match error {
             Error::Interrupted { at } => Error::Interrupted {
                 at: format!(
