@@ -69,9 +69,9 @@ impl Panel {
         };
         Some(Self {
             title: format!(
-                "Loss of the {}   ·   {:.3e} after {} steps",
+                "Loss of the {}   ·   {} after {} steps",
                 kind.words(),
-                final_loss,
+                short(final_loss),
                 last.step
             ),
             subtitle,

@@ -7,6 +7,7 @@ mod loss;
 mod progress;
 mod record;
 mod run;
+mod samples;
 mod settings;
 
 use crate::args::{RunArgs, TrainArgs, TrainOptions, ValueKeys, What};
@@ -72,7 +73,7 @@ fn train(what: &str, kinds: &[Kind], args: &TrainOptions, value_flags: &ValueKey
     let mut summaries = Vec::new();
     for run in &mut runs {
         let asked = || stop.load(Ordering::Relaxed);
-        let summary = pool.install(|| run.advance(&settings, &folder, &checkpoint, &asked));
+        let summary = pool.install(|| run.advance(&settings, &data, &folder, &checkpoint, &asked));
         if matches!(summary, Ok(_) | Err(Error::Interrupted { .. })) {
             loss::draw(&folder)?;
         }

@@ -5,6 +5,7 @@ use super::data::{Data, Fingerprint};
 use super::folder::{Checkpoint, Folder};
 use super::progress::Progress;
 use super::record::{self, Mark, Record};
+use super::samples;
 use super::settings::{Kind, Network, Settings};
 use crate::error::{Error, Result};
 use diffplan_models::{UNet1dModel, count_params};
@@ -110,6 +111,7 @@ impl Run {
     pub(super) fn advance(
         &mut self,
         settings: &Settings,
+        data: &Data,
         folder: &Folder,
         checkpoint: &Checkpoint,
         asked: &dyn Fn() -> bool,
@@ -147,6 +149,10 @@ impl Run {
             if self.trainer.steps().is_multiple_of(settings.save_every) {
                 self.save(&states, &record, folder, checkpoint)?;
             }
+            let over = self.trainer.steps() == self.network.steps;
+            if !over && settings.sample_every > 0 && self.trainer.steps().is_multiple_of(settings.sample_every) {
+                self.draw_samples(settings, data, folder)?;
+            }
         }
         progress.end();
         if self.saved.as_ref().map(|saved| saved.steps) != Some(self.steps()) {
@@ -158,6 +164,9 @@ impl Run {
             board.add(&row)?;
         }
         let seconds = record.seconds();
+        if settings.sample_every > 0 {
+            self.draw_samples(settings, data, folder)?;
+        }
         Ok(Summary {
             network: kind,
             steps: self.steps(),
@@ -166,6 +175,11 @@ impl Run {
             steps_per_second: self.steps() as f64 / seconds.max(1e-9),
             parameters: self.parameters(),
         })
+    }
+
+    fn draw_samples(&self, settings: &Settings, data: &Data, folder: &Folder) -> Result<()> {
+        let average = self.trainer.average();
+        samples::draw(folder, settings, &self.network, data, average, self.steps())
     }
 
     fn save(
