@@ -86,8 +86,16 @@ struct Trajectories {
     /// One a row, and all its values.
     dims: Vec<(String, Range<f64>)>,
     horizon: usize,
-    /// By column and row: the dataset's values, and those of every sampled trajectory.
-    panels: Vec<Vec<(Vec<f64>, Vec<Vec<f64>>)>>,
+    /// By column and row.
+    panels: Vec<Vec<Panel>>,
+}
+
+/// One dimension in one window.
+struct Panel {
+    /// The dataset's values, to the end of the episode.
+    truth: Vec<f64>,
+    /// One a trajectory.
+    sampled: Vec<Vec<f64>>,
 }
 
 impl Trajectories {
@@ -135,17 +143,17 @@ impl Trajectories {
                 };
                 let sampled = plan.trajectories.index_axis(Axis(2), column);
                 let numbers = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<f64>>();
-                (
-                    numbers((start..end).map(truth).collect()),
-                    sampled.rows().into_iter().map(|row| numbers(row.to_vec())).collect(),
-                )
+                Panel {
+                    truth: numbers((start..end).map(truth).collect()),
+                    sampled: sampled.rows().into_iter().map(|row| numbers(row.to_vec())).collect(),
+                }
             };
-            panels.push(columns.iter().map(panel).collect::<Vec<(Vec<f64>, Vec<Vec<f64>>)>>());
+            panels.push(columns.iter().map(panel).collect::<Vec<Panel>>());
         }
         let names = names.observations.into_iter().chain(names.actions);
         let dims = names.enumerate().map(|(row, name)| {
             let of_row = panels.iter().map(|column| &column[row]);
-            let values = of_row.flat_map(|(truth, sampled)| truth.iter().chain(sampled.iter().flatten()));
+            let values = of_row.flat_map(|panel| panel.truth.iter().chain(panel.sampled.iter().flatten()));
             (name, range(values.copied()))
         });
         Ok(Self {
@@ -212,7 +220,7 @@ impl Trajectories {
     fn draw_panel(
         &self,
         area: &Area,
-        (truth, sampled): &(Vec<f64>, Vec<Vec<f64>>),
+        panel: &Panel,
         (name, range): &(String, Range<f64>),
         y_axis: u32,
         x_axis: u32,
@@ -246,10 +254,10 @@ impl Trajectories {
             let steps = (0..values.len()).map(|step| step as f64);
             steps.zip(values.iter().copied()).collect()
         };
-        for (values, colour) in sampled.iter().zip(COLOURS.iter().cycle()) {
+        for (values, colour) in panel.sampled.iter().zip(COLOURS.iter().cycle()) {
             chart.draw_series(LineSeries::new(points(values), colour.mix(0.8).stroke_width(px(1))))?;
         }
-        chart.draw_series(LineSeries::new(points(truth), INK.stroke_width(px(3))))?;
+        chart.draw_series(LineSeries::new(points(&panel.truth), INK.stroke_width(px(3))))?;
         Ok(())
     }
 }
@@ -297,11 +305,8 @@ impl Values {
         }
         let correlation = correlation(&points).map_or("not defined".into(), |r| format!("{r:.3}"));
         Ok(Self {
-            title: title(None, network, steps),
-            subtitle: format!(
-                "{} windows without noise, at timestep 0   ·   correlation {correlation}",
-                points.len()
-            ),
+            title: format!("{}   ·   correlation {correlation}", title(None, network, steps)),
+            subtitle: format!("{} windows without noise, at timestep 0", points.len()),
             normalized: normalizer.is_some(),
             points,
         })
