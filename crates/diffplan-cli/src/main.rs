@@ -5,6 +5,7 @@
 //! arguments. Everything wrong with input ends in one line on stderr and exit status 2.
 
 mod args;
+mod chart;
 mod commands;
 mod error;
 mod json;

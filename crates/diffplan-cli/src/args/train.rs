@@ -247,7 +247,7 @@ pub(crate) struct Keys {
     #[arg(long, value_name = "N", help_heading = "Output", value_parser = count(1, 1 << 20))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) keep: Option<usize>,
-    /// Steps between pictures of what the average gives; kept in training.toml, not drawn yet [default: 20000]
+    /// Steps between pictures of what the average gives, in samples/; 0 for none [default: 20000]
     #[arg(long, value_name = "N", help_heading = "Output", value_parser = steps_or_none())]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sample_every: Option<u64>,

@@ -36,7 +36,7 @@ impl Place {
             observations: observations.view(),
             actions: actions.view(),
             rewards: rewards.view(),
-            terminals: &vec![false; 180],
+            terminals: &[false; 180],
             timeouts: &flags(30),
             next_observations: None,
             metadata: &[("env_id", "Pendulum-v1")],
@@ -134,6 +134,66 @@ fn both_train_and_play() {
     let config = format!("both --config {}", place.path("run/training.toml").display());
     place.train(&config, "again").succeeded();
     place.same("run", "again");
+}
+
+#[test]
+fn pictures_and_events_are_drawn_and_change_nothing() {
+    let place = Place::new();
+    let names = |folder: &str| -> Vec<String> {
+        let entries = fs::read_dir(place.path(folder)).into_iter().flatten();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    let args = format!("both {TINY} --steps 25 --value-steps 20");
+    place.train(&args, "without").succeeded();
+    assert!(!place.path("without/samples").exists());
+    let args = args.replace("--sample-every 0", "--sample-every 10");
+    for conditions in ["current", "goal"] {
+        let out = format!("with-{conditions}");
+        place
+            .train(&format!("{args} --conditions {conditions}"), &out)
+            .succeeded();
+        let samples = names(&format!("{out}/samples"));
+        assert_eq!(
+            samples,
+            [
+                "planner-00000010.png",
+                "planner-00000020.png",
+                "planner-00000025.png",
+                "value-00000010.png",
+                "value-00000020.png"
+            ]
+        );
+        let samples = samples.iter().map(|name| format!("samples/{name}"));
+        for picture in samples.chain(["loss.png".into()]) {
+            let content = fs::read(place.path(&out).join(&picture)).unwrap();
+            assert!(content.starts_with(b"\x89PNG\r\n\x1a\n"), "{picture}");
+        }
+        for network in ["planner", "value"] {
+            let events = names(&format!("{out}/tensorboard/{network}"));
+            assert!(
+                events.len() == 1 && events[0].starts_with("events.out.tfevents."),
+                "{events:?}"
+            );
+        }
+    }
+    place.same("without", "with-current");
+    // One file of events stays, with what went before in it.
+    let before = fs::metadata(
+        place
+            .path("without/tensorboard/planner")
+            .join(&names("without/tensorboard/planner")[0]),
+    );
+    place.train("both --resume --steps 60", "without").succeeded();
+    let after = names("without/tensorboard/planner");
+    assert_eq!(after.len(), 1);
+    let after = fs::metadata(place.path("without/tensorboard/planner").join(&after[0]));
+    assert!(after.unwrap().len() > before.unwrap().len());
+    place.train(&format!("{args} --overwrite"), "with-current").succeeded();
+    assert_eq!(names("with-current/samples").len(), 5);
 }
 
 #[test]
@@ -364,6 +424,10 @@ mod signals {
                     .path(out)
                     .join(format!("checkpoints/planner/step-{step:08}/state.json"))
                     .exists()
+            );
+            assert!(
+                step < 7 || place.path(out).join("loss.png").exists(),
+                "no picture at step {step}"
             );
             diffplan("inspect", &[&place.path(out)]).succeeded();
         }

@@ -52,6 +52,14 @@ impl Folder {
         self.0.join(format!("{}.csv", kind.name()))
     }
 
+    pub(super) fn board(&self, kind: Kind) -> PathBuf {
+        self.0.join("tensorboard").join(kind.name())
+    }
+
+    pub(super) fn samples(&self) -> PathBuf {
+        self.0.join("samples")
+    }
+
     fn states_folder(&self, kind: Kind) -> PathBuf {
         self.0.join("checkpoints").join(kind.name())
     }
@@ -201,10 +209,10 @@ impl Folder {
         let mut paths = vec![
             self.states_folder(kind),
             self.record(kind),
-            self.0.join("tensorboard").join(kind.name()),
+            self.board(kind),
             self.0.join(kind.part()),
         ];
-        let samples = self.0.join("samples");
+        let samples = self.samples();
         if samples.exists() {
             let entries = fs::read_dir(&samples).map_err(Error::io("read", &samples))?;
             let of_kind = |path: &PathBuf| {

@@ -1,10 +1,13 @@
 //! `diffplan train`: a planner, a value function, or one after the other.
 
+mod board;
 mod data;
 mod folder;
+mod loss;
 mod progress;
 mod record;
 mod run;
+mod samples;
 mod settings;
 
 use crate::args::{RunArgs, TrainArgs, TrainOptions, ValueKeys, What};
@@ -70,7 +73,10 @@ fn train(what: &str, kinds: &[Kind], args: &TrainOptions, value_flags: &ValueKey
     let mut summaries = Vec::new();
     for run in &mut runs {
         let asked = || stop.load(Ordering::Relaxed);
-        let summary = pool.install(|| run.advance(&settings, &folder, &checkpoint, &asked));
+        let summary = pool.install(|| run.advance(&settings, &data, &folder, &checkpoint, &asked));
+        if matches!(summary, Ok(_) | Err(Error::Interrupted { .. })) {
+            loss::draw(&folder)?;
+        }
         let summary = summary.map_err(|error| match error {
             Error::Interrupted { at } => Error::Interrupted {
                 at: format!(

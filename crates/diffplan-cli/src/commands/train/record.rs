@@ -187,6 +187,11 @@ impl Record {
         }
     }
 
+    /// Of the last row.
+    pub(super) fn last_step(&self) -> Option<u64> {
+        self.last.map(|row| row.step)
+    }
+
     fn interval_seconds(&self) -> f64 {
         self.interval_before + self.interval.elapsed().as_secs_f64()
     }

@@ -1,9 +1,11 @@
 //! One network's training.
 
+use super::board::Board;
 use super::data::{Data, Fingerprint};
 use super::folder::{Checkpoint, Folder};
 use super::progress::Progress;
-use super::record::{Mark, Record};
+use super::record::{self, Mark, Record};
+use super::samples;
 use super::settings::{Kind, Network, Settings};
 use crate::error::{Error, Result};
 use diffplan_models::{UNet1dModel, count_params};
@@ -109,6 +111,7 @@ impl Run {
     pub(super) fn advance(
         &mut self,
         settings: &Settings,
+        data: &Data,
         folder: &Folder,
         checkpoint: &Checkpoint,
         asked: &dyn Fn() -> bool,
@@ -121,6 +124,8 @@ impl Run {
             // A crash may have come between the state and the checkpoint.
             checkpoint.refresh(folder, kind, &self.trainer)?;
         }
+        let rows = record::read(&folder.record(kind))?;
+        let mut board = Board::new(&folder.board(kind), record.seconds(), &rows)?;
         let mut progress = Progress::new(kind, begun, self.network.steps);
         while self.trainer.steps() < self.network.steps {
             if asked() {
@@ -137,10 +142,16 @@ impl Run {
                 Ok(report) => report,
                 Err(error) => return Err(self.stopped(error)),
             };
-            record.add(&report)?;
+            if let Some(row) = record.add(&report)? {
+                board.add(&row)?;
+            }
             progress.step(&report);
             if self.trainer.steps().is_multiple_of(settings.save_every) {
                 self.save(&states, &record, folder, checkpoint)?;
+            }
+            let over = self.trainer.steps() == self.network.steps;
+            if !over && settings.sample_every > 0 && self.trainer.steps().is_multiple_of(settings.sample_every) {
+                self.draw_samples(settings, data, folder)?;
             }
         }
         progress.end();
@@ -148,8 +159,14 @@ impl Run {
             self.save(&states, &record, folder, checkpoint)?;
         }
         // Of the whole run: what is left of the last interval is a row of its own.
-        let last = record.finish(self.steps())?;
+        let (before, last) = (record.last_step(), record.finish(self.steps())?);
+        if let Some(row) = last.filter(|row| Some(row.step) != before) {
+            board.add(&row)?;
+        }
         let seconds = record.seconds();
+        if settings.sample_every > 0 {
+            self.draw_samples(settings, data, folder)?;
+        }
         Ok(Summary {
             network: kind,
             steps: self.steps(),
@@ -158,6 +175,11 @@ impl Run {
             steps_per_second: self.steps() as f64 / seconds.max(1e-9),
             parameters: self.parameters(),
         })
+    }
+
+    fn draw_samples(&self, settings: &Settings, data: &Data, folder: &Folder) -> Result<()> {
+        let average = self.trainer.average();
+        samples::draw(folder, settings, &self.network, data, average, self.steps())
     }
 
     fn save(

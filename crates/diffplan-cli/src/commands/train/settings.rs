@@ -100,7 +100,6 @@ pub(super) struct Settings {
     pub(super) threads: Option<usize>,
     pub(super) save_every: u64,
     pub(super) keep: usize,
-    #[expect(dead_code, reason = "pictures of samples are not drawn yet")]
     pub(super) sample_every: u64,
     pub(super) log_every: u64,
     /// In the order they are trained.

@@ -1,0 +1,141 @@
+//! What all pictures share: fonts, colours, numbers on axes, PNG.
+//!
+//! Everything is drawn [`OVERSAMPLING`] times as large and averaged down, since the backend smooths no thick lines.
+
+use crate::error::{Error, Result};
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{FontStyle, register_font};
+
+const OVERSAMPLING: usize = 2;
+
+pub(crate) const INK: RGBColor = RGBColor(38, 43, 51);
+pub(crate) const MUTED: RGBColor = RGBColor(110, 118, 129);
+pub(crate) const GRID: RGBColor = RGBColor(229, 232, 236);
+/// Colours that people with any kind of colour vision tell apart (Okabe and Ito 2008), without black and yellow.
+pub(crate) const COLOURS: [RGBColor; 6] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+];
+
+pub(crate) type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
+
+/// A length in pixels of the finished picture, in those that are drawn.
+pub(crate) fn px(length: usize) -> u32 {
+    (length * OVERSAMPLING) as u32
+}
+
+/// A picture, encoded; `file` is what it is called where it cannot be.
+pub(crate) fn png(
+    file: &'static str,
+    width: usize,
+    height: usize,
+    draw: &dyn Fn(&Area) -> DrawResult,
+) -> Result<Vec<u8>> {
+    register_fonts(file)?;
+    let size = (px(width), px(height));
+    let mut pixels = vec![0; size.0 as usize * size.1 as usize * 3];
+    {
+        let root = BitMapBackend::with_buffer(&mut pixels, size).into_drawing_area();
+        draw(&root).map_err(Error::encode(file))?;
+        root.present().map_err(Error::encode(file))?;
+    }
+    encode(&average(&pixels, width, height), width, height).map_err(Error::encode(file))
+}
+
+/// The fonts come with this program: none need be installed. Plotters keeps them for the whole process.
+fn register_fonts(file: &'static str) -> Result<()> {
+    for (style, font) in [
+        (FontStyle::Normal, dejavu::sans::regular()),
+        (FontStyle::Bold, dejavu::sans::bold()),
+    ] {
+        register_font("sans-serif", style, font).map_err(|_| Error::Encode {
+            what: file,
+            reason: "the embedded font is damaged".into(),
+        })?;
+    }
+    Ok(())
+}
+
+pub(crate) type DrawResult =
+    std::result::Result<(), DrawingAreaErrorKind<<BitMapBackend<'static> as DrawingBackend>::ErrorType>>;
+
+pub(crate) fn text(size: usize, style: FontStyle, colour: RGBColor, anchor: HPos) -> TextStyle<'static> {
+    let font = FontDesc::new(FontFamily::SansSerif, f64::from(px(size)), style);
+    font.color(&colour).pos(Pos::new(anchor, VPos::Center))
+}
+
+/// A number in as few digits as tell it from its neighbours on an axis that spans `span`.
+pub(crate) fn number(value: f64, span: f64) -> String {
+    if value.abs() < 1e-6 * span {
+        // What rounding leaves of zero.
+        return "0".into();
+    }
+    let fixed = (1e-3..1e5).contains(&span) && value.abs() < 1e6;
+    let text = if fixed {
+        format!("{value:.5}")
+    } else {
+        format!("{value:.3e}")
+    };
+    let (mantissa, exponent) = text.find('e').map_or((&text[..], ""), |e| text.split_at(e));
+    let mantissa = mantissa.trim_end_matches('0').trim_end_matches('.');
+    format!("{mantissa}{exponent}")
+}
+
+/// The mean of every square of pixels.
+fn average(pixels: &[u8], width: usize, height: usize) -> Vec<u8> {
+    let stride = width * OVERSAMPLING * 3;
+    let mut small = Vec::with_capacity(width * height * 3);
+    for y in 0..height {
+        for x in 0..width {
+            for channel in 0..3 {
+                let mut sum = 0;
+                for dy in 0..OVERSAMPLING {
+                    for dx in 0..OVERSAMPLING {
+                        let place = (y * OVERSAMPLING + dy) * stride + (x * OVERSAMPLING + dx) * 3 + channel;
+                        sum += usize::from(pixels[place]);
+                    }
+                }
+                small.push((sum / (OVERSAMPLING * OVERSAMPLING)) as u8);
+            }
+        }
+    }
+    small
+}
+
+fn encode(pixels: &[u8], width: usize, height: usize) -> std::result::Result<Vec<u8>, png::EncodingError> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, width as u32, height as u32);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(pixels)?;
+    writer.finish()?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_on_axes_are_short() {
+        for (value, span, text) in [
+            (0.5, 2.0, "0.5"),
+            (-1.25, 2.0, "-1.25"),
+            (-1e-17, 2.0, "0"),
+            (200.0, 200.0, "200"),
+            (0.00025, 0.001, "0.00025"),
+            (-2.5e-5, 1e-4, "-2.5e-5"),
+            (1e7, 2e7, "1e7"),
+            (0.0, 1e-9, "0"),
+        ] {
+            assert_eq!(number(value, span), text);
+        }
+    }
+}
