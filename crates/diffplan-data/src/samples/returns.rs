@@ -78,8 +78,8 @@ mod tests {
             for (start, end) in [(0, 4), (4, 8)] {
                 for row in start..end {
                     let mut expected = 0.0;
-                    for k in row..end {
-                        let reward = rewards[k] + if k == 3 { penalty } else { 0.0 };
+                    for (k, reward) in rewards.iter().enumerate().take(end).skip(row) {
+                        let reward = reward + if k == 3 { penalty } else { 0.0 };
                         expected += discount.powi((k - row) as i32) * reward;
                     }
                     let actual = returns.from_row(row);
