@@ -70,7 +70,8 @@ fn a_table_for_people() {
         "best ",
         "discounted return",
         "torque",
-        "step  torque   cos θ",
+        "step  torque",
+        "cos θ   sin θ",
     ] {
         assert!(out.contains(words), "no {words:?} in\n{out}");
     }

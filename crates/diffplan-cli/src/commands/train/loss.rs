@@ -98,8 +98,8 @@ impl Panel {
         let margin = (0.06 * (high - low)).max(0.01);
         let (low, high) = (low - margin, high + margin);
         let tens = |logarithm: f64| 10_f64.powf(logarithm);
-        let round = ticks(low, high).into_iter().map(tens).collect();
-        let losses = (tens(low)..tens(high)).log_scale().with_key_points(round);
+        let (low, high) = (tens(low), tens(high));
+        let losses = (low..high).log_scale().with_key_points(ticks(low, high));
         let mut chart = ChartBuilder::on(&body)
             .margin_left(px(26))
             .margin_right(px(36))
@@ -149,29 +149,29 @@ fn moving_average(values: &[f64], window: usize) -> Vec<f64> {
         .collect()
 }
 
-/// Logarithms of some round numbers between two logarithms, at most eight.
+/// Some round numbers between two, as many as a logarithmic axis has room for.
 fn ticks(low: f64, high: f64) -> Vec<f64> {
-    let mut found = Vec::new();
-    // From coarse to fine, until there are enough.
-    for mantissas in [vec![1.0], vec![1.0, 2.0, 5.0], spaced(1.0), spaced(0.1), spaced(0.01)] {
-        let decades = low.floor() as i32..=high.floor() as i32;
-        let logarithm = |decade: i32, mantissa: f64| f64::from(decade) + mantissa.log10();
-        found = decades
-            .flat_map(|decade| mantissas.iter().map(move |&mantissa| logarithm(decade, mantissa)))
-            .filter(|logarithm| (low..high).contains(logarithm))
-            .collect();
+    let exponents = |value: f64| value.log10().floor() as i32;
+    for mantissas in [&[1.0][..], &[1.0, 2.0, 5.0]] {
+        let decades = exponents(low)..=exponents(high);
+        let numbers = decades.flat_map(|decade| mantissas.iter().map(move |mantissa| mantissa * 10_f64.powi(decade)));
+        let found: Vec<f64> = numbers.filter(|number| (low..high).contains(number)).collect();
         if found.len() >= 4 {
+            let every = found.len().div_ceil(8);
+            return found.into_iter().step_by(every).collect();
+        }
+    }
+    // About a decade, or less: multiples of the longest round step that gives four.
+    let mut ticks = Vec::new();
+    let decade = exponents(high - low);
+    for step in [1.0, 0.5, 0.2, 0.1].map(|step| step * 10_f64.powi(decade)) {
+        let multiples = (low / step).ceil() as i64..=(high / step).floor() as i64;
+        ticks = multiples.map(|multiple| multiple as f64 * step).collect();
+        if ticks.len() >= 4 {
             break;
         }
     }
-    let every = found.len().div_ceil(8).max(1);
-    found.into_iter().step_by(every).collect()
-}
-
-/// Mantissas that lie `step` apart.
-fn spaced(step: f64) -> Vec<f64> {
-    let count = (9.0 / step).round() as usize;
-    (0..count).map(|i| 1.0 + step * i as f64).collect()
+    ticks
 }
 
 /// A loss in as few digits as it needs.
@@ -191,15 +191,13 @@ mod tests {
 
     #[test]
     fn axes_have_some_round_numbers() {
-        let labels = |low: f64, high: f64| -> Vec<String> {
-            let ticks = ticks(low.log10(), high.log10());
-            ticks.iter().map(|tick| short(10_f64.powf(*tick))).collect()
-        };
+        let labels = |low, high| ticks(low, high).into_iter().map(short).collect::<Vec<String>>();
         assert_eq!(labels(0.0005, 2.0), ["0.001", "0.01", "0.1", "1"]);
         assert_eq!(labels(0.04, 0.6), ["0.05", "0.1", "0.2", "0.5"]);
+        assert_eq!(labels(0.77, 1.25), ["0.8", "0.9", "1", "1.1", "1.2"]);
         for (low, high) in [(0.51, 0.53), (1e-9, 2e-9), (1e-20, 1e20), (3.0, 9.0)] {
             let count = labels(low, high).len();
-            assert!((2..=8).contains(&count), "{count} between {low} and {high}");
+            assert!((4..=10).contains(&count), "{count} between {low} and {high}");
         }
     }
 }

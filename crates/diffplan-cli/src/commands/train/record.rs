@@ -239,6 +239,12 @@ mod tests {
         }
     }
 
+    fn add(record: &mut Record, steps: std::ops::Range<u64>) {
+        for step in steps {
+            record.add(&report(step)).unwrap();
+        }
+    }
+
     fn losses(path: &Path) -> Vec<(u64, f64, Option<f64>)> {
         let rows = read(path).unwrap();
         rows.iter()
@@ -251,29 +257,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
         let mut record = Record::new(&whole, 10, 0, &Mark::default()).unwrap();
-        (0..47).for_each(|step| {
-            record.add(&report(step)).unwrap();
-        });
+        add(&mut record, 0..47);
         record.finish(47).unwrap();
         assert_eq!(losses(&whole).len(), 5);
 
         for stop in [0, 3, 10, 25, 46] {
             let mut record = Record::new(&parts, 10, 0, &Mark::default()).unwrap();
-            (0..stop).for_each(|step| {
-                record.add(&report(step)).unwrap();
-            });
+            add(&mut record, 0..stop);
             let mark = serde_json::to_string(&record.mark().unwrap()).unwrap();
             // What a crash loses: rows after the state, and a line cut short. Or the run was over.
-            (stop..stop + 13).for_each(|step| {
-                record.add(&report(step)).unwrap();
-            });
+            add(&mut record, stop..stop + 13);
             record.finish(stop + 13).unwrap();
             fs::write(&parts, [fs::read(&parts).unwrap(), b"99,0.".to_vec()].concat()).unwrap();
             let mark: Mark = serde_json::from_str(&mark).unwrap();
             let mut record = Record::new(&parts, 10, stop, &mark).unwrap();
-            (stop..47).for_each(|step| {
-                record.add(&report(step)).unwrap();
-            });
+            add(&mut record, stop..47);
             record.finish(47).unwrap();
             assert_eq!(losses(&parts), losses(&whole), "stopped at {stop}");
         }
