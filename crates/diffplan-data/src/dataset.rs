@@ -1,7 +1,7 @@
 //! [`Dataset`]: the steps of all episodes one after the other, as D4RL keeps them, and where each episode begins and ends.
 //!
 //! An episode ends in the row in which `terminals` or `timeouts` is set, and that row belongs to it. Files without
-//! `timeouts` (the first version of D4RL) are cut after `max_episode_steps` rows as well. Rows after the last end belong to no
+//! `timeouts` (the first version of D4RL), or with none set, are cut after `max_episode_steps` rows as well. Rows after the last end belong to no
 //! finished episode: their return is not known, so they are left out, as in the original's `sequence_dataset`
 //! (jannerm/diffuser, `diffuser/datasets/d4rl.py`).
 
@@ -36,7 +36,7 @@ pub struct EpisodeEnds<'a> {
     pub terminals: Option<&'a [bool]>,
     /// One a row.
     pub timeouts: Option<&'a [bool]>,
-    /// After how many rows an episode ends where there are no `timeouts`.
+    /// After how many rows an episode ends where there are no `timeouts`, or none is set.
     pub max_episode_steps: Option<usize>,
 }
 
@@ -186,11 +186,9 @@ pub(crate) fn check_finite(key: Key, data: ArrayView2<'_, f32>) -> Result<(), Er
 
 pub(crate) fn split(rows: usize, ends: EpisodeEnds<'_>) -> Result<Vec<EpisodeRange>, Error> {
     let flag = |flags: Option<&[bool]>, row: usize| flags.is_some_and(|flags| flags[row]);
-    let limit = if ends.timeouts.is_none() {
-        ends.max_episode_steps
-    } else {
-        None
-    };
+    // Timeouts that are never set say as little as none.
+    let silent = ends.timeouts.is_none_or(|timeouts| !timeouts.contains(&true));
+    let limit = ends.max_episode_steps.filter(|_| silent);
     let (mut episodes, mut start) = (Vec::new(), 0);
     for row in 0..rows {
         let terminated = flag(ends.terminals, row);
@@ -204,6 +202,7 @@ pub(crate) fn split(rows: usize, ends: EpisodeEnds<'_>) -> Result<Vec<EpisodeRan
         return Err(Error::NoEpisodeEnd {
             rows,
             looked_at: match (ends.terminals, ends.timeouts, limit) {
+                (_, Some(_), Some(_)) => "no flag is set, and there are fewer rows than max_episode_steps",
                 (None, None, None) => "there are neither terminals nor timeouts",
                 (_, None, None) => "terminals is never set, and there are no timeouts",
                 (None, ..) => "timeouts is never set, and there are no terminals",
@@ -269,6 +268,12 @@ mod tests {
             .map(|e| (e.start, e.end, e.terminated))
             .collect();
         assert_eq!(ranges, [(0, 2, true), (2, 5, false), (5, 8, false)]);
+        let never = flags(8, &[]);
+        let silent = EpisodeEnds {
+            timeouts: Some(&never),
+            ..ends
+        };
+        assert_eq!(dataset(8, silent).unwrap().episodes().len(), 3);
     }
 
     #[test]

@@ -161,24 +161,7 @@ impl Trainer {
         })
     }
 
-    /// The mean loss of `batches` with the average's parameters, or the network's own; nothing is changed.
-    ///
-    /// # Errors
-    /// As [`step`](Self::step).
-    pub fn evaluate(&mut self, batches: &[Batch], average: bool) -> Result<f64> {
-        let mut loss = 0.0;
-        for batch in batches {
-            self.objective.check_batch(batch)?;
-            self.forward(batch, average)?;
-            loss += self
-                .objective
-                .loss(batch, self.output.view_mut(), 1.0 / batches.len() as f64)?
-                .loss;
-        }
-        Ok(loss)
-    }
-
-    fn forward(&mut self, batch: &Batch, average: bool) -> Result<()> {
+    fn forward(&mut self, batch: &Batch) -> Result<()> {
         let (size, horizon, dims) = batch.trajectories.dim();
         if self.sample.dim() != (size, dims, horizon) {
             self.sample = Array3::zeros((size, dims, horizon));
@@ -187,13 +170,14 @@ impl Trainer {
         self.timesteps.clear();
         self.timesteps.extend(batch.timesteps.iter().map(|&t| t as f32));
         self.objective.noised(batch, self.sample.view_mut())?;
-        let model = if average { &self.average } else { &self.model };
         let (sample, output) = (self.sample.view(), self.output.view_mut());
-        Ok(model.forward_saving(sample, &self.timesteps, output, &mut self.backprop)?)
+        Ok(self
+            .model
+            .forward_saving(sample, &self.timesteps, output, &mut self.backprop)?)
     }
 
     fn add_gradient(&mut self, batch: &Batch, share: f64) -> Result<crate::objective::BatchLoss> {
-        self.forward(batch, false)?;
+        self.forward(batch)?;
         let loss = self.objective.loss(batch, self.output.view_mut(), share)?;
         let (cotangent, grad) = (self.output.view(), &mut self.grad);
         self.model.backward(cotangent, None, grad, &mut self.backprop)?;
