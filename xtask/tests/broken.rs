@@ -212,7 +212,7 @@ fn keys_that_are_missing_or_of_another_type_fail() {
     ] {
         assert_fails(key, damaged(kind, |folder| set_key(folder, key, value)), key);
     }
-    let other = damaged("ddpm", |folder| set_key(folder, "kind", serde_json::json!("train")));
+    let other = damaged("ddpm", |folder| set_key(folder, "kind", serde_json::json!("imitation")));
     assert!(matches!(other, Outcome::NotSupported(_)), "{other:?}");
 }
 

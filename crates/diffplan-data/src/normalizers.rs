@@ -208,7 +208,7 @@ mod tests {
             [Key::Observations, Key::Actions, Key::Values]
         );
         assert_eq!(normalizers.warnings().count(), 0);
-        let mean = array![0.479_343_4, -0.000_974_356_3, 0.012_144_849];
+        let mean = array![0.479_343_38, -0.000_974_356_3, 0.012_144_849];
         assert_eq!(
             normalizers.observations().normalize(mean.view()).unwrap(),
             array![0.0, 0.0, 0.0]
