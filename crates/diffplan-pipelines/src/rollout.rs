@@ -5,7 +5,7 @@ use crate::noise::NoiseSource;
 use crate::plan::Plan;
 use crate::planner::Planner;
 use diffplan_envs::{BoxEnv, Env, ResetOptions};
-use ndarray::{Array1, Array2, ArrayView1};
+use ndarray::{Array1, Array2, ArrayView1, Axis, stack};
 use std::time::{Duration, Instant};
 
 /// What was played.
@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 pub struct Episode {
     /// (steps + 1, observation dimensions): the first is that of the reset.
     pub observations: Array2<f64>,
+    /// (steps + 1, state dimensions), as [`Env::state`] tells it: what a picture is drawn from. None where it tells nothing.
+    pub states: Option<Array2<f64>>,
     /// (steps, action dimensions), as the environment was handed them.
     pub actions: Array2<f32>,
     /// (steps).
@@ -83,8 +85,9 @@ pub fn rollout(
     let bounds = env.action_space().as_box()?.clone();
     let (mut observation, _) = env.reset(seed, &ResetOptions::default())?;
     let (mut observations, mut actions) = (Array2::zeros((0, observation.len())), Array2::zeros((0, bounds.dim())));
-    let (mut rewards, mut plan_times) = (Vec::new(), Vec::new());
+    let (mut rewards, mut plan_times, mut states) = (Vec::new(), Vec::new(), Vec::new());
     let broken = |e: ndarray::ShapeError| Error::Parts(format!("the environment changed the shape of its rows: {e}"));
+    states.extend(env.state().ok());
     loop {
         observations.push_row(observation.view()).map_err(broken)?;
         let started = Instant::now();
@@ -96,6 +99,7 @@ pub fn rollout(
         rewards.push(step.reward);
         plan_times.push(plan_time);
         actions.push_row(action.view()).map_err(broken)?;
+        states.extend(env.state().ok());
         watch(StepEvent {
             step: rewards.len() - 1,
             observation: observation.view(),
@@ -108,9 +112,16 @@ pub fn rollout(
         if step.terminated || step.truncated {
             observations.push_row(observation.view()).map_err(broken)?;
             let (terminated, truncated) = (step.terminated, step.truncated);
-            let rewards = rewards.into();
+            let rewards: Array1<f64> = rewards.into();
+            let rows: Vec<_> = states.iter().map(|state| state.view()).collect();
+            let states = if rows.len() == observations.nrows() {
+                Some(stack(Axis(0), &rows).map_err(broken)?)
+            } else {
+                None
+            };
             return Ok(Episode {
                 observations,
+                states,
                 actions,
                 rewards,
                 terminated,
