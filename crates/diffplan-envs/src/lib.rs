@@ -44,6 +44,8 @@ pub mod classic_control;
 mod dict;
 mod env;
 mod error;
+#[cfg(feature = "mujoco")]
+pub mod mujoco;
 pub mod registry;
 mod render;
 mod rng;

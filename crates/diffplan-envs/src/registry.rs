@@ -145,6 +145,10 @@ impl Registry {
     }
 
     fn unknown(&self, id: &str) -> Error {
+        let on_mujoco = |id: &str| ["Hopper-v", "Walker2d-v", "HalfCheetah-v"].iter().any(|name| id.starts_with(name));
+        if cfg!(not(feature = "mujoco")) && on_mujoco(id) {
+            return Error::MujocoFeature { id: id.to_owned() };
+        }
         let distance = |known: &str| edit_distance(&id.to_lowercase(), &known.to_lowercase());
         let nearest = self.entries.keys().min_by_key(|known| distance(known));
         Error::UnknownEnv {
@@ -178,9 +182,18 @@ impl Default for Registry {
                     Ok(Box::new(MountainCarContinuous::from_kwargs(kwargs)?))
                 })
             })
+            .and_then(|()| register_mujoco(&mut registry))
             .expect("the ids of the built-in environments differ, and their limits are positive");
         registry
     }
+}
+
+/// The environments on MuJoCo, where the crate is built with them.
+fn register_mujoco(registry: &mut Registry) -> Result<()> {
+    #[cfg(feature = "mujoco")]
+    crate::mujoco::register(registry)?;
+    let _ = registry;
+    Ok(())
 }
 
 impl fmt::Debug for Registry {
