@@ -145,7 +145,11 @@ impl Registry {
     }
 
     fn unknown(&self, id: &str) -> Error {
-        let on_mujoco = |id: &str| ["Hopper-v", "Walker2d-v", "HalfCheetah-v"].iter().any(|name| id.starts_with(name));
+        let on_mujoco = |id: &str| {
+            ["Hopper-v", "Walker2d-v", "HalfCheetah-v"]
+                .iter()
+                .any(|name| id.starts_with(name))
+        };
         if cfg!(not(feature = "mujoco")) && on_mujoco(id) {
             return Error::MujocoFeature { id: id.to_owned() };
         }

@@ -42,6 +42,15 @@ pub use options::{Options, Robot, Version};
 
 use crate::{EnvSpec, Registry, Result};
 
+/// The version of the libmujoco that environments are made on, such as "4.0.0".
+///
+/// # Errors
+///
+/// As [`MujocoEnv::new`], of the library.
+pub fn library_version() -> Result<String> {
+    Ok(library::find()?.version().to_owned())
+}
+
 /// Registers all robots in all versions.
 pub(crate) fn register(registry: &mut Registry) -> Result<()> {
     for (name, robot, reward_threshold) in [
