@@ -154,13 +154,14 @@ impl Registry {
             return Error::MujocoFeature { id: id.to_owned() };
         }
         let distance = |known: &str| edit_distance(&id.to_lowercase(), &known.to_lowercase());
-        let nearest = self.entries.keys().min_by_key(|known| distance(known));
+        // Further than half of it away, it is another name, not the same one mistyped.
+        let close = self
+            .entries
+            .keys()
+            .filter(|known| distance(known) <= known.chars().count() / 2);
         Error::UnknownEnv {
             id: id.to_owned(),
-            // Further than half of it away, it is another name, not the same one mistyped.
-            nearest: nearest
-                .filter(|known| distance(known) <= known.chars().count() / 2)
-                .cloned(),
+            nearest: close.min_by_key(|known| distance(known)).cloned(),
             known: self.entries.keys().cloned().collect(),
         }
     }
@@ -251,15 +252,30 @@ mod tests {
             .into_iter()
             .map(|spec| (spec.id, spec.max_episode_steps, spec.reward_threshold))
             .collect();
-        assert_eq!(
-            registered,
-            [
-                ("MountainCarContinuous-v0".into(), Some(999), Some(90.0)),
-                ("Pendulum-v1".into(), Some(200), None)
-            ]
-        );
-        for spec in Registry::default().registered() {
-            assert_eq!(make(&spec.id).unwrap().spec(), Some(spec));
+        let expected = [
+            ("HalfCheetah-v2", Some(1000), Some(4800.0)),
+            ("HalfCheetah-v4", Some(1000), Some(4800.0)),
+            ("HalfCheetah-v5", Some(1000), Some(4800.0)),
+            ("Hopper-v2", Some(1000), Some(3800.0)),
+            ("Hopper-v4", Some(1000), Some(3800.0)),
+            ("Hopper-v5", Some(1000), Some(3800.0)),
+            ("MountainCarContinuous-v0", Some(999), Some(90.0)),
+            ("Pendulum-v1", Some(200), None),
+            ("Walker2d-v2", Some(1000), None),
+            ("Walker2d-v4", Some(1000), None),
+            ("Walker2d-v5", Some(1000), None),
+        ];
+        let here = expected
+            .into_iter()
+            .filter(|&(_, steps, _)| cfg!(feature = "mujoco") || steps != Some(1000));
+        let expected: Vec<_> = here
+            .map(|(id, steps, threshold)| (id.to_owned(), steps, threshold))
+            .collect();
+        assert_eq!(registered, expected);
+        for id in ["MountainCarContinuous-v0", "Pendulum-v1"] {
+            let registry = Registry::default();
+            let spec = registry.registered().find(|spec| spec.id == id);
+            assert_eq!(make(id).unwrap().spec(), spec);
         }
     }
 
@@ -269,7 +285,7 @@ mod tests {
             ("Pendulum-v0", Some("Pendulum-v1")),
             ("pendulum", Some("Pendulum-v1")),
             ("MountainCar-v0", Some("MountainCarContinuous-v0")),
-            ("Hopper-v5", None),
+            ("Ant-v5", None),
             ("", None),
         ] {
             let error = make(id).err().unwrap();
@@ -280,13 +296,11 @@ mod tests {
                 panic!("{error}")
             };
             assert_eq!(actual.as_deref(), nearest, "{id}");
-            assert_eq!(known, &["MountainCarContinuous-v0", "Pendulum-v1"]);
+            assert!(known.iter().any(|id| id == "Pendulum-v1"), "{known:?}");
         }
-        assert_eq!(
-            make("Pendulum-v0").err().unwrap().to_string(),
-            "no environment \"Pendulum-v0\" is registered, did you mean \"Pendulum-v1\"?; \
-             known: MountainCarContinuous-v0, Pendulum-v1"
-        );
+        let message = make("Pendulum-v0").err().unwrap().to_string();
+        let start = "no environment \"Pendulum-v0\" is registered, did you mean \"Pendulum-v1\"?; known: ";
+        assert!(message.starts_with(start), "{message}");
     }
 
     #[test]

@@ -2,24 +2,32 @@
 //! was. Those on MuJoCo are left out, and named, where there is no libmujoco.
 
 use std::io::{Write, stderr};
+use std::sync::OnceLock;
 
 use diffplan_envs::classic_control::{MountainCarContinuous, Pendulum};
 use diffplan_envs::{BoxEnv, Dict, Env, EnvSpec, Error, NumpyRng, make, registered};
 use ndarray::{Array1, array};
 
 /// What can be made here.
-fn playable() -> Vec<EnvSpec> {
-    let mut specs = registered();
-    specs.retain(|spec| match make(&spec.id) {
-        Err(Error::MujocoMissing { .. }) => {
+fn playable() -> &'static [EnvSpec] {
+    static PLAYABLE: OnceLock<Vec<EnvSpec>> = OnceLock::new();
+    PLAYABLE.get_or_init(|| {
+        let mut skipped = Vec::new();
+        let mut specs = registered();
+        specs.retain(|spec| match make(&spec.id) {
+            Err(Error::MujocoMissing { .. }) => {
+                skipped.push(spec.id.clone());
+                false
+            }
+            Err(other) => panic!("{}: {other}", spec.id),
+            Ok(_) => true,
+        });
+        if !skipped.is_empty() {
             // To stderr itself: what a test prints is shown only where it fails.
-            writeln!(stderr(), "skipped {}: libmujoco was not found", spec.id).expect("stderr");
-            false
+            writeln!(stderr(), "skipped, without libmujoco: {}", skipped.join(", ")).expect("stderr");
         }
-        Err(other) => panic!("{}: {other}", spec.id),
-        Ok(_) => true,
-    });
-    specs
+        specs
+    })
 }
 
 /// An action of `env` in which every element is `value`.

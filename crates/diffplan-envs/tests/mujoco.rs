@@ -90,42 +90,46 @@ fn compiled_models_are_those_of_gymnasium_in_every_physical_quantity() {
 
 /// What MuJoCo prints of a model, without names, what is only for the eye, and how much memory it takes.
 fn physics(env: &MujocoEnv) -> Vec<String> {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("model.txt");
-    env.print_model(&file).unwrap();
-    let text = fs::read_to_string(&file).unwrap();
-    let seen = [
-        "MuJoCo",
-        "model",
+    const SECTIONS: [&str; 8] = [
+        "MEMORY",
+        "SIGNATURE",
+        "VISUAL",
+        "CAMERA",
+        "LIGHT",
+        "TEXTURE",
+        "MATERIAL",
+        "model name",
+    ];
+    const WORDS: [&str; 16] = [
         "name",
-        "nname",
-        "npath",
+        "nnames",
+        "npaths",
         "nbuffer",
         "narena",
-        "nuser_",
+        "nuser_geom",
         "ntex",
         "nmat",
         "ncam",
         "nlight",
         "nstack",
-        "total ",
-        "bvhs",
-        "other",
+        "npluginattr",
         "geom_matid",
         "geom_rgba",
         "geom_user",
-        "znear",
+        "names_map",
     ];
-    let (mut lines, mut visible) = (Vec::new(), false);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("model.txt");
+    env.print_model(&file).unwrap();
+    let text = fs::read_to_string(&file).unwrap();
+    let (mut lines, mut left_out) = (Vec::new(), false);
     for line in text.lines() {
-        let is_header = !line.starts_with(' ') && line.ends_with(':');
-        if is_header {
-            visible = ["CAMERA", "LIGHT", "TEXTURE", "MATERIAL"]
-                .iter()
-                .any(|kind| line.starts_with(kind));
+        if !line.starts_with(' ') && !line.is_empty() {
+            left_out = SECTIONS.iter().any(|section| line.starts_with(section));
         }
-        let word = line.trim_start();
-        if !visible && !word.is_empty() && !seen.iter().any(|prefix| word.starts_with(prefix)) {
+        let left_out =
+            left_out || line.trim().is_empty() || WORDS.iter().any(|word| line.trim_start().starts_with(word));
+        if !left_out {
             lines.push(line.trim_end().to_owned());
         }
     }

@@ -95,21 +95,18 @@ fn archives() -> Place {
     file.ok_or_else(|| places.into())
 }
 
+/// Asked once: it starts a process.
 fn any_python() -> Place {
-    const SCRIPT: &str =
-        "import importlib.util as u; s = u.find_spec('mujoco'); print(s.submodule_search_locations[0] if s else '')";
-    let output = Command::new("python3")
-        .args(["-c", SCRIPT])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output();
-    let package = output.ok().filter(|output| output.status.success()).map(|output| {
-        let path = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        PathBuf::from(path)
+    static PACKAGE: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let package = PACKAGE.get_or_init(|| {
+        const SCRIPT: &str =
+            "import importlib.util as u; s = u.find_spec('mujoco'); print(s.submodule_search_locations[0] if s else '')";
+        let mut python = Command::new("python3");
+        let output = python.args(["-c", SCRIPT]).stdin(Stdio::null()).output().ok()?;
+        let path = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+        path.is_absolute().then_some(path)
     });
-    let file = package
-        .filter(|path| path.is_absolute())
-        .and_then(|package| in_folder(&package));
+    let file = package.as_deref().and_then(in_folder);
     file.ok_or_else(|| "the mujoco package of python3".into())
 }
 
