@@ -7,6 +7,7 @@ mod bench;
 mod data;
 mod inspect;
 mod learn;
+mod mujoco;
 mod plan;
 mod rollout;
 mod train;
