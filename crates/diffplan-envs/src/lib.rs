@@ -39,6 +39,8 @@
 //!
 //! - `render`: [`Env::render`] of the built-in environments draws a [`Frame`] (with tiny-skia). Off by default; without
 //!   it `render` returns [`Error::RenderFeature`].
+//! - `mujoco`: `PlanarRobot`, the planar robots of MuJoCo as their MJCF files describe them: where their limbs are, and
+//!   with `render` how they look.
 
 pub mod classic_control;
 mod dict;
@@ -54,7 +56,9 @@ pub use dict::{Dict, Info, ResetOptions, Value};
 pub use env::{BoxEnv, Env, EnvSpec, Step};
 pub use error::{Error, Result};
 pub use registry::{EpisodeLimit, MakeOptions, Registry, make, registered};
-pub use render::Frame;
+#[cfg(feature = "mujoco")]
+pub use render::{Capsule, PlanarRobot};
+pub use render::{Frame, Ghost, Overlay, Trail};
 pub use rng::NumpyRng;
 pub use spaces::{BoxSpace, Discrete, Dtype, Space};
 

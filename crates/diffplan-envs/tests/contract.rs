@@ -2,7 +2,7 @@
 //! was.
 
 use diffplan_envs::classic_control::{MountainCarContinuous, Pendulum};
-use diffplan_envs::{BoxEnv, Dict, Env, Error, NumpyRng, make, registered};
+use diffplan_envs::{BoxEnv, Dict, Env, Error, Ghost, NumpyRng, Overlay, make, registered};
 use ndarray::{Array1, array};
 
 fn started(id: &str) -> BoxEnv {
@@ -276,6 +276,55 @@ fn render_draws_or_says_what_is_missing() {
         } else {
             assert_eq!(frame, Err(Error::RenderFeature), "{}", spec.id);
         }
+    }
+}
+
+/// Through all wrappers: the states that an episode's observations show are those it went through.
+#[test]
+fn states_of_observations_are_the_states() {
+    for spec in registered() {
+        let mut env = started(&spec.id);
+        let start = env.state().unwrap();
+        let (mut states, mut observations) = (vec![start.clone()], vec![env.set_state(start.view()).unwrap()]);
+        for _ in 0..50 {
+            observations.push(env.step(&array![1.0]).unwrap().observation);
+            states.push(env.state().unwrap());
+        }
+        env.set_state(start.view()).unwrap();
+        let stacked = |rows: &[Array1<f64>]| {
+            let views: Vec<_> = rows.iter().map(|row| row.view()).collect();
+            ndarray::stack(ndarray::Axis(0), &views).unwrap()
+        };
+        let shown = env.states_of(stacked(&observations).view()).unwrap();
+        let error = (&shown - &stacked(&states))
+            .mapv(f64::abs)
+            .fold(0.0, |a: f64, &b| a.max(b));
+        // Observations are rounded to single precision.
+        assert!(error < 2e-6, "{}: off by {error}", spec.id);
+    }
+    assert_eq!(
+        (started("Pendulum-v1").dt(), started("MountainCarContinuous-v0").dt()),
+        (Some(0.05), None)
+    );
+}
+
+#[test]
+fn overlays_of_other_states_are_refused() {
+    for spec in registered() {
+        let overlay = Overlay {
+            ghosts: vec![Ghost {
+                state: array![0.0, 0.0, 0.0],
+                color: [0; 3],
+                opacity: 1.0,
+            }],
+            ..Overlay::default()
+        };
+        let expected = if cfg!(feature = "render") {
+            Error::StateLength { expected: 2, actual: 3 }
+        } else {
+            Error::RenderFeature
+        };
+        assert_eq!(started(&spec.id).render_with(&overlay), Err(expected), "{}", spec.id);
     }
 }
 
