@@ -1,8 +1,8 @@
 //! The environment trait, with the semantics of Gymnasium 1.x.
 
-use ndarray::{Array1, ArrayView1};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
-use crate::{Error, Frame, Info, ResetOptions, Result, Space};
+use crate::{Error, Frame, Info, Overlay, ResetOptions, Result, Space};
 
 /// An environment with vectors as observations and actions, as [`make`](crate::make) returns it.
 pub type BoxEnv = Box<dyn Env<Observation = Array1<f64>, Action = Array1<f32>> + Send>;
@@ -76,14 +76,31 @@ pub trait Env {
     /// The space that actions lie in.
     fn action_space(&self) -> &Space;
 
-    /// Draws the current state.
+    /// Draws the current state: [`Env::render_with`] nothing else. An environment implements that one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Env::render_with`].
+    fn render(&self) -> Result<Frame> {
+        self.render_with(&Overlay::default())
+    }
+
+    /// Draws the current state, and into the same picture other states: what was planned, and what came of it.
     ///
     /// # Errors
     ///
     /// [`Error::Unsupported`] where the environment has no picture (what this default returns), and
-    /// [`Error::RenderFeature`] where this crate was built without one.
-    fn render(&self) -> Result<Frame> {
+    /// [`Error::RenderFeature`] where this crate was built without one; [`Error::StateLength`] for an overlay whose
+    /// states are not the environment's. Numbers in it that are not finite, or far out of sight, leave no trace.
+    fn render_with(&self, overlay: &Overlay) -> Result<Frame> {
+        let _ = overlay;
         Err(Error::Unsupported { method: "render" })
+    }
+
+    /// The seconds that pass in the environment's world in one step, as `dt` of Gymnasium's MuJoCo environments; `None`
+    /// where it has no clock (what this default returns). Pictures in a row are shown by it.
+    fn dt(&self) -> Option<f64> {
+        None
     }
 
     /// The state of the dynamics, shape `(state_dim,)`: what [`Env::set_state`] takes.
@@ -112,13 +129,30 @@ pub trait Env {
         Err(Error::Unsupported { method: "set_state" })
     }
 
+    /// The states that a sequence of observations shows, shapes `(n, observation_dim)` to `(n, state_dim)`: what
+    /// [`Env::set_state`] and an [`Overlay`] take.
+    ///
+    /// The first observation is of the present state, or of one that might be: what observations leave out, such as the
+    /// place along the ground, is the present one's at first, and what follows of it from the velocities. Numbers that
+    /// are not finite lead to such.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`] where states cannot be told from observations (what this default returns),
+    /// [`Error::ResetNeeded`] before there is a state, and [`Error::ObservationLength`].
+    fn states_of(&self, observations: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
+        let _ = observations;
+        Err(Error::Unsupported { method: "states_of" })
+    }
+
     /// What the environment was registered with; `None` where it was not made by a [`Registry`](crate::Registry).
     fn spec(&self) -> Option<&EnvSpec> {
         None
     }
 }
 
-/// Writes the methods of [`Env`] that a wrapper leaves as they are: each hands on to the field `env`.
+/// Writes the methods of [`Env`] that a wrapper leaves as they are: each hands on to the field `env`. `render` stands for
+/// everything that pictures need, `render`, `render_with` and `dt`; `state` for `state` and `states_of`.
 macro_rules! forward_to_env {
     ($($method:ident),+ $(,)?) => { $( forward_to_env!(@ $method); )+ };
     (@ reset) => {
@@ -145,10 +179,25 @@ macro_rules! forward_to_env {
         fn render(&self) -> $crate::Result<$crate::Frame> {
             self.env.render()
         }
+
+        fn render_with(&self, overlay: &$crate::Overlay) -> $crate::Result<$crate::Frame> {
+            self.env.render_with(overlay)
+        }
+
+        $crate::env::forward_to_env!(@ dt);
+    };
+    (@ dt) => {
+        fn dt(&self) -> Option<f64> {
+            self.env.dt()
+        }
     };
     (@ state) => {
         fn state(&self) -> $crate::Result<ndarray::Array1<f64>> {
             self.env.state()
+        }
+
+        fn states_of(&self, observations: ndarray::ArrayView2<'_, f64>) -> $crate::Result<ndarray::Array2<f64>> {
+            self.env.states_of(observations)
         }
     };
     (@ set_state) => {
@@ -188,12 +237,24 @@ impl<E: Env + ?Sized> Env for Box<E> {
         (**self).render()
     }
 
+    fn render_with(&self, overlay: &Overlay) -> Result<Frame> {
+        (**self).render_with(overlay)
+    }
+
+    fn dt(&self) -> Option<f64> {
+        (**self).dt()
+    }
+
     fn state(&self) -> Result<Array1<f64>> {
         (**self).state()
     }
 
     fn set_state(&mut self, state: ArrayView1<'_, f64>) -> Result<Self::Observation> {
         (**self).set_state(state)
+    }
+
+    fn states_of(&self, observations: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
+        (**self).states_of(observations)
     }
 
     fn spec(&self) -> Option<&EnvSpec> {

@@ -50,6 +50,14 @@ pub enum Error {
         /// Its value.
         value: f64,
     },
+    /// An observation has the wrong number of elements.
+    #[error("the observations have {actual} elements, expected {expected}")]
+    ObservationLength {
+        /// Elements of an observation of the environment.
+        expected: usize,
+        /// Elements of the observations given.
+        actual: usize,
+    },
     /// A state is finite, but too large to go on from or to be observed.
     #[error("element {index} of the state is {value}: the observation or the next step would not be finite")]
     StateTooLarge {
@@ -232,6 +240,14 @@ pub enum Error {
     #[error("MuJoCo: {reason}")]
     Mujoco {
         /// What it said.
+        reason: String,
+    },
+    /// A model in MJCF is broken, or has what cannot be drawn.
+    #[error("line {line} of the MJCF model: {reason}")]
+    Mjcf {
+        /// The line of the file, from 1.
+        line: u32,
+        /// What is wrong there, and what was expected.
         reason: String,
     },
     /// The crate was built without the feature that draws.

@@ -1,5 +1,5 @@
-//! Gymnasium-style environments in Rust: the [`Env`] trait, [`spaces`], [`wrappers`], a [`registry`], and the classic
-//! control problems that have continuous actions.
+//! Gymnasium-style environments in Rust: the [`Env`] trait, [`spaces`], [`wrappers`], a [`registry`], the classic control
+//! problems that have continuous actions, and the planar robots on MuJoCo.
 //!
 //! The interface is that of Gymnasium 1.x: [`Env::reset`] takes a seed and options, [`Env::step`] returns observation,
 //! reward, `terminated`, `truncated` and info. [`make`] builds `Pendulum-v1` and `MountainCarContinuous-v0` with the
@@ -39,6 +39,9 @@
 //!
 //! - `render`: [`Env::render`] of the built-in environments draws a [`Frame`] (with tiny-skia). Off by default; without
 //!   it `render` returns [`Error::RenderFeature`].
+//! - `mujoco`: the module `mujoco`, Hopper, Walker2d and HalfCheetah on libmujoco, which is found at run time; and
+//!   `PlanarRobot`, where the limbs of such robots are, and with `render` how they look. Off by default; without it
+//!   [`make`] returns [`Error::MujocoFeature`] for them.
 
 pub mod classic_control;
 mod dict;
@@ -56,7 +59,9 @@ pub use dict::{Dict, Info, ResetOptions, Value};
 pub use env::{BoxEnv, Env, EnvSpec, Step};
 pub use error::{Error, Result};
 pub use registry::{EpisodeLimit, MakeOptions, Registry, make, registered};
-pub use render::Frame;
+#[cfg(feature = "mujoco")]
+pub use render::{Capsule, PlanarRobot};
+pub use render::{Frame, Ghost, Overlay, Trail};
 pub use rng::NumpyRng;
 pub use spaces::{BoxSpace, Discrete, Dtype, Space};
 

@@ -5,7 +5,7 @@ use std::io::{Write, stderr};
 use std::sync::OnceLock;
 
 use diffplan_envs::classic_control::{MountainCarContinuous, Pendulum};
-use diffplan_envs::{BoxEnv, Dict, Env, EnvSpec, Error, NumpyRng, make, registered};
+use diffplan_envs::{BoxEnv, Dict, Env, EnvSpec, Error, Ghost, NumpyRng, Overlay, make, registered};
 use ndarray::{Array1, array};
 
 /// What can be made here.
@@ -320,6 +320,67 @@ fn render_draws_or_says_what_is_missing() {
         } else {
             assert_eq!(frame, Err(Error::RenderFeature), "{}", spec.id);
         }
+    }
+}
+
+/// Through all wrappers: the states that an episode's observations show are those it went through.
+#[test]
+fn states_of_observations_are_the_states() {
+    for spec in playable() {
+        let mut env = started(&spec.id);
+        let start = env.state().unwrap();
+        let (mut states, mut observations) = (vec![start.clone()], vec![env.set_state(start.view()).unwrap()]);
+        let action = action(&env, 0.1);
+        for _ in 0..50 {
+            let step = env.step(&action).unwrap();
+            // Beyond ±10 the velocities of robots are not what is observed.
+            if step.observation.iter().any(|x| x.abs() >= 10.0) {
+                break;
+            }
+            observations.push(step.observation);
+            states.push(env.state().unwrap());
+        }
+        assert!(states.len() > 3, "{}", spec.id);
+        env.set_state(start.view()).unwrap();
+        let stacked = |rows: &[Array1<f64>]| {
+            let views: Vec<_> = rows.iter().map(|row| row.view()).collect();
+            ndarray::stack(ndarray::Axis(0), &views).unwrap()
+        };
+        let shown = env.states_of(stacked(&observations).view()).unwrap();
+        let errors = (&shown - &stacked(&states)).mapv(f64::abs);
+        let integrates_x = start.len() > 2;
+        for (column, errors) in errors.axis_iter(ndarray::Axis(1)).enumerate() {
+            let error = errors.fold(0.0, |a: f64, &b| a.max(b));
+            // Observations of classic control are rounded to single precision.
+            let tolerance = if integrates_x && column == 0 { 0.03 } else { 2e-6 };
+            assert!(error < tolerance, "{}: {column} off by {error}", spec.id);
+        }
+    }
+    assert_eq!(
+        (started("Pendulum-v1").dt(), started("MountainCarContinuous-v0").dt()),
+        (Some(0.05), None)
+    );
+}
+
+#[test]
+fn overlays_of_other_states_are_refused() {
+    for spec in playable() {
+        let env = started(&spec.id);
+        let overlay = Overlay {
+            ghosts: vec![Ghost {
+                state: array![0.0, 0.0, 0.0],
+                color: [0; 3],
+                opacity: 1.0,
+            }],
+            ..Overlay::default()
+        };
+        let expected = if cfg!(feature = "render") {
+            let expected = env.state().unwrap().len();
+            Error::StateLength { expected, actual: 3 }
+        } else {
+            Error::RenderFeature
+        };
+        assert_eq!(env.render_with(&overlay), Err(expected), "{}", spec.id);
     }
 }
 

@@ -9,7 +9,7 @@ mod pendulum;
 
 use std::hint::black_box;
 
-use ndarray::{Array1, ArrayView1};
+use ndarray::{Array1, ArrayView1, ArrayView2};
 
 pub use mountain_car_continuous::MountainCarContinuous;
 pub use pendulum::Pendulum;
@@ -54,6 +54,14 @@ fn state_elements<const N: usize>(state: ArrayView1<'_, f64>) -> Result<[f64; N]
             value: state[index],
         }),
         None => Ok(std::array::from_fn(|index| state[index])),
+    }
+}
+
+/// Checks that observations, one a row, have `expected` elements.
+fn observation_elements(observations: ArrayView2<'_, f64>, expected: usize) -> Result<()> {
+    match observations.ncols() {
+        actual if actual == expected => Ok(()),
+        actual => Err(Error::ObservationLength { expected, actual }),
     }
 }
 

@@ -14,10 +14,13 @@
 //! in single precision is one in double precision rounded: for `+`, `-` and `·` of `float32` numbers that is the same
 //! (S. Figueroa, "When is double rounding innocuous?", 1995).
 
-use ndarray::{Array1, ArrayView1, array};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, array};
 
-use super::{draw, float32_box, float32_observation, numbers, random_stream, single_action, state_elements, usable};
-use crate::{Dict, Env, Error, Frame, Info, NumpyRng, ResetOptions, Result, Space, Step};
+use super::{
+    draw, float32_box, float32_observation, numbers, observation_elements, random_stream, single_action,
+    state_elements, usable,
+};
+use crate::{Dict, Env, Error, Frame, Info, NumpyRng, Overlay, ResetOptions, Result, Space, Step};
 
 pub(super) const MIN_POSITION: f64 = -1.2;
 pub(super) const MAX_POSITION: f64 = 0.6;
@@ -187,9 +190,15 @@ impl Env for MountainCarContinuous {
         &self.action_space
     }
 
-    fn render(&self) -> Result<Frame> {
+    fn render_with(&self, overlay: &Overlay) -> Result<Frame> {
         let State { position, .. } = self.state.ok_or(Error::ResetNeeded { method: "render" })?;
-        draw::mountain_car(position)
+        draw::mountain_car(position, overlay)
+    }
+
+    /// The observation is the state.
+    fn states_of(&self, observations: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
+        observation_elements(observations, 2)?;
+        Ok(observations.to_owned())
     }
 
     fn state(&self) -> Result<Array1<f64>> {

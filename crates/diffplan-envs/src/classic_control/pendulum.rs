@@ -13,13 +13,13 @@
 
 use std::f64::consts::PI;
 
-use ndarray::{Array1, ArrayView1, array};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, array};
 
 use super::{
-    draw, float32_box, float32_observation, numbers, random_stream, single_action, square, square_f32, state_elements,
-    usable,
+    draw, float32_box, float32_observation, numbers, observation_elements, random_stream, single_action, square,
+    square_f32, state_elements, usable,
 };
-use crate::{Dict, Env, Error, Frame, Info, NumpyRng, ResetOptions, Result, Space, Step};
+use crate::{Dict, Env, Error, Frame, Info, NumpyRng, Overlay, ResetOptions, Result, Space, Step};
 
 const MAX_SPEED: f64 = 8.0;
 const MAX_TORQUE: f32 = 2.0;
@@ -144,9 +144,13 @@ impl Env for Pendulum {
         &self.action_space
     }
 
-    fn render(&self) -> Result<Frame> {
+    fn render_with(&self, overlay: &Overlay) -> Result<Frame> {
         let State { theta, .. } = self.state.ok_or(Error::ResetNeeded { method: "render" })?;
-        draw::pendulum(theta, self.last_torque)
+        draw::pendulum(theta, self.last_torque, overlay)
+    }
+
+    fn dt(&self) -> Option<f64> {
+        Some(DT)
     }
 
     fn state(&self) -> Result<Array1<f64>> {
@@ -158,9 +162,60 @@ impl Env for Pendulum {
         let [theta, theta_dot] = state_elements(state)?;
         self.enter(State { theta, theta_dot }, None)
     }
+
+    /// θ is the angle closest to the one before, the first the closest to the present one.
+    fn states_of(&self, observations: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
+        let state = self.state.ok_or(Error::ResetNeeded { method: "states_of" })?;
+        observation_elements(observations, 3)?;
+        let mut last = state.theta;
+        let mut states = Array2::zeros((observations.nrows(), 2));
+        for (mut state, observation) in states.outer_iter_mut().zip(observations.outer_iter()) {
+            let theta = last + angle_normalize(observation[1].atan2(observation[0]) - last);
+            state[0] = theta;
+            state[1] = observation[2];
+            // After an angle that is no number the last one that was goes on.
+            if theta.is_finite() {
+                last = theta;
+            }
+        }
+        Ok(states)
+    }
 }
 
 /// The angle within [-π, π).
 fn angle_normalize(theta: f64) -> f64 {
     (theta + PI).rem_euclid(2.0 * PI) - PI
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn observations_show_states_that_go_on_from_the_present_one() {
+        let mut env = Pendulum::new(10.0).unwrap();
+        assert_eq!(
+            env.states_of(array![[1.0, 0.0, 0.0]].view()),
+            Err(Error::ResetNeeded { method: "states_of" })
+        );
+        // Three turns and a bit away from upright, then over the top of the angle's range and back.
+        let thetas = [6.0 * PI + 3.0, 6.0 * PI + 3.2, 6.0 * PI + 3.6, 6.0 * PI + 2.9];
+        env.set_state(array![thetas[0], 0.5].view()).unwrap();
+        let mut observations = Array2::zeros((4, 3));
+        for (theta, mut row) in thetas.iter().zip(observations.outer_iter_mut()) {
+            // Not on the unit circle, as a plan's.
+            row.assign(&array![1.3 * theta.cos(), 1.3 * theta.sin(), 0.5]);
+        }
+        let states = env.states_of(observations.view()).unwrap();
+        for (state, theta) in states.outer_iter().zip(thetas) {
+            assert!((state[0] - theta).abs() < 1e-12 && state[1] == 0.5, "{state} {theta}");
+        }
+        observations[[1, 0]] = f64::NAN;
+        let states = env.states_of(observations.view()).unwrap();
+        assert!(states[[1, 0]].is_nan() && (states[[2, 0]] - thetas[2]).abs() < 1e-12);
+        assert_eq!(
+            env.states_of(observations.slice(ndarray::s![.., 1..])),
+            Err(Error::ObservationLength { expected: 3, actual: 2 })
+        );
+    }
 }

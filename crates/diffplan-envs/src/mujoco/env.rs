@@ -5,12 +5,14 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
-use ndarray::{Array1, ArrayView1};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
 use super::ffi::{Data, Library, Model, take_warnings};
 use super::library;
 use super::options::{Options, Robot, Version};
-use crate::{BoxSpace, Dtype, Env, Error, Info, NumpyRng, ResetOptions, Result, Space, Step};
+use crate::{
+    BoxSpace, Dtype, Env, Error, Frame, Info, NumpyRng, Overlay, PlanarRobot, ResetOptions, Result, Space, Step,
+};
 
 /// Beyond this MuJoCo takes a number for a simulation that has blown up (`mjMAXVAL`).
 const LARGEST: f64 = 1e10;
@@ -41,6 +43,8 @@ pub struct MujocoEnv {
     version: Version,
     options: Options,
     data: Data,
+    /// What pictures are drawn from, or why there are none: a model of the user's own may have what cannot be drawn.
+    body: Result<PlanarRobot>,
     rng: Option<NumpyRng>,
     /// Seconds a step.
     dt: f64,
@@ -62,9 +66,15 @@ impl MujocoEnv {
     pub fn new(robot: Robot, version: Version, options: Options) -> Result<Self> {
         take_warnings();
         let library = library::find()?;
-        let model = match &options.xml_file {
-            Some(file) => Model::from_file(&library, file)?,
-            None => Model::from_xml(&library, name(robot), &embedded(robot, version, &library))?,
+        let (model, body) = match &options.xml_file {
+            Some(file) => (Model::from_file(&library, file)?, read_body(file)),
+            None => {
+                let xml = embedded(robot, version, &library);
+                (
+                    Model::from_xml(&library, name(robot), &xml)?,
+                    PlanarRobot::from_mjcf(&xml),
+                )
+            }
         };
         check_sizes(robot, &options, &model)?;
         let mut data = Data::new(Arc::new(model))?;
@@ -89,6 +99,7 @@ impl MujocoEnv {
             robot,
             version,
             options,
+            body,
             rng: None,
             started: false,
             observation_space: space(-unbounded.clone(), unbounded, Dtype::Float64)?,
@@ -100,11 +111,6 @@ impl MujocoEnv {
     /// The version of the libmujoco that it runs on, such as "4.0.0".
     pub fn mujoco_version(&self) -> &str {
         self.data.model().library().version()
-    }
-
-    /// Seconds that a step takes.
-    pub fn dt(&self) -> f64 {
-        self.dt
     }
 
     /// Writes every number of the compiled model to `file`, as MuJoCo prints them in full precision: to compare models.
@@ -288,6 +294,32 @@ impl Env for MujocoEnv {
         &self.action_space
     }
 
+    fn render_with(&self, overlay: &Overlay) -> Result<Frame> {
+        if !self.started {
+            return Err(Error::ResetNeeded { method: "render" });
+        }
+        #[cfg(feature = "render")]
+        return self.body.as_ref().map_err(Error::clone)?.draw(&self.state, overlay);
+        #[cfg(not(feature = "render"))]
+        {
+            let _ = overlay;
+            Err(Error::RenderFeature)
+        }
+    }
+
+    fn dt(&self) -> Option<f64> {
+        Some(self.dt)
+    }
+
+    fn states_of(&self, observations: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
+        if !self.started {
+            return Err(Error::ResetNeeded { method: "states_of" });
+        }
+        let body = self.body.as_ref().map_err(Error::clone)?;
+        let excluded = self.options.exclude_current_positions_from_observation;
+        body.states_of(ArrayView1::from(&self.state), observations, excluded, self.dt)
+    }
+
     fn state(&self) -> Result<Array1<f64>> {
         if !self.started {
             return Err(Error::ResetNeeded { method: "state" });
@@ -312,6 +344,15 @@ impl Env for MujocoEnv {
         }
         self.enter(&state.to_vec())
     }
+}
+
+/// What there is to draw in a model file.
+fn read_body(file: &Path) -> Result<PlanarRobot> {
+    let text = std::fs::read_to_string(file).map_err(|error| Error::MujocoModel {
+        file: file.to_owned(),
+        reason: error.to_string(),
+    })?;
+    PlanarRobot::from_mjcf(&text)
 }
 
 /// What the embedded model is called in messages.
@@ -343,8 +384,8 @@ fn embedded(robot: Robot, version: Version, library: &Library) -> Cow<'static, s
                 Version::V5 => xml.into(),
                 Version::V2 | Version::V4 => edit(
                     xml,
-                    "<default class=\"right_foot\">\n      <geom friction=\"1.9\"/>",
-                    "<default class=\"right_foot\">\n      <geom friction=\"0.9\"/>",
+                    r#"name="foot_geom" friction="1.9""#,
+                    r#"name="foot_geom" friction="0.9""#,
                 ),
             }
         }

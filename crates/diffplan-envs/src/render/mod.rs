@@ -2,9 +2,15 @@
 
 #[cfg(feature = "render")]
 mod canvas;
+mod overlay;
+#[cfg(feature = "mujoco")]
+mod planar;
 
 #[cfg(feature = "render")]
 pub(crate) use canvas::{Canvas, Color};
+pub use overlay::{Ghost, Overlay, Trail};
+#[cfg(feature = "mujoco")]
+pub use planar::{Capsule, PlanarRobot};
 
 /// An RGB picture.
 #[derive(Debug, Clone, PartialEq, Eq)]

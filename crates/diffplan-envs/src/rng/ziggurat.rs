@@ -9,7 +9,7 @@ use super::NumpyRng;
 use ndarray_rand::rand::RngCore;
 
 /// Where the tail begins.
-const TAIL: f64 = 3.6541528853610088;
+const TAIL: f64 = 3.654_152_885_361_009;
 const INVERSE_TAIL: f64 = 0.273_661_237_329_758_3;
 const PLACES: f64 = (1_u64 << 52) as f64;
 

@@ -3,7 +3,7 @@
 use ndarray::ArrayView1;
 
 use crate::env::forward_to_env;
-use crate::{Env, Error, Frame, Info, ResetOptions, Result, Step};
+use crate::{Env, Error, Frame, Info, Overlay, ResetOptions, Result, Step};
 
 /// Makes `step` and `render` an [`Error::ResetNeeded`] until a first `reset`, as `gymnasium.wrappers.OrderEnforcing`, so
 /// that environments need not check. A first [`Env::set_state`] opens the way as well.
@@ -48,13 +48,18 @@ impl<E: Env> Env for OrderEnforcing<E> {
         self.env.render()
     }
 
+    fn render_with(&self, overlay: &Overlay) -> Result<Frame> {
+        self.needs_start("render")?;
+        self.env.render_with(overlay)
+    }
+
     fn set_state(&mut self, state: ArrayView1<'_, f64>) -> Result<E::Observation> {
         let observation = self.env.set_state(state)?;
         self.started = true;
         Ok(observation)
     }
 
-    forward_to_env!(observation_space, action_space, state, spec);
+    forward_to_env!(observation_space, action_space, state, dt, spec);
 }
 
 #[cfg(test)]
@@ -74,9 +79,14 @@ mod tests {
             Error::ResetNeeded { method: "step" }
         );
         assert_eq!(env.render().unwrap_err(), Error::ResetNeeded { method: "render" });
+        assert_eq!(
+            env.render_with(&Overlay::default()).unwrap_err(),
+            Error::ResetNeeded { method: "render" }
+        );
         env.reset(Some(0), &Dict::new()).unwrap();
         assert_eq!(env.step(&array![0.0]).unwrap().reward, 1.0);
         assert_eq!(env.render().unwrap().pixels, [1, 2, 3]);
+        assert_eq!(env.render_with(&Overlay::default()).unwrap().pixels, [1, 2, 3]);
     }
 
     #[test]

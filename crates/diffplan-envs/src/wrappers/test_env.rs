@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, ArrayView1, array};
 
-use crate::{BoxSpace, Dtype, Env, Error, Frame, Info, ResetOptions, Result, Space, Step};
+use crate::{BoxSpace, Dtype, Env, Error, Frame, Info, Overlay, ResetOptions, Result, Space, Step};
 
 /// Counts its steps: the observation is the action that it was given, the reward the number of the step, and it
 /// terminates at `terminates_at`. Its `reset` fails if the options have a key `fail`, its `step` if the action has not
@@ -79,7 +79,7 @@ impl Env for Counter {
         &self.action_space
     }
 
-    fn render(&self) -> Result<Frame> {
+    fn render_with(&self, _overlay: &Overlay) -> Result<Frame> {
         Ok(Frame {
             width: 1,
             height: 1,

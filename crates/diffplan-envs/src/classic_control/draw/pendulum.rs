@@ -2,36 +2,58 @@
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
-use crate::Frame;
 use crate::render::{Canvas, Color};
+use crate::{Frame, Overlay};
 
 const SIZE: u16 = 500;
 /// Metres from the axle to the edge of the picture.
 const BOUND: f64 = 2.2;
 const ROD: Color = Color::rgb(204, 77, 77);
 
+/// How many metres further out than the tip of the rod a trail ends.
+const OUTWARD: f64 = 0.85;
+
 /// Draws the pendulum at an angle from upright (rad, counter-clockwise), and the torque (N m) of the last step.
-pub(super) fn draw(theta: f64, torque: Option<f32>) -> Frame {
+///
+/// The tip of the rod stays on its circle: a trail leaves it, outward by time.
+pub(super) fn draw(theta: f64, torque: Option<f32>, overlay: &Overlay) -> Frame {
     let mut canvas = Canvas::new(SIZE, SIZE);
     let (center, metre) = (f64::from(SIZE) / 2.0, f64::from(SIZE) / (2.0 * BOUND));
-
-    // The rod's own axes: along it, and across it.
-    let (sin, cos) = (theta + FRAC_PI_2).sin_cos();
-    let at = |along: f64, across: f64| {
-        (
-            center + metre * (along * cos - across * sin),
-            center + metre * (along * sin + across * cos),
-        )
-    };
-    canvas.fill_polygon(&[at(0.0, -0.1), at(0.0, 0.1), at(1.0, 0.1), at(1.0, -0.1)], ROD);
-    for end in [at(0.0, 0.0), at(1.0, 0.0)] {
-        canvas.fill_circle(end, 0.1 * metre, ROD);
+    for ghost in &overlay.ghosts {
+        canvas.layer(ghost.opacity, |layer| {
+            draw_rod(layer, (center, center), metre, ghost.state[0], Color::of(ghost.color));
+        });
     }
+    draw_rod(&mut canvas, (center, center), metre, theta, ROD);
     if let Some(torque) = torque.map(f64::from) {
         draw_torque(&mut canvas, (center, center), metre * torque.abs() / 2.0, torque > 0.0);
     }
     canvas.fill_circle((center, center), 0.05 * metre, Color::BLACK);
+    for trail in &overlay.trails {
+        let tips = trail.states.column(0);
+        let points = tips.iter().enumerate().map(|(step, theta)| {
+            let radius = metre * (1.0 + OUTWARD * overlay.time_step() * step as f64);
+            let (sin, cos) = (theta + FRAC_PI_2).sin_cos();
+            (center + radius * cos, center + radius * sin)
+        });
+        canvas.trail(&points.collect::<Vec<_>>(), trail);
+    }
     canvas.into_frame()
+}
+
+fn draw_rod(canvas: &mut Canvas, axle: (f64, f64), metre: f64, theta: f64, color: Color) {
+    // The rod's own axes: along it, and across it.
+    let (sin, cos) = (theta + FRAC_PI_2).sin_cos();
+    let at = |along: f64, across: f64| {
+        (
+            axle.0 + metre * (along * cos - across * sin),
+            axle.1 + metre * (along * sin + across * cos),
+        )
+    };
+    canvas.fill_polygon(&[at(0.0, -0.1), at(0.0, 0.1), at(1.0, 0.1), at(1.0, -0.1)], color);
+    for end in [at(0.0, 0.0), at(1.0, 0.0)] {
+        canvas.fill_circle(end, 0.1 * metre, color);
+    }
 }
 
 /// A three-quarter circle that starts at the top and ends in an arrowhead, `size` pixels wide.
@@ -64,7 +86,10 @@ fn draw_torque(canvas: &mut Canvas, center: (f64, f64), size: f64, counter_clock
 
 #[cfg(test)]
 mod tests {
+    use ndarray::array;
+
     use super::*;
+    use crate::{Ghost, Trail};
 
     fn color_at(frame: &Frame, x: usize, y: usize) -> [u8; 3] {
         let start = 3 * (y * usize::from(SIZE) + x);
@@ -76,7 +101,7 @@ mod tests {
         // 80 pixels from the axle: above, to the left, below, to the right; y downward.
         let places = [(250, 170), (170, 250), (250, 330), (330, 250)];
         for (quarter, place) in places.into_iter().enumerate() {
-            let frame = draw(FRAC_PI_2 * quarter as f64, None);
+            let frame = draw(FRAC_PI_2 * quarter as f64, None, &Overlay::default());
             for (x, y) in places {
                 let expected = if (x, y) == place { [204, 77, 77] } else { [255; 3] };
                 assert_eq!(color_at(&frame, x, y), expected, "{quarter} quarters, at {x}, {y}");
@@ -87,9 +112,9 @@ mod tests {
 
     #[test]
     fn the_arrow_grows_with_the_torque_and_turns_with_its_sign() {
-        let without = draw(PI, None);
+        let without = draw(PI, None, &Overlay::default());
         let ink = |torque: f32| {
-            let frame = draw(PI, Some(torque));
+            let frame = draw(PI, Some(torque), &Overlay::default());
             frame.pixels.iter().zip(&without.pixels).filter(|(a, b)| a != b).count()
         };
         assert_eq!(ink(0.0), 0);
@@ -97,9 +122,44 @@ mod tests {
         // The gap of the circle is the quarter between the head and the top: upper left, or upper right.
         let (x, y) = (37, 37); // 0.46 · 113.6 px · cos 45°
         for (torque, gap, arc) in [(-2.0, 250 - x, 250 + x), (2.0, 250 + x, 250 - x)] {
-            let frame = draw(PI, Some(torque));
+            let frame = draw(PI, Some(torque), &Overlay::default());
             assert_eq!(color_at(&frame, gap, 250 - y), [255; 3], "{torque}");
             assert_eq!(color_at(&frame, arc, 250 - y), [0; 3], "{torque}");
         }
+    }
+
+    #[test]
+    fn trails_leave_the_tip_outward_and_ghosts_are_behind() {
+        let quarter_left = array![[0.0, 0.0], [FRAC_PI_2, 0.0]];
+        let overlay = Overlay {
+            trails: vec![Trail {
+                states: quarter_left,
+                color: [0, 0, 255],
+                opacity: 1.0,
+                width: 4.0,
+            }],
+            ghosts: vec![
+                Ghost {
+                    state: array![-FRAC_PI_2, 0.0],
+                    color: [0, 255, 0],
+                    opacity: 0.5,
+                },
+                Ghost {
+                    state: array![f64::NAN, 0.0],
+                    color: [0, 255, 0],
+                    opacity: 1.0,
+                },
+            ],
+        };
+        let frame = draw(0.0, None, &overlay);
+        // From the tip, 1 m up, to 1.85 m at the left; and half way of the straight line between.
+        let metre = 500.0 / 4.4;
+        let (up, left) = (250.0 - metre, 250.0 - 1.85 * metre);
+        for (x, y) in [(250.0, up), (left, 250.0), ((250.0 + left) / 2.0, (250.0 + up) / 2.0)] {
+            assert_eq!(color_at(&frame, x as usize, y as usize), [0, 0, 255], "{x} {y}");
+        }
+        let ghost = color_at(&frame, 320, 250);
+        assert!(ghost[1] == 255 && (126..=129).contains(&ghost[0]), "{ghost:?}");
+        assert_eq!(color_at(&frame, 250, 200), [204, 77, 77], "the rod itself");
     }
 }
