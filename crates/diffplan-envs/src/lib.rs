@@ -1,5 +1,6 @@
 //! Gymnasium-style environments in Rust: the [`Env`] trait, [`spaces`], [`wrappers`], a [`registry`], and the classic
-//! control problems that have continuous actions.
+//! control problems that have continuous actions. [`VecEnv`] steps many environments side by side, and [`d4rl`] knows
+//! the returns that scores are normalised by.
 //!
 //! The interface is that of Gymnasium 1.x: [`Env::reset`] takes a seed and options, [`Env::step`] returns observation,
 //! reward, `terminated`, `truncated` and info. [`make`] builds `Pendulum-v1` and `MountainCarContinuous-v0` with the
@@ -41,6 +42,7 @@
 //!   it `render` returns [`Error::RenderFeature`].
 
 pub mod classic_control;
+pub mod d4rl;
 mod dict;
 mod env;
 mod error;
@@ -48,6 +50,7 @@ pub mod registry;
 mod render;
 mod rng;
 pub mod spaces;
+mod vector;
 pub mod wrappers;
 
 pub use dict::{Dict, Info, ResetOptions, Value};
@@ -57,6 +60,7 @@ pub use registry::{EpisodeLimit, MakeOptions, Registry, make, registered};
 pub use render::Frame;
 pub use rng::NumpyRng;
 pub use spaces::{BoxSpace, Discrete, Dtype, Space};
+pub use vector::{AutoresetMode, VecEnv, VecStep, make_vec};
 
 /// Compiles and runs the example of the README.
 #[cfg(doctest)]
