@@ -189,6 +189,51 @@ pub enum Error {
         /// The id.
         id: String,
     },
+    /// No environments to put side by side.
+    #[error("no environments, expected at least one")]
+    NoEnvs,
+    /// Environments side by side differ in a space.
+    #[error("environment {index} has another {what} than environment 0, expected the same")]
+    SpacesDiffer {
+        /// Which environment.
+        index: usize,
+        /// Which of its spaces.
+        what: &'static str,
+    },
+    /// Something that is needed once for each environment came in another number.
+    #[error("{actual} {what} for {expected} environments, expected as many")]
+    RowCount {
+        /// What came.
+        what: &'static str,
+        /// How many of them.
+        actual: usize,
+        /// The number of environments.
+        expected: usize,
+    },
+    /// There is no environment of an index.
+    #[error("environment {index} of {num_envs}, expected a smaller index")]
+    NoSuchEnv {
+        /// The index asked for.
+        index: usize,
+        /// The number of environments.
+        num_envs: usize,
+    },
+    /// An observation has another length than the observation space says.
+    #[error("the observation has {actual} elements, expected {expected}")]
+    ObservationLength {
+        /// Elements of the observation space.
+        expected: usize,
+        /// Elements of the observation.
+        actual: usize,
+    },
+    /// An error of one of many environments.
+    #[error("environment {index}: {error}")]
+    InEnv {
+        /// Which environment.
+        index: usize,
+        /// What went wrong in it.
+        error: Box<Error>,
+    },
     /// The environment does not have an optional method.
     #[error("this environment does not support `{method}`")]
     Unsupported {

@@ -1,5 +1,6 @@
 //! Gymnasium-style environments in Rust: the [`Env`] trait, [`spaces`], [`wrappers`], a [`registry`], the classic control
-//! problems that have continuous actions, and the planar robots on MuJoCo.
+//! problems that have continuous actions, and the planar robots on MuJoCo. [`VecEnv`] steps many environments side by side,
+//! and [`d4rl`] knows the returns that scores are normalised by.
 //!
 //! The interface is that of Gymnasium 1.x: [`Env::reset`] takes a seed and options, [`Env::step`] returns observation,
 //! reward, `terminated`, `truncated` and info. [`make`] builds `Pendulum-v1` and `MountainCarContinuous-v0` with the
@@ -44,6 +45,7 @@
 //!   [`make`] returns [`Error::MujocoFeature`] for them.
 
 pub mod classic_control;
+pub mod d4rl;
 mod dict;
 mod env;
 mod error;
@@ -53,6 +55,7 @@ pub mod registry;
 mod render;
 mod rng;
 pub mod spaces;
+mod vector;
 pub mod wrappers;
 
 pub use dict::{Dict, Info, ResetOptions, Value};
@@ -64,6 +67,7 @@ pub use render::{Capsule, PlanarRobot};
 pub use render::{Frame, Ghost, Overlay, Trail};
 pub use rng::NumpyRng;
 pub use spaces::{BoxSpace, Discrete, Dtype, Space};
+pub use vector::{AutoresetMode, VecEnv, VecStep, make_vec};
 
 /// Compiles and runs the example of the README.
 #[cfg(doctest)]

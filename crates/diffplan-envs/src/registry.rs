@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::classic_control::{MountainCarContinuous, Pendulum};
+use crate::d4rl;
 use crate::env::forward_to_env;
 use crate::wrappers::{OrderEnforcing, TimeLimit};
 use crate::{BoxEnv, Dict, Env, EnvSpec, Error, Result};
@@ -118,13 +119,19 @@ impl Registry {
     }
 
     /// Makes an environment, with the wrappers that Gymnasium's `make` applies: [`OrderEnforcing`], and around it
-    /// [`TimeLimit`] where there is a limit.
+    /// [`TimeLimit`] where there is a limit. The id of a dataset of D4RL or Minari stands for the environment that it was
+    /// recorded in.
     ///
     /// # Errors
     ///
     /// As [`Registry::make`]; [`Error::ZeroEpisodeSteps`] for a limit of no steps.
     pub fn make_with(&self, id: &str, options: &MakeOptions) -> Result<BoxEnv> {
-        let entry = self.entries.get(id).ok_or_else(|| self.unknown(id))?;
+        let of_dataset = || d4rl::env_id(id).and_then(|env| self.entries.get(env));
+        let entry = self
+            .entries
+            .get(id)
+            .or_else(of_dataset)
+            .ok_or_else(|| self.unknown(id))?;
         let limit = match options.max_episode_steps {
             EpisodeLimit::Registered => entry.spec.max_episode_steps,
             EpisodeLimit::Steps(steps) => Some(steps),
@@ -150,7 +157,7 @@ impl Registry {
                 .iter()
                 .any(|name| id.starts_with(name))
         };
-        if cfg!(not(feature = "mujoco")) && on_mujoco(id) {
+        if cfg!(not(feature = "mujoco")) && on_mujoco(d4rl::env_id(id).unwrap_or(id)) {
             return Error::MujocoFeature { id: id.to_owned() };
         }
         let distance = |known: &str| edit_distance(&id.to_lowercase(), &known.to_lowercase());
@@ -276,6 +283,33 @@ mod tests {
             let registry = Registry::default();
             let spec = registry.registered().find(|spec| spec.id == id);
             assert_eq!(make(id).unwrap().spec(), spec);
+        }
+    }
+
+    #[test]
+    fn a_dataset_stands_for_its_environment() {
+        let mut registry = Registry::empty();
+        let spec = |id: &str| EnvSpec {
+            id: id.into(),
+            max_episode_steps: None,
+            reward_threshold: None,
+        };
+        let constructor = |_: &Dict| -> Result<BoxEnv> { Ok(Box::new(Pendulum::new(10.0)?)) };
+        for id in ["Hopper-v2", "Walker2d-v5"] {
+            registry.register(spec(id), constructor).unwrap();
+        }
+        let made = |id: &str| registry.make(id).map(|env| env.spec().unwrap().id.clone());
+        assert_eq!(made("hopper-medium-replay-v2"), Ok("Hopper-v2".into()));
+        assert_eq!(made("mujoco/walker2d/expert-v0"), Ok("Walker2d-v5".into()));
+        assert!(made("walker2d-expert-v2").is_err() && made("hopper-v2").is_err());
+    }
+
+    #[test]
+    fn robots_need_their_feature() {
+        for id in ["Hopper-v5", "hopper-medium-v2"] {
+            let error = make(id).err();
+            let needs = error == Some(Error::MujocoFeature { id: id.into() });
+            assert_eq!(needs, cfg!(not(feature = "mujoco")), "{error:?}");
         }
     }
 

@@ -5,6 +5,7 @@
 mod bad_input;
 mod bench;
 mod data;
+mod evaluate;
 mod inspect;
 mod learn;
 mod mujoco;
