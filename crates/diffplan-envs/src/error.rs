@@ -218,14 +218,6 @@ pub enum Error {
         /// The number of environments.
         num_envs: usize,
     },
-    /// An observation has another length than the observation space says.
-    #[error("the observation has {actual} elements, expected {expected}")]
-    ObservationLength {
-        /// Elements of the observation space.
-        expected: usize,
-        /// Elements of the observation.
-        actual: usize,
-    },
     /// An error of one of many environments.
     #[error("environment {index}: {error}")]
     InEnv {
