@@ -1,6 +1,6 @@
 //! Many episodes with the planner in the loop, side by side: one batch of plans a step for all that are running.
 //!
-//! A network's cost a candidate falls with the size of the batch, so many episodes at a time are cheaper than one after the
+//! Where one episode's candidates are too few to keep the threads busy, a batch of many episodes' is cheaper than one after the
 //! other. Each environment of a [`VecEnv`] is a slot: when its episode ends, it takes the next [`Start`]. What an episode is
 //! like depends on its start alone, its seed and its noise, to the bit: not on how many run beside it, nor on which, nor on the
 //! number of threads; and it is the episode that [`rollout`](crate::rollout) plays from there.
