@@ -401,6 +401,7 @@ mod tests {
         (1..=steps).map(step).collect()
     }
 
+    /// Rows as Gymnasium 1.4.0's `SyncVectorEnv` gives them of the same environments, as below with `SameStep`.
     #[test]
     fn the_next_step_resets() {
         let mut envs = counters(AutoresetMode::NextStep);

@@ -1,6 +1,6 @@
 //! Many episodes with the planner in the loop, side by side: one batch of plans a step for all that are running.
 //!
-//! A network's cost a candidate falls with the size of the batch, so many episodes at a time are cheaper than one after the
+//! Where one episode's candidates are too few to keep the threads busy, a batch of many episodes' is cheaper than one after the
 //! other. Each environment of a [`VecEnv`] is a slot: when its episode ends, it takes the next [`Start`]. What an episode is
 //! like depends on its start alone, its seed and its noise, to the bit: not on how many run beside it, nor on which, nor on the
 //! number of threads; and it is the episode that [`rollout`](crate::rollout) plays from there.
@@ -265,25 +265,25 @@ fn step_error(error: diffplan_envs::Error, slots: &[Option<Running>]) -> Error {
     }
 }
 
-/// An error of planning, which tells the place in the batch, where it is a matter of one observation.
+/// An error of planning. It tells the place in the batch where it is a matter of one observation; a network that fails, fails
+/// for all of them.
 fn plan_error(error: Error, slots: &[Option<Running>]) -> Error {
-    let place = match &error {
-        Error::Observation { index, .. } | Error::Diverged { index, .. } => *index,
-        Error::NoiseOf { index, .. } => *index,
-        _ => return error,
+    let alone = slots.iter().flatten().count() == 1;
+    // The place is left out of the message: it is about one episode only.
+    let (place, error) = match error {
+        Error::Observation { index, time, reason } => (Some(index), Error::Observation { index: 0, time, reason }),
+        Error::Diverged { index, timestep, scale } => {
+            let index_0 = Error::Diverged {
+                index: 0,
+                timestep,
+                scale,
+            };
+            (Some(index), index_0)
+        }
+        Error::NoiseOf { index, error } => (Some(index), Error::Noise(error)),
+        other => (alone.then_some(0), other),
     };
-    // It is the only one that the message will be about.
-    let error = match error {
-        Error::Observation { time, reason, .. } => Error::Observation { index: 0, time, reason },
-        Error::Diverged { timestep, scale, .. } => Error::Diverged {
-            index: 0,
-            timestep,
-            scale,
-        },
-        Error::NoiseOf { error, .. } => Error::Noise(error),
-        other => other,
-    };
-    match slots.iter().flatten().nth(place) {
+    match place.and_then(|place| slots.iter().flatten().nth(place)) {
         Some(running) => of_episode(running.start.index, running.rewards.len(), error),
         None => error,
     }

@@ -30,11 +30,11 @@ const OF_PLAYING: [&str; 17] = [
 #[command(after_help = "\
 Episode i is the episode i of `diffplan rollout` with the same seed, to the bit, however many run side by side.
 
-With --out, an episode is on disk as soon as it is over. After Ctrl-C or a crash, --resume plays what is missing, with the
+With --out, an episode is on disk as soon as it is over. After Ctrl-C or a crash, --resume plays what is missing, with the \
 settings in the folder; a larger --episodes goes on with a finished one.
 
 Examples:
-  diffplan evaluate                                        150 episodes of Pendulum-v1, the checkpoint in testdata/
+  diffplan evaluate                                        150 episodes, the checkpoint in testdata/
   diffplan evaluate --checkpoint DIR --seed 1000 --out runs/eval
   diffplan evaluate --out runs/eval --resume               goes on, or prints the table again
   diffplan evaluate --episodes 20 --parallel 4 --json      the last line is one JSON object

@@ -24,10 +24,9 @@ pub(super) struct Progress {
 impl Progress {
     /// Of an evaluation that begins with the episodes of `rows`.
     pub(super) fn new(episodes: usize, rows: &[Row]) -> Self {
-        let style =
-            ProgressStyle::with_template("{prefix}[{bar:32.cyan/blue}] {pos}/{len} episodes, {eta} left, {msg}")
-                .expect("the template above is well formed")
-                .progress_chars("━╸─");
+        let style = ProgressStyle::with_template("[{bar:32.cyan/blue}] {pos}/{len} episodes, {eta} left, {msg}")
+            .expect("the template above is well formed")
+            .progress_chars("━╸─");
         let bar = ProgressBar::new(episodes as u64)
             .with_style(style)
             .with_finish(ProgressFinish::AndClear)
