@@ -11,6 +11,7 @@ mod error;
 mod json;
 mod names;
 mod output;
+mod pictures;
 mod settings;
 mod stats;
 mod table;

@@ -1,6 +1,7 @@
 //! `diffplan rollout`: episodes with the planner in the loop.
 
 mod chart;
+mod film;
 mod picture;
 mod progress;
 mod report;
@@ -8,6 +9,8 @@ mod save;
 
 use crate::args::RolloutArgs;
 use crate::error::Result;
+use crate::pictures::denoising::Denoising;
+use crate::pictures::{Patience, Stage};
 use crate::{json, output, settings, table};
 use diffplan_envs::{BoxEnv, Env};
 use diffplan_pipelines::{Episode, PlanOptions, Planner, RngNoise, ValueGuidedPipeline, rollout};
@@ -56,19 +59,27 @@ pub(crate) fn run(args: RolloutArgs) -> Result<()> {
     };
     // All that can be wrong is found before anything is shown or played.
     let env = diffplan_envs::make(&settings.env)?;
-    let planner = pipeline.planner(settings.options.clone())?.in_pool(pool);
+    let mut planner = pipeline.planner(settings.options.clone())?.in_pool(pool);
+    let stage = match args.render {
+        true => Some(Stage::new(diffplan_envs::make(&settings.env)?, &settings.env)?),
+        false => None,
+    };
     if let Some(folder) = &settings.out {
         output::prepare_folder(folder)?;
     }
     if !args.run.json {
         output::print(settings.text())?;
     }
-    let played = play(&settings, env, planner)?;
+    let played = play(&settings, env, &mut planner)?;
     let summary = Summary::of(&settings, &played.episodes);
-    let saved = match &settings.out {
-        Some(folder) => save::all(folder, &settings, &pipeline, &played, &summary)?,
-        None => Vec::new(),
-    };
+    let mut saved = Vec::new();
+    if let Some(folder) = &settings.out {
+        saved.extend(save::all(folder, &settings, &pipeline, &played, &summary)?);
+        if let Some(mut stage) = stage {
+            let pictures = draw(&settings, &pipeline, &played, &mut planner, &mut stage)?;
+            saved.extend(save::write(folder, pictures)?);
+        }
+    }
     if args.run.json {
         return json::print_line(&summary);
     }
@@ -96,7 +107,7 @@ impl Settings {
     }
 }
 
-fn play(settings: &Settings, mut env: BoxEnv, mut planner: Planner) -> Result<Played> {
+fn play(settings: &Settings, mut env: BoxEnv, planner: &mut Planner) -> Result<Played> {
     let max_steps = env.spec().and_then(|spec| spec.max_episode_steps);
     let mut progress = Progress::new(settings.episodes, max_steps);
     // A fork an episode: what an episode is like does not depend on how long those before it were.
@@ -108,7 +119,7 @@ fn play(settings: &Settings, mut env: BoxEnv, mut planner: Planner) -> Result<Pl
         let episode = rollout(
             &mut env,
             Some(settings.seed + i as u64),
-            &mut planner,
+            planner,
             &mut noise.fork(),
             &mut |event| {
                 progress.step(i, &event);
@@ -127,6 +138,33 @@ fn play(settings: &Settings, mut env: BoxEnv, mut planner: Planner) -> Result<Pl
         episodes.push(episode);
     }
     Ok(Played { episodes, plans })
+}
+
+/// The pictures of `--render`, by the names of their files. They are drawn from what was recorded, after all is played.
+fn draw(
+    settings: &Settings,
+    pipeline: &ValueGuidedPipeline,
+    played: &Played,
+    planner: &mut Planner,
+    stage: &mut Stage,
+) -> Result<[(&'static str, Vec<u8>); 3]> {
+    let patience = Patience::new();
+    let film = film::Film::of(settings, pipeline, played)?;
+    let moving = film.gif(stage, &patience)?;
+    let sheet = film.contact_sheet(stage, &patience)?;
+    // The first plan of the first episode once more, from the same noise, and watched.
+    let episode = played.first();
+    let observation = episode.observations.row(0).mapv(|v| v as f32);
+    let denoising = Denoising::record(planner, observation.view(), &mut RngNoise::seed(settings.seed).fork())?;
+    if let Some(states) = &episode.states {
+        stage.set_state(states.row(0))?;
+    }
+    let denoised = denoising.gif(pipeline, Some(&settings.env), Some(stage), &patience)?;
+    Ok([
+        ("rollout.gif", moving),
+        ("contact-sheet.png", sheet),
+        ("denoising.gif", denoised),
+    ])
 }
 
 impl Played {
