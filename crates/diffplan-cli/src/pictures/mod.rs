@@ -11,13 +11,13 @@ pub(crate) use gif::encode as gif;
 pub(crate) use patience::Patience;
 pub(crate) use stage::{Paths, Stage};
 
-use crate::chart::{COLOURS, INK, MUTED};
+use crate::chart::{COLOURS, MUTED};
 use plotters::style::RGBColor;
 
 /// What was planned.
 pub(crate) const PLANNED: RGBColor = COLOURS[0];
-/// What came true.
-pub(crate) const TRUE: RGBColor = INK;
+/// What came true: a broad band that what was planned runs on. It is the ink of `rollout.png`, made lighter for that.
+pub(crate) const TRUE: RGBColor = RGBColor(160, 164, 170);
 /// What was not chosen.
 pub(crate) const OTHERS: RGBColor = MUTED;
 /// Poses of a plan beside its path: after a third of it, two thirds, and at its end, the further the fainter.

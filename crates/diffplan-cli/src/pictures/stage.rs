@@ -90,7 +90,7 @@ impl Stage {
             .extend(others.map(|states| trail(states, OTHERS, faint, 1.2)));
         overlay
             .trails
-            .extend(paths.truth.map(|states| trail(states, TRUE, 0.85, 4.0)));
+            .extend(paths.truth.map(|states| trail(states, TRUE, 1.0, 7.0)));
         if let Some(states) = paths.plan {
             let last = states.nrows().saturating_sub(1);
             overlay.ghosts = GHOSTS

@@ -185,14 +185,14 @@ impl<'a> Film<'a> {
 /// What the two lines are, to the left of `right`.
 fn draw_legend(area: &Area, right: i32, y: i32, size: usize) -> DrawResult {
     let label = text(size, FontStyle::Normal, MUTED, HPos::Left);
-    let names = [("planned", PLANNED), ("came true", TRUE)];
+    let names = [("planned", PLANNED, 3), ("came true", TRUE, 6)];
     let mut width = -(px(18) as i32);
-    for (name, _) in names {
+    for (name, ..) in names {
         width += area.estimate_text_size(name, &label)?.0 as i32 + px(48) as i32;
     }
     let mut x = right - width;
-    for (name, colour) in names {
-        x = legend(area, (x, y), name, (colour.stroke_width(px(3)), &label))?;
+    for (name, colour, across) in names {
+        x = legend(area, (x, y), name, (colour.stroke_width(px(across)), &label))?;
     }
     Ok(())
 }
