@@ -22,10 +22,8 @@
 //! `scaling` take the best one, or the one that `DIFFPLAN_ISA` names.
 
 mod layers;
-mod train_step;
 
 pub use layers::{Kind, LAYERS, Layer, Method, Pass};
-pub use train_step::TrainStep;
 
 use diffplan_data::{NormalizerConfig, Normalizers};
 use diffplan_kernels::Isa;

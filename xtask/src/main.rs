@@ -71,7 +71,7 @@ fn golden_command(dir: &Path, filter: &str, verbose: u8) -> ExitCode {
         .map(|folder| golden::name(folder).chars().count())
         .max()
         .unwrap_or(0);
-    let [mut passed, mut failed, mut unsupported] = [0; 3];
+    let [mut passed, mut failed, mut unsupported, mut skipped] = [0; 4];
     for folder in &folders {
         let name = golden::name(folder);
         let (report, outcome) = golden::check(folder);
@@ -96,6 +96,10 @@ fn golden_command(dir: &Path, filter: &str, verbose: u8) -> ExitCode {
                 unsupported += 1;
                 format!("not supported yet: {what}")
             }
+            Outcome::Skipped(why) => {
+                skipped += 1;
+                format!("skipped: {why}")
+            }
         };
         println!("{name:width$}  {line}");
         for comparison in report
@@ -107,7 +111,7 @@ fn golden_command(dir: &Path, filter: &str, verbose: u8) -> ExitCode {
         }
     }
     println!(
-        "{} cases: {passed} passed, {failed} failed, {unsupported} not supported yet",
+        "{} cases: {passed} passed, {failed} failed, {unsupported} not supported yet, {skipped} skipped",
         folders.len()
     );
     if failed > 0 {

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+use std::io::{Write, stderr};
+
 use xtask::golden::{Outcome, cases, check, default_dir, name};
 
 #[test]
@@ -16,6 +18,8 @@ fn every_committed_case_passes() {
             Outcome::Passed if report.unread.is_empty() => {}
             Outcome::Passed => wrong.push(format!("{case}: nothing was compared with {:?}", report.unread)),
             Outcome::Failed(why) => wrong.push(format!("{case}: {why}")),
+            // To stderr itself: what a test prints is shown only where it fails.
+            Outcome::Skipped(why) => writeln!(stderr(), "{case} skipped: {why}").unwrap(),
             Outcome::NotSupported(what) => wrong.push(format!("{case}: {what} is not supported")),
         }
         kinds.extend(case.split('-').next().map(str::to_owned));

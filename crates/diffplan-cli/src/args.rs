@@ -1,7 +1,9 @@
 //! What can be typed. Nothing here touches a file; [`settings`](crate::settings) turns this into what is needed.
 
+mod evaluate;
 mod train;
 
+pub(crate) use evaluate::*;
 pub(crate) use train::*;
 
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
@@ -29,6 +31,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Rollout(RolloutArgs),
+    Evaluate(EvaluateArgs),
     Train(TrainArgs),
     Plan(PlanArgs),
     Inspect(InspectArgs),
@@ -488,6 +491,14 @@ mod tests {
             "diffplan data collect --out x.hdf5 --skill nan",
             "diffplan data collect --out x.hdf5 --noise -1",
             "diffplan data collect --out x.hdf5 --episodes 0",
+            "diffplan evaluate --episodes 0",
+            "diffplan evaluate --parallel 0",
+            "diffplan evaluate --resume",
+            "diffplan evaluate --compare a.json",
+            "diffplan evaluate --compare a.json b.json c.json",
+            "diffplan evaluate --compare a.json b.json --checkpoint DIR",
+            "diffplan evaluate --compare a.json b.json --scale 1",
+            "diffplan evaluate --compare a.json b.json --threads 1",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }

@@ -41,6 +41,12 @@ pub(crate) enum Error {
     /// Training stopped, and what there is to go on from.
     #[error("{error}; {kept}")]
     Stopped { error: diffplan_train::Error, kept: String },
+    /// An evaluation stopped, and what it has got.
+    #[error("{error}; {kept}: --resume goes on from there")]
+    EvaluationStopped {
+        error: diffplan_pipelines::Error,
+        kept: String,
+    },
     /// The user, or the system, asked for an end.
     #[error("interrupted {at}")]
     Interrupted { at: String },

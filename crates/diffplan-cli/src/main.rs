@@ -1,4 +1,4 @@
-//! The `diffplan` command: plays episodes with a diffusion planner in the loop, makes single plans, inspects checkpoints
+//! The `diffplan` command: plays and evaluates episodes with a diffusion planner in the loop, makes single plans, inspects checkpoints
 //! and times them; looks into datasets and makes some.
 //!
 //! What was typed ([`args`]) becomes what is needed ([`settings`]) in one fallible place; nothing after that reads
@@ -8,10 +8,12 @@ mod args;
 mod chart;
 mod commands;
 mod error;
+mod interrupt;
 mod json;
 mod names;
 mod output;
 mod pictures;
+mod rows;
 mod settings;
 mod stats;
 mod table;
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Rollout(args) => commands::rollout::run(args),
+        Command::Evaluate(args) => commands::evaluate::run(args),
         Command::Train(args) => commands::train::run(args),
         Command::Plan(args) => commands::plan::run(args),
         Command::Inspect(args) => commands::inspect::run(args),

@@ -1,7 +1,7 @@
 //! What leaves the program: lines on stdout, one complaint on stderr, files that appear whole or not at all.
 
 use crate::error::{Error, Result};
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
@@ -32,6 +32,21 @@ pub(crate) fn prepare_folder(folder: &Path) -> Result<()> {
     temporary_in(folder)
         .and_then(|file| file.close())
         .map_err(Error::io("write to folder", folder))
+}
+
+/// Makes the folder and keeps other runs out of it for as long as the file is open.
+pub(crate) fn lock_folder(folder: &Path) -> Result<File> {
+    prepare_folder(folder)?;
+    let path = folder.join(".lock");
+    let file = File::create(&path).map_err(Error::io("create", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Folder {
+            path: folder.to_owned(),
+            reason: "another run is writing here, expected none".into(),
+        }),
+        Err(TryLockError::Error(e)) => Err(Error::io("lock", &path)(e)),
+    }
 }
 
 /// Writes a file under a temporary name and renames it: whoever reads sees the old content or the new, never half of it.

@@ -14,7 +14,7 @@ use std::thread;
 const DEFAULT_CHECKPOINT: &str = "testdata/pendulum-hor32";
 
 /// Steps of all candidates together: beyond this the networks' buffers take tens of gigabytes.
-const MAX_TRAJECTORY_STEPS: usize = 1 << 20;
+pub(crate) const MAX_TRAJECTORY_STEPS: usize = 1 << 20;
 
 /// The folder given, or that of the repository: below the current folder, or else where this program was built.
 pub(crate) fn checkpoint(given: Option<PathBuf>) -> Result<PathBuf> {

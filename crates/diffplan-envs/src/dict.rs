@@ -1,6 +1,7 @@
 //! String-keyed dictionaries: the `info` that environments return and the options that `reset` and `make` take.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use ndarray::Array1;
 
@@ -63,6 +64,23 @@ impl Value {
             Self::String(_) => "a string",
             Self::Array(_) => "an array",
             Self::Dict(_) => "a dictionary",
+        }
+    }
+}
+
+/// As Python's literals, but for truth values and numbers that Rust writes otherwise.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::F64(value) => write!(f, "{value}"),
+            Self::I64(value) => write!(f, "{value}"),
+            Self::Bool(value) => write!(f, "{value}"),
+            Self::String(value) => write!(f, "{value:?}"),
+            Self::Array(value) => write!(f, "{value}"),
+            Self::Dict(value) => {
+                let entries: Vec<String> = value.iter().map(|(key, value)| format!("{key:?}: {value}")).collect();
+                write!(f, "{{{}}}", entries.join(", "))
+            }
         }
     }
 }

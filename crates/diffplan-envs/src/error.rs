@@ -1,5 +1,7 @@
 //! The error of this crate.
 
+use std::path::PathBuf;
+
 /// Shorthand for a result with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -87,6 +89,16 @@ pub enum Error {
         name: &'static str,
         /// Its value.
         value: f64,
+    },
+    /// An option's value is not one that the environment takes.
+    #[error("option {name:?} is {actual}, expected {expected}")]
+    OptionValue {
+        /// The option.
+        name: &'static str,
+        /// Its value.
+        actual: String,
+        /// What it may be.
+        expected: &'static str,
     },
     /// The bounds from which an initial state is drawn are the wrong way round.
     #[error("the bounds of the initial state for {name} are low {low} and high {high}, expected low <= high")]
@@ -177,11 +189,95 @@ pub enum Error {
         /// The id.
         id: String,
     },
+    /// No environments to put side by side.
+    #[error("no environments, expected at least one")]
+    NoEnvs,
+    /// Environments side by side differ in a space.
+    #[error("environment {index} has another {what} than environment 0, expected the same")]
+    SpacesDiffer {
+        /// Which environment.
+        index: usize,
+        /// Which of its spaces.
+        what: &'static str,
+    },
+    /// Something that is needed once for each environment came in another number.
+    #[error("{actual} {what} for {expected} environments, expected as many")]
+    RowCount {
+        /// What came.
+        what: &'static str,
+        /// How many of them.
+        actual: usize,
+        /// The number of environments.
+        expected: usize,
+    },
+    /// There is no environment of an index.
+    #[error("environment {index} of {num_envs}, expected a smaller index")]
+    NoSuchEnv {
+        /// The index asked for.
+        index: usize,
+        /// The number of environments.
+        num_envs: usize,
+    },
+    /// An error of one of many environments.
+    #[error("environment {index}: {error}")]
+    InEnv {
+        /// Which environment.
+        index: usize,
+        /// What went wrong in it.
+        error: Box<Error>,
+    },
     /// The environment does not have an optional method.
     #[error("this environment does not support `{method}`")]
     Unsupported {
         /// The method.
         method: &'static str,
+    },
+    /// The crate was built without the feature that the environment needs.
+    #[error("the environment {id:?} needs diffplan-envs built with its feature \"mujoco\"")]
+    MujocoFeature {
+        /// The id asked for.
+        id: String,
+    },
+    /// There is no libmujoco where one is looked for.
+    #[error(
+        "libmujoco was not found (looked in {}): run `pip install mujoco`, or set MUJOCO_LIB to the path of libmujoco.so",
+        tried.join(", ")
+    )]
+    MujocoMissing {
+        /// Where it was looked for.
+        tried: Vec<String>,
+    },
+    /// A file that should be libmujoco cannot be used.
+    #[error("cannot use {} as libmujoco: {reason}", path.display())]
+    MujocoLibrary {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A libmujoco that is too old.
+    #[error("{} is libmujoco {actual}, expected {oldest} or newer: run `pip install --upgrade mujoco`", path.display())]
+    MujocoVersion {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        actual: String,
+        /// The oldest that will do.
+        oldest: &'static str,
+    },
+    /// A model file is missing, broken or another robot's.
+    #[error("cannot use the model {}: {reason}", file.display())]
+    MujocoModel {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// MuJoCo reported an error of its own.
+    #[error("MuJoCo: {reason}")]
+    Mujoco {
+        /// What it said.
+        reason: String,
     },
     /// A model in MJCF is broken, or has what cannot be drawn.
     #[error("line {line} of the MJCF model: {reason}")]

@@ -1,5 +1,6 @@
-//! Gymnasium-style environments in Rust: the [`Env`] trait, [`spaces`], [`wrappers`], a [`registry`], and the classic
-//! control problems that have continuous actions.
+//! Gymnasium-style environments in Rust: the [`Env`] trait, [`spaces`], [`wrappers`], a [`registry`], the classic control
+//! problems that have continuous actions, and the planar robots on MuJoCo. [`VecEnv`] steps many environments side by side,
+//! and [`d4rl`] knows the returns that scores are normalised by.
 //!
 //! The interface is that of Gymnasium 1.x: [`Env::reset`] takes a seed and options, [`Env::step`] returns observation,
 //! reward, `terminated`, `truncated` and info. [`make`] builds `Pendulum-v1` and `MountainCarContinuous-v0` with the
@@ -39,17 +40,22 @@
 //!
 //! - `render`: [`Env::render`] of the built-in environments draws a [`Frame`] (with tiny-skia). Off by default; without
 //!   it `render` returns [`Error::RenderFeature`].
-//! - `mujoco`: `PlanarRobot`, the planar robots of MuJoCo as their MJCF files describe them: where their limbs are, and
-//!   with `render` how they look.
+//! - `mujoco`: the module `mujoco`, Hopper, Walker2d and HalfCheetah on libmujoco, which is found at run time; and
+//!   `PlanarRobot`, where the limbs of such robots are, and with `render` how they look. Off by default; without it
+//!   [`make`] returns [`Error::MujocoFeature`] for them.
 
 pub mod classic_control;
+pub mod d4rl;
 mod dict;
 mod env;
 mod error;
+#[cfg(feature = "mujoco")]
+pub mod mujoco;
 pub mod registry;
 mod render;
 mod rng;
 pub mod spaces;
+mod vector;
 pub mod wrappers;
 
 pub use dict::{Dict, Info, ResetOptions, Value};
@@ -61,6 +67,7 @@ pub use render::{Capsule, PlanarRobot};
 pub use render::{Frame, Ghost, Overlay, Trail};
 pub use rng::NumpyRng;
 pub use spaces::{BoxSpace, Discrete, Dtype, Space};
+pub use vector::{AutoresetMode, VecEnv, VecStep, make_vec};
 
 /// Compiles and runs the example of the README.
 #[cfg(doctest)]

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::classic_control::{MountainCarContinuous, Pendulum};
+use crate::d4rl;
 use crate::env::forward_to_env;
 use crate::wrappers::{OrderEnforcing, TimeLimit};
 use crate::{BoxEnv, Dict, Env, EnvSpec, Error, Result};
@@ -118,13 +119,19 @@ impl Registry {
     }
 
     /// Makes an environment, with the wrappers that Gymnasium's `make` applies: [`OrderEnforcing`], and around it
-    /// [`TimeLimit`] where there is a limit.
+    /// [`TimeLimit`] where there is a limit. The id of a dataset of D4RL or Minari stands for the environment that it was
+    /// recorded in.
     ///
     /// # Errors
     ///
     /// As [`Registry::make`]; [`Error::ZeroEpisodeSteps`] for a limit of no steps.
     pub fn make_with(&self, id: &str, options: &MakeOptions) -> Result<BoxEnv> {
-        let entry = self.entries.get(id).ok_or_else(|| self.unknown(id))?;
+        let of_dataset = || d4rl::env_id(id).and_then(|env| self.entries.get(env));
+        let entry = self
+            .entries
+            .get(id)
+            .or_else(of_dataset)
+            .ok_or_else(|| self.unknown(id))?;
         let limit = match options.max_episode_steps {
             EpisodeLimit::Registered => entry.spec.max_episode_steps,
             EpisodeLimit::Steps(steps) => Some(steps),
@@ -145,14 +152,23 @@ impl Registry {
     }
 
     fn unknown(&self, id: &str) -> Error {
+        let on_mujoco = |id: &str| {
+            ["Hopper-v", "Walker2d-v", "HalfCheetah-v"]
+                .iter()
+                .any(|name| id.starts_with(name))
+        };
+        if cfg!(not(feature = "mujoco")) && on_mujoco(d4rl::env_id(id).unwrap_or(id)) {
+            return Error::MujocoFeature { id: id.to_owned() };
+        }
         let distance = |known: &str| edit_distance(&id.to_lowercase(), &known.to_lowercase());
-        let nearest = self.entries.keys().min_by_key(|known| distance(known));
+        // Further than half of it away, it is another name, not the same one mistyped.
+        let close = self
+            .entries
+            .keys()
+            .filter(|known| distance(known) <= known.chars().count() / 2);
         Error::UnknownEnv {
             id: id.to_owned(),
-            // Further than half of it away, it is another name, not the same one mistyped.
-            nearest: nearest
-                .filter(|known| distance(known) <= known.chars().count() / 2)
-                .cloned(),
+            nearest: close.min_by_key(|known| distance(known)).cloned(),
             known: self.entries.keys().cloned().collect(),
         }
     }
@@ -178,9 +194,18 @@ impl Default for Registry {
                     Ok(Box::new(MountainCarContinuous::from_kwargs(kwargs)?))
                 })
             })
+            .and_then(|()| register_mujoco(&mut registry))
             .expect("the ids of the built-in environments differ, and their limits are positive");
         registry
     }
+}
+
+/// The environments on MuJoCo, where the crate is built with them.
+fn register_mujoco(registry: &mut Registry) -> Result<()> {
+    #[cfg(feature = "mujoco")]
+    crate::mujoco::register(registry)?;
+    let _ = registry;
+    Ok(())
 }
 
 impl fmt::Debug for Registry {
@@ -234,15 +259,57 @@ mod tests {
             .into_iter()
             .map(|spec| (spec.id, spec.max_episode_steps, spec.reward_threshold))
             .collect();
-        assert_eq!(
-            registered,
-            [
-                ("MountainCarContinuous-v0".into(), Some(999), Some(90.0)),
-                ("Pendulum-v1".into(), Some(200), None)
-            ]
-        );
-        for spec in Registry::default().registered() {
-            assert_eq!(make(&spec.id).unwrap().spec(), Some(spec));
+        let expected = [
+            ("HalfCheetah-v2", Some(1000), Some(4800.0)),
+            ("HalfCheetah-v4", Some(1000), Some(4800.0)),
+            ("HalfCheetah-v5", Some(1000), Some(4800.0)),
+            ("Hopper-v2", Some(1000), Some(3800.0)),
+            ("Hopper-v4", Some(1000), Some(3800.0)),
+            ("Hopper-v5", Some(1000), Some(3800.0)),
+            ("MountainCarContinuous-v0", Some(999), Some(90.0)),
+            ("Pendulum-v1", Some(200), None),
+            ("Walker2d-v2", Some(1000), None),
+            ("Walker2d-v4", Some(1000), None),
+            ("Walker2d-v5", Some(1000), None),
+        ];
+        let here = expected
+            .into_iter()
+            .filter(|&(_, steps, _)| cfg!(feature = "mujoco") || steps != Some(1000));
+        let expected: Vec<_> = here
+            .map(|(id, steps, threshold)| (id.to_owned(), steps, threshold))
+            .collect();
+        assert_eq!(registered, expected);
+        for id in ["MountainCarContinuous-v0", "Pendulum-v1"] {
+            let registry = Registry::default();
+            let spec = registry.registered().find(|spec| spec.id == id);
+            assert_eq!(make(id).unwrap().spec(), spec);
+        }
+    }
+
+    #[test]
+    fn a_dataset_stands_for_its_environment() {
+        let mut registry = Registry::empty();
+        let spec = |id: &str| EnvSpec {
+            id: id.into(),
+            max_episode_steps: None,
+            reward_threshold: None,
+        };
+        let constructor = |_: &Dict| -> Result<BoxEnv> { Ok(Box::new(Pendulum::new(10.0)?)) };
+        for id in ["Hopper-v2", "Walker2d-v5"] {
+            registry.register(spec(id), constructor).unwrap();
+        }
+        let made = |id: &str| registry.make(id).map(|env| env.spec().unwrap().id.clone());
+        assert_eq!(made("hopper-medium-replay-v2"), Ok("Hopper-v2".into()));
+        assert_eq!(made("mujoco/walker2d/expert-v0"), Ok("Walker2d-v5".into()));
+        assert!(made("walker2d-expert-v2").is_err() && made("hopper-v2").is_err());
+    }
+
+    #[test]
+    fn robots_need_their_feature() {
+        for id in ["Hopper-v5", "hopper-medium-v2"] {
+            let error = make(id).err();
+            let needs = error == Some(Error::MujocoFeature { id: id.into() });
+            assert_eq!(needs, cfg!(not(feature = "mujoco")), "{error:?}");
         }
     }
 
@@ -252,7 +319,7 @@ mod tests {
             ("Pendulum-v0", Some("Pendulum-v1")),
             ("pendulum", Some("Pendulum-v1")),
             ("MountainCar-v0", Some("MountainCarContinuous-v0")),
-            ("Hopper-v5", None),
+            ("Ant-v5", None),
             ("", None),
         ] {
             let error = make(id).err().unwrap();
@@ -263,13 +330,11 @@ mod tests {
                 panic!("{error}")
             };
             assert_eq!(actual.as_deref(), nearest, "{id}");
-            assert_eq!(known, &["MountainCarContinuous-v0", "Pendulum-v1"]);
+            assert!(known.iter().any(|id| id == "Pendulum-v1"), "{known:?}");
         }
-        assert_eq!(
-            make("Pendulum-v0").err().unwrap().to_string(),
-            "no environment \"Pendulum-v0\" is registered, did you mean \"Pendulum-v1\"?; \
-             known: MountainCarContinuous-v0, Pendulum-v1"
-        );
+        let message = make("Pendulum-v0").err().unwrap().to_string();
+        let start = "no environment \"Pendulum-v0\" is registered, did you mean \"Pendulum-v1\"?; known: ";
+        assert!(message.starts_with(start), "{message}");
     }
 
     #[test]

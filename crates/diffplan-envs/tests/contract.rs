@@ -1,9 +1,40 @@
 //! What holds for every built-in environment, whatever its dynamics: order, seeds, spaces, and errors that leave it as it
-//! was.
+//! was. Those on MuJoCo are left out, and named, where there is no libmujoco.
+
+use std::io::{Write, stderr};
+use std::sync::OnceLock;
 
 use diffplan_envs::classic_control::{MountainCarContinuous, Pendulum};
-use diffplan_envs::{BoxEnv, Dict, Env, Error, Ghost, NumpyRng, Overlay, make, registered};
+use diffplan_envs::{BoxEnv, Dict, Env, EnvSpec, Error, Ghost, NumpyRng, Overlay, make, registered};
 use ndarray::{Array1, array};
+
+/// What can be made here.
+fn playable() -> &'static [EnvSpec] {
+    static PLAYABLE: OnceLock<Vec<EnvSpec>> = OnceLock::new();
+    PLAYABLE.get_or_init(|| {
+        let mut skipped = Vec::new();
+        let mut specs = registered();
+        specs.retain(|spec| match make(&spec.id) {
+            Err(Error::MujocoMissing { .. }) => {
+                skipped.push(spec.id.clone());
+                false
+            }
+            Err(other) => panic!("{}: {other}", spec.id),
+            Ok(_) => true,
+        });
+        if !skipped.is_empty() {
+            // To stderr itself: what a test prints is shown only where it fails.
+            writeln!(stderr(), "skipped, without libmujoco: {}", skipped.join(", ")).expect("stderr");
+        }
+        specs
+    })
+}
+
+/// An action of `env` in which every element is `value`.
+fn action(env: &BoxEnv, value: f32) -> Array1<f32> {
+    let space = env.action_space().as_box().expect("all are boxes");
+    Array1::from_elem(space.dim(), value)
+}
 
 fn started(id: &str) -> BoxEnv {
     let mut env = make(id).expect("a registered id");
@@ -21,7 +52,7 @@ fn bare() -> [BoxEnv; 2] {
 
 #[test]
 fn observations_lie_in_their_space_under_random_actions() {
-    for spec in registered() {
+    for spec in playable() {
         let (mut env, mut rng) = (make(&spec.id).unwrap(), NumpyRng::new(4));
         for episode in 0..5 {
             let seed = (episode == 0).then_some(17);
@@ -54,11 +85,12 @@ fn observations_lie_in_their_space_under_random_actions() {
 
 #[test]
 fn the_same_seed_and_actions_give_the_same_episode_and_another_seed_another() {
-    for spec in registered() {
+    for spec in playable() {
         let episode = |seed: u64| {
             let mut env = make(&spec.id).unwrap();
             let (first, _) = env.reset(Some(seed), &Dict::new()).unwrap();
-            (first, [0.5, -1.5, 0.25].map(|x| env.step(&array![x]).unwrap()))
+            let actions = [0.5, -1.5, 0.25].map(|x| action(&env, x));
+            (first, actions.map(|action| env.step(&action).unwrap()))
         };
         assert_eq!(episode(5), episode(5), "{}", spec.id);
         assert_ne!(episode(5), episode(6), "{}", spec.id);
@@ -67,7 +99,7 @@ fn the_same_seed_and_actions_give_the_same_episode_and_another_seed_another() {
 
 #[test]
 fn the_first_reset_needs_a_seed_and_later_ones_go_on_in_its_stream() {
-    for spec in registered() {
+    for spec in playable() {
         let mut env = make(&spec.id).unwrap();
         assert_eq!(env.reset(None, &Dict::new()), Err(Error::SeedNeeded));
         let (first, _) = env.reset(Some(8), &Dict::new()).unwrap();
@@ -96,15 +128,16 @@ fn bare_environments_need_a_start_too() {
 
 #[test]
 fn an_action_that_is_none_is_an_error_and_moves_nothing() {
-    for spec in registered() {
+    for spec in playable() {
         let mut env = started(&spec.id);
         let before = env.state().unwrap();
-        for actual in [0, 2] {
+        let expected = action(&env, 0.0).len();
+        for actual in [0, expected + 1] {
             let error = env.step(&Array1::zeros(actual)).unwrap_err();
-            assert_eq!(error, Error::ActionLength { expected: 1, actual });
+            assert_eq!(error, Error::ActionLength { expected, actual });
         }
         for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            let error = env.step(&array![value]).unwrap_err();
+            let error = env.step(&action(&env, value)).unwrap_err();
             assert!(
                 matches!(error, Error::ActionNotFinite { index: 0, .. }),
                 "{}: {error}",
@@ -117,22 +150,28 @@ fn an_action_that_is_none_is_an_error_and_moves_nothing() {
 
 #[test]
 fn a_state_that_is_none_is_an_error_and_changes_nothing() {
-    for spec in registered() {
+    for spec in playable() {
         let mut env = started(&spec.id);
         let before = env.state().unwrap();
-        for actual in [0, 1, 3] {
+        let expected = before.len();
+        for actual in [0, 1, expected + 1] {
             let error = env.set_state(Array1::zeros(actual).view()).unwrap_err();
-            assert_eq!(error, Error::StateLength { expected: 2, actual });
+            assert_eq!(error, Error::StateLength { expected, actual });
         }
+        let second = |value: f64| {
+            let mut state = Array1::zeros(expected);
+            state[1] = value;
+            state
+        };
         for value in [f64::NAN, f64::INFINITY] {
-            let error = env.set_state(array![0.0, value].view()).unwrap_err();
+            let error = env.set_state(second(value).view()).unwrap_err();
             assert!(
                 matches!(error, Error::StateNotFinite { index: 1, .. }),
                 "{}: {error}",
                 spec.id
             );
         }
-        let error = env.set_state(array![0.0, 1e39].view()).unwrap_err();
+        let error = env.set_state(second(1e39).view()).unwrap_err();
         assert_eq!(error, Error::StateTooLarge { index: 1, value: 1e39 });
         assert_eq!(env.state().unwrap(), before, "{}", spec.id);
     }
@@ -140,10 +179,15 @@ fn a_state_that_is_none_is_an_error_and_changes_nothing() {
 
 #[test]
 fn a_state_leads_on_as_it_did_before() {
-    for spec in registered() {
+    for spec in playable() {
         let mut env = started(&spec.id);
         for x in [0.9, -0.3] {
-            let (state, step) = (env.state().unwrap(), env.step(&array![x]).unwrap());
+            let (state, action) = (env.state().unwrap(), action(&env, x));
+            if state.len() > 2 {
+                // What MuJoCo's solver remembers is not part of a state: from one that was set to one that was set.
+                env.set_state(state.view()).unwrap();
+            }
+            let step = env.step(&action).unwrap();
             let observation = env.set_state(state.view()).unwrap();
             assert_eq!(env.state().unwrap(), state, "{}", spec.id);
             assert!(
@@ -151,7 +195,7 @@ fn a_state_leads_on_as_it_did_before() {
                 "{}",
                 spec.id
             );
-            assert_eq!(env.step(&array![x]).unwrap(), step, "{}", spec.id);
+            assert_eq!(env.step(&action).unwrap(), step, "{}", spec.id);
         }
     }
 }
@@ -262,7 +306,7 @@ fn options_that_mean_nothing_are_errors_and_change_nothing() {
 
 #[test]
 fn render_draws_or_says_what_is_missing() {
-    for spec in registered() {
+    for spec in playable() {
         let frame = started(&spec.id).render();
         if cfg!(feature = "render") {
             let frame = frame.unwrap();
@@ -282,25 +326,35 @@ fn render_draws_or_says_what_is_missing() {
 /// Through all wrappers: the states that an episode's observations show are those it went through.
 #[test]
 fn states_of_observations_are_the_states() {
-    for spec in registered() {
+    for spec in playable() {
         let mut env = started(&spec.id);
         let start = env.state().unwrap();
         let (mut states, mut observations) = (vec![start.clone()], vec![env.set_state(start.view()).unwrap()]);
+        let action = action(&env, 0.1);
         for _ in 0..50 {
-            observations.push(env.step(&array![1.0]).unwrap().observation);
+            let step = env.step(&action).unwrap();
+            // Beyond ±10 the velocities of robots are not what is observed.
+            if step.observation.iter().any(|x| x.abs() >= 10.0) {
+                break;
+            }
+            observations.push(step.observation);
             states.push(env.state().unwrap());
         }
+        assert!(states.len() > 3, "{}", spec.id);
         env.set_state(start.view()).unwrap();
         let stacked = |rows: &[Array1<f64>]| {
             let views: Vec<_> = rows.iter().map(|row| row.view()).collect();
             ndarray::stack(ndarray::Axis(0), &views).unwrap()
         };
         let shown = env.states_of(stacked(&observations).view()).unwrap();
-        let error = (&shown - &stacked(&states))
-            .mapv(f64::abs)
-            .fold(0.0, |a: f64, &b| a.max(b));
-        // Observations are rounded to single precision.
-        assert!(error < 2e-6, "{}: off by {error}", spec.id);
+        let errors = (&shown - &stacked(&states)).mapv(f64::abs);
+        let integrates_x = start.len() > 2;
+        for (column, errors) in errors.axis_iter(ndarray::Axis(1)).enumerate() {
+            let error = errors.fold(0.0, |a: f64, &b| a.max(b));
+            // Observations of classic control are rounded to single precision.
+            let tolerance = if integrates_x && column == 0 { 0.03 } else { 2e-6 };
+            assert!(error < tolerance, "{}: {column} off by {error}", spec.id);
+        }
     }
     assert_eq!(
         (started("Pendulum-v1").dt(), started("MountainCarContinuous-v0").dt()),
@@ -310,7 +364,8 @@ fn states_of_observations_are_the_states() {
 
 #[test]
 fn overlays_of_other_states_are_refused() {
-    for spec in registered() {
+    for spec in playable() {
+        let env = started(&spec.id);
         let overlay = Overlay {
             ghosts: vec![Ghost {
                 state: array![0.0, 0.0, 0.0],
@@ -320,11 +375,12 @@ fn overlays_of_other_states_are_refused() {
             ..Overlay::default()
         };
         let expected = if cfg!(feature = "render") {
-            Error::StateLength { expected: 2, actual: 3 }
+            let expected = env.state().unwrap().len();
+            Error::StateLength { expected, actual: 3 }
         } else {
             Error::RenderFeature
         };
-        assert_eq!(started(&spec.id).render_with(&overlay), Err(expected), "{}", spec.id);
+        assert_eq!(env.render_with(&overlay), Err(expected), "{}", spec.id);
     }
 }
 

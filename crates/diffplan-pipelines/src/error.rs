@@ -74,9 +74,12 @@ pub enum Error {
     },
     /// Trajectories or their values became NaN or infinite: the scale is too large, or a network or guide is broken.
     #[error(
-        "the trajectories or their values are no longer finite after timestep {timestep}; a smaller scale (now {scale}) may help"
+        "{}the trajectories or their values are no longer finite after timestep {timestep}; a smaller scale (now {scale}) may help",
+        if *index == 0 { String::new() } else { format!("observation {index}: ") }
     )]
     Diverged {
+        /// For which observation of a batch.
+        index: usize,
         /// Where it was seen.
         timestep: usize,
         /// The guidance scale.
@@ -102,6 +105,30 @@ pub enum Error {
     /// From a noise source.
     #[error(transparent)]
     Noise(#[from] crate::NoiseError),
+    /// From one of the noise sources of a batch of observations.
+    #[error("observation {index}: {error}")]
+    NoiseOf {
+        /// Of which observation.
+        index: usize,
+        /// What went wrong with its source.
+        error: crate::NoiseError,
+    },
+    /// A reward that no return can be made of.
+    #[error("the reward is {reward}, expected a finite number")]
+    Reward {
+        /// The reward.
+        reward: f64,
+    },
+    /// From an episode of an evaluation.
+    #[error("episode {index}, step {step}: {error}")]
+    Episode {
+        /// Which episode.
+        index: usize,
+        /// The steps it had done.
+        step: usize,
+        /// What went wrong in it.
+        error: Box<Error>,
+    },
     /// From an environment.
     #[error(transparent)]
     Env(#[from] diffplan_envs::Error),

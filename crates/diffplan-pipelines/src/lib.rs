@@ -17,6 +17,7 @@
 //! | [`Guide`] | what bends trajectories; the value network is one ([`ValueNetwork`]), a function of yours another ([`FnGuide`]) |
 //! | [`NoiseSource`] | where noise comes from: [`RngNoise`], [`RecordedNoise`], or [`TorchRng`], which gives the reference's plan for a torch seed |
 //! | [`rollout`] | an episode with the planner in the loop |
+//! | [`evaluate()`] | many episodes side by side, planned for in one batch; each is the one that [`rollout`] plays |
 //!
 //! # How a plan flows
 //!
@@ -42,7 +43,9 @@
 //! # }
 //! ```
 
+mod acting;
 mod error;
+mod evaluate;
 mod guide;
 mod noise;
 mod options;
@@ -54,6 +57,7 @@ mod torch_rng;
 
 pub use diffplan_models::{Compute, Precision};
 pub use error::{Error, Result};
+pub use evaluate::{EpisodeResult, EvaluationEvent, Start, evaluate};
 pub use guide::{FnGuide, Guide, GuideSession, ValueNetwork};
 pub use noise::{NoiseError, NoiseSource, RecordedNoise, RngNoise};
 pub use options::{Guidance, PlanOptions, PlanningConfig};

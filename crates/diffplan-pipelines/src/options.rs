@@ -30,7 +30,7 @@ impl Guidance {
 }
 
 /// How a plan is made. [`Default`] is that of the reference's call.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlanOptions {
     /// Candidate trajectories for an observation.
     pub batch_size: usize,

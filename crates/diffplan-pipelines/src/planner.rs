@@ -8,7 +8,7 @@ use crate::pipeline::ValueGuidedPipeline;
 use crate::plan::{Condition, Plan, PlanEvent};
 use diffplan_models::{TimeFeatures, Workspace};
 use diffplan_schedulers::Scheduler;
-use ndarray::{Array1, Array3, ArrayView1, ArrayView2, Axis, Slice};
+use ndarray::{Array, Array1, Array3, ArrayView1, ArrayView2, Axis, ShapeBuilder, Slice};
 use std::sync::Arc;
 
 /// A pipeline with its options fixed and its buffers in place. Plans do not depend on what was planned before, but for
@@ -265,11 +265,10 @@ impl<'a> Planner<'a> {
         if let (true, Some(guide)) = (options.rescore, &mut run.guide) {
             guide.value(run.x.view(), 0, run.values.view_mut())?;
         }
-        let finite = run.x.iter().all(|v| v.is_finite());
-        let ranked = !options.ranks() || run.values.iter().all(|v| v.is_finite());
-        if let Some(&(timestep, _)) = steps.last().filter(|_| !(finite && ranked)) {
+        let lost = (0..noise.len()).find(|&i| !run.finite(i, batch, options.ranks()));
+        if let (Some(index), Some(&(timestep, _))) = (lost, steps.last()) {
             let scale = options.scale;
-            return Err(Error::Diverged { timestep, scale });
+            return Err(Error::Diverged { index, timestep, scale });
         }
         let plans = noise.iter_mut().enumerate();
         plans
@@ -282,10 +281,23 @@ impl<'a> Planner<'a> {
 fn draw(into: &mut Array3<f32>, noise: &mut [&mut dyn NoiseSource]) -> Result<()> {
     let values = into.as_slice_mut().expect("made in standard layout");
     let an_observation = values.len() / noise.len();
-    for (values, noise) in values.chunks_exact_mut(an_observation).zip(noise) {
-        noise.fill_standard_normal(values)?;
+    let alone = noise.len() == 1;
+    for (index, (values, noise)) in values.chunks_exact_mut(an_observation).zip(noise).enumerate() {
+        noise.fill_standard_normal(values).map_err(|error| match alone {
+            true => Error::Noise(error),
+            false => Error::NoiseOf { index, error },
+        })?;
     }
     Ok(())
+}
+
+/// Gives an array another shape and keeps its memory: from step to step of an evaluation, episodes end and others begin. What
+/// it holds means nothing afterwards.
+fn reshape<Sh: ShapeBuilder>(array: &mut Array<f32, Sh::Dim>, shape: Sh) {
+    let shape = shape.into_shape_with_order();
+    let (mut values, _) = std::mem::take(array).into_raw_vec_and_offset();
+    values.resize(shape.size(), 0.0);
+    *array = Array::from_shape_vec(shape, values).expect("as many values as the shape has places");
 }
 
 impl<'a> Run<'a> {
@@ -327,9 +339,17 @@ impl<'a> Run<'a> {
                 &mut self.noise,
                 &mut self.grad,
             ];
-            all.into_iter().for_each(|array| *array = Array3::zeros(shape));
-            self.values = Array1::zeros(candidates);
+            all.into_iter().for_each(|array| reshape(array, shape));
+            reshape(&mut self.values, candidates);
         }
+    }
+
+    /// Whether the candidates of one observation, and their values where they rank them, are numbers.
+    fn finite(&self, index: usize, batch: usize, ranked: bool) -> bool {
+        let of_it = Slice::from(index * batch..(index + 1) * batch);
+        let values = self.values.slice_axis(Axis(0), of_it);
+        self.x.slice_axis(Axis(0), of_it).iter().all(|v| v.is_finite())
+            && (!ranked || values.iter().all(|v| v.is_finite()))
     }
 
     fn apply_conditions(&mut self, batch: usize, action_dim: usize) {

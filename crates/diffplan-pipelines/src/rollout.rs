@@ -1,5 +1,6 @@
 //! An episode with the planner in the loop: plan, do the first action, look, plan again.
 
+use crate::acting::{Acting, total};
 use crate::error::{Error, Result};
 use crate::noise::NoiseSource;
 use crate::plan::Plan;
@@ -30,7 +31,10 @@ pub struct Episode {
 impl Episode {
     /// The sum of rewards.
     pub fn total_return(&self) -> f64 {
-        self.rewards.sum()
+        match self.rewards.as_slice() {
+            Some(rewards) => total(rewards),
+            None => self.rewards.sum(),
+        }
     }
 
     /// The number of steps.
@@ -67,24 +71,12 @@ pub fn rollout(
     noise: &mut dyn NoiseSource,
     watch: &mut dyn FnMut(StepEvent),
 ) -> Result<Episode> {
-    let pipeline = planner.pipeline();
-    let dims = |space: &diffplan_envs::Space| space.as_box().map(|space| space.dim());
-    for (what, actual, expected) in [
-        (
-            "observations",
-            dims(env.observation_space())?,
-            pipeline.observation_dim(),
-        ),
-        ("actions", dims(env.action_space())?, pipeline.action_dim()),
-    ] {
-        if actual != expected {
-            let message = format!("the environment's {what} have {actual} dimensions, the checkpoint's {expected}");
-            return Err(Error::Parts(message));
-        }
-    }
-    let bounds = env.action_space().as_box()?.clone();
+    let acting = Acting::new(planner.pipeline(), env.observation_space(), env.action_space())?;
     let (mut observation, _) = env.reset(seed, &ResetOptions::default())?;
-    let (mut observations, mut actions) = (Array2::zeros((0, observation.len())), Array2::zeros((0, bounds.dim())));
+    let (mut observations, mut actions) = (
+        Array2::zeros((0, observation.len())),
+        Array2::zeros((0, acting.action_dim())),
+    );
     let (mut rewards, mut plan_times, mut states) = (Vec::new(), Vec::new(), Vec::new());
     let broken = |e: ndarray::ShapeError| Error::Parts(format!("the environment changed the shape of its rows: {e}"));
     states.extend(env.state().ok());
@@ -93,8 +85,7 @@ pub fn rollout(
         let started = Instant::now();
         let plan = planner.plan(observation.mapv(|v| v as f32).view(), noise)?;
         let plan_time = started.elapsed();
-        let clip = |(i, &a): (usize, &f32)| a.clamp(bounds.low()[i] as f32, bounds.high()[i] as f32);
-        let action: Array1<f32> = plan.action.iter().enumerate().map(clip).collect();
+        let action = acting.clip(&plan.action);
         let step = env.step(&action)?;
         rewards.push(step.reward);
         plan_times.push(plan_time);

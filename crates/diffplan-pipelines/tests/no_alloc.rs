@@ -1,4 +1,5 @@
-//! The denoising loop allocates nothing after its first step, on any thread.
+//! The denoising loop allocates nothing after its first step, on any thread; nor do buffers when the number of episodes that
+//! are planned for changes.
 //!
 //! A counting allocator counts the whole process, so this is the only test in its file.
 
@@ -8,9 +9,11 @@
 use diffplan_data::{NormalizerConfig, Normalizers};
 use diffplan_kernels::Isa;
 use diffplan_models::{UNet1dConfig, UNet1dModel, ValuePooling};
-use diffplan_pipelines::{Condition, PlanEvent, PlanOptions, Precision, RngNoise, ValueGuidedPipeline, ValueNetwork};
+use diffplan_pipelines::{
+    Condition, NoiseSource, PlanEvent, PlanOptions, Precision, RngNoise, ValueGuidedPipeline, ValueNetwork,
+};
 use diffplan_schedulers::{DdpmConfig, DdpmScheduler};
-use ndarray::Array1;
+use ndarray::{Array1, Array2};
 use ndarray_rand::rand::{SeedableRng, rngs::StdRng};
 use rayon::prelude::*;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
@@ -111,6 +114,25 @@ fn the_loop_allocates_nothing_after_its_first_step() {
                 "{threads} threads, batch {batch_size}, horizon {planning_horizon}, {}: allocations so far, step by step: {counts:?}",
                 precision.name()
             );
+
+            // Episodes side by side end and begin: a smaller batch, and one as large as before, take no memory that a batch of
+            // the same size did not.
+            let mut plan_for = |count: usize| {
+                let observations = Array2::zeros((count, 4));
+                let mut noise: Vec<RngNoise> = (0..count as u64).map(RngNoise::seed).collect();
+                let mut sources: Vec<&mut dyn NoiseSource> = noise.iter_mut().map(|noise| noise as _).collect();
+                let before = allocations();
+                drop(planner.plan_batch(observations.view(), &mut sources).unwrap());
+                allocations() - before
+            };
+            plan_for(4);
+            for count in [4, 3, 1] {
+                // Twice, for buffers of parts that this division of the batch is the first to have.
+                plan_for(count);
+            }
+            let same = [4, 3, 1].map(|count| (plan_for(count), plan_for(count)).1);
+            let changed = [4, 3, 1].map(&mut plan_for);
+            assert_eq!(changed, same, "{threads} threads, batch {batch_size}");
         }
     }
 }

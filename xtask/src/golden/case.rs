@@ -57,6 +57,9 @@ pub enum CaseError {
     /// diffplan does not have what the case is about.
     #[error("{0} is not supported")]
     NotSupported(String),
+    /// What the case needs is not on this machine.
+    #[error("{0}")]
+    Skipped(String),
 }
 
 impl CaseError {

@@ -2,8 +2,9 @@
 
 use super::case::{Case, CaseError};
 use super::compare::{Measure, Report};
-use diffplan_envs::{BoxEnv, Dict, Error, Space, make};
+use diffplan_envs::{BoxEnv, Dict, Error, Info, MakeOptions, Registry, Space, Value as EnvValue, mujoco};
 use ndarray::{Array1, Array2, ArrayD, ArrayView1, Axis, Ix2};
+use serde_json::Value;
 
 /// A step from a recorded state: what the reference holds in float64 has float64's accuracy.
 const STEP: f64 = 1e-12;
@@ -11,24 +12,116 @@ const STEP: f64 = 1e-12;
 const SINGLE_STEP: f64 = 1.2e-7;
 /// Over a whole episode such differences add up. With the reference's own C library there are none.
 const EPISODE: f64 = 1e-5;
+/// MuJoCo's solver starts from its last solution, which is not part of a recorded state; and contacts are stiff.
+const MUJOCO_STEP: f64 = 1e-9;
+/// With the reference's own libmujoco: played through, an episode is the reference's but for the C library's last bits.
+const MUJOCO_EPISODE: f64 = 1e-6;
+/// The first release in which the margins of two geoms are summed.
+const SUMMED_MARGINS: (u32, u32) = (3, 5);
 
 pub(super) fn check(case: &Case, report: &mut Report) -> Result<(), CaseError> {
     let id = case.text("env_id")?;
-    let mut env = make(id).map_err(|e| match e {
+    let kwargs = kwargs(case)?;
+    let options = MakeOptions {
+        kwargs,
+        ..MakeOptions::default()
+    };
+    let mut env = Registry::default().make_with(id, &options).map_err(|e| match e {
         Error::UnknownEnv { id, .. } => CaseError::NotSupported(id),
+        missing @ Error::MujocoMissing { .. } => CaseError::Skipped(missing.to_string()),
         other => CaseError::refused(other),
     })?;
+    let play = how(case, id, report)?;
     spaces(case, report, &env)?;
     let episodes = case.count("episodes")?;
     if episodes == 0 {
         return Err(case.wrong_key("episodes", "at least 1"));
     }
+    let seeds = case.optional_numbers("reset_seeds")?;
     for k in 0..episodes {
         let episode = Episode::read(case, k)?;
-        episode.play(&mut env, report, true)?;
-        episode.play(&mut env, report, false)?;
+        if let Some(seeds) = &seeds {
+            let seed = seeds
+                .get(k)
+                .ok_or_else(|| case.wrong_key("reset_seeds", "one an episode"))?;
+            episode.start(&mut env, *seed as u64, report, &play)?;
+        }
+        episode.play(&mut env, report, true, &play)?;
+        if play.whole {
+            episode.play(&mut env, report, false, &play)?;
+        }
     }
     Ok(())
+}
+
+/// How close an environment must come.
+struct Play {
+    step: f64,
+    episode: f64,
+    /// Whether episodes are played through as well.
+    whole: bool,
+}
+
+/// What can be asked of the environment here: of one on MuJoCo it depends on the version of the library.
+fn how(case: &Case, id: &str, report: &mut Report) -> Result<Play, CaseError> {
+    if case.value("mujoco").is_null() {
+        return Ok(Play {
+            step: STEP,
+            episode: EPISODE,
+            whole: true,
+        });
+    }
+    let recorded = case.text("mujoco")?;
+    let here = mujoco::library_version().map_err(CaseError::refused)?;
+    let same = here == recorded;
+    if !same {
+        let summed = |version: &str| numbers_of(version) >= SUMMED_MARGINS;
+        if id.starts_with("Hopper") && summed(&here) != summed(recorded) {
+            return Err(CaseError::Skipped(format!(
+                "recorded with MuJoCo {recorded}, this is {here}: before 3.5.0 contacts begin elsewhere"
+            )));
+        }
+        report.notes.push(format!(
+            "recorded with MuJoCo {recorded}, this is {here}: steps only, whole episodes run apart from rounding"
+        ));
+    }
+    Ok(Play {
+        step: MUJOCO_STEP,
+        episode: MUJOCO_EPISODE,
+        whole: same,
+    })
+}
+
+/// Major and minor number of a version.
+fn numbers_of(version: &str) -> (u32, u32) {
+    let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+/// What the environment was made with.
+fn kwargs(case: &Case) -> Result<Dict, CaseError> {
+    let wrong = || case.wrong_key("kwargs", "an object of numbers, truth values and arrays of numbers");
+    let object = match case.value("kwargs") {
+        Value::Null => return Ok(Dict::new()),
+        Value::Object(object) => object,
+        _ => return Err(wrong()),
+    };
+    let value = |value: &Value| -> Option<EnvValue> {
+        Some(match value {
+            Value::Bool(value) => (*value).into(),
+            Value::Number(number) => match number.as_i64() {
+                Some(integer) => integer.into(),
+                None => number.as_f64()?.into(),
+            },
+            Value::Array(numbers) => {
+                let numbers: Option<Array1<f64>> = numbers.iter().map(Value::as_f64).collect();
+                numbers?.into()
+            }
+            _ => return None,
+        })
+    };
+    let entry = |(key, json): (&String, &Value)| Some((key.clone(), value(json)?));
+    object.iter().map(entry).collect::<Option<Dict>>().ok_or_else(wrong)
 }
 
 fn spaces(case: &Case, report: &mut Report, env: &BoxEnv) -> Result<(), CaseError> {
@@ -67,6 +160,9 @@ struct Episode {
     rewards: Array1<f64>,
     terminated: Array1<f64>,
     truncated: Array1<f64>,
+    /// Numbers of `info` by key: after the reset (1), and after each step (n).
+    reset_info: Vec<(String, Array1<f64>)>,
+    info: Vec<(String, Array1<f64>)>,
 }
 
 impl Episode {
@@ -85,8 +181,18 @@ impl Episode {
             Ok(tensor)
         };
         let matrix = |tensor: ArrayD<f64>| tensor.into_dimensionality::<Ix2>().map_err(CaseError::refused);
-        let vector = |what: &str| Ok(rows(what, steps, 1)?.into_iter().collect::<Array1<f64>>());
+        let column = |what: &str, length: usize| Ok(rows(what, length, 1)?.into_iter().collect::<Array1<f64>>());
+        let vector = |what: &str| column(what, steps);
+        let infos = |what: &str, length: usize| -> Result<Vec<_>, CaseError> {
+            let prefix = format!("{name}.{what}.");
+            let names = case.names();
+            let keys = names.iter().filter_map(|name| name.strip_prefix(&prefix));
+            keys.map(|key| Ok((key.to_owned(), column(&format!("{what}.{key}"), length)?)))
+                .collect()
+        };
         Ok(Self {
+            reset_info: infos("reset_info", 1)?,
+            info: infos("info", steps)?,
             states: matrix(rows("states", steps + 1, 2)?)?,
             observations: matrix(rows("observations", steps + 1, 2)?)?,
             rewards: vector("rewards")?,
@@ -97,8 +203,58 @@ impl Episode {
         })
     }
 
+    /// Starts the episode from its seed: where the reference's starts, and what it says there.
+    fn start(&self, env: &mut BoxEnv, seed: u64, report: &mut Report, play: &Play) -> Result<(), CaseError> {
+        let (observation, info) = env.reset(Some(seed), &Dict::new()).map_err(CaseError::refused)?;
+        let state = env.state().map_err(CaseError::refused)?;
+        for (what, actual, expected) in [
+            ("states", state, self.states.row(0)),
+            ("observations", observation, self.observations.row(0)),
+        ] {
+            let at = format!("{}.{what}[0] of the reset", self.name);
+            report.compare(
+                at,
+                actual.view(),
+                &expected.to_owned().into_dyn(),
+                Measure::Mixed,
+                play.step,
+            )?;
+        }
+        self.compare_info(&info, &self.reset_info, 0, "reset", report, play.step)
+    }
+
+    /// All numbers of `info`, and no others.
+    fn compare_info(
+        &self,
+        actual: &Info,
+        expected: &[(String, Array1<f64>)],
+        row: usize,
+        how: &str,
+        report: &mut Report,
+        tolerance: f64,
+    ) -> Result<(), CaseError> {
+        for (key, values) in expected {
+            let actual = actual.get(key).and_then(EnvValue::as_f64).unwrap_or(f64::NAN);
+            let expected = Array1::from_elem(1, values[row]).into_dyn();
+            let at = format!("{}.info.{key}[{row}] of the {how}", self.name);
+            report.compare(at, ArrayView1::from(&[actual]), &expected, Measure::Mixed, tolerance)?;
+        }
+        let unexpected = actual
+            .iter()
+            .filter(|(key, _)| expected.iter().all(|(other, _)| other != key));
+        let count = if expected.is_empty() { 0 } else { unexpected.count() };
+        if count > 0 {
+            report.record(
+                format!("{}: {count} more entries of info at the {how}", self.name),
+                f64::INFINITY,
+                0.0,
+            );
+        }
+        Ok(())
+    }
+
     /// Plays the actions: from each recorded state, or from the first one on.
-    fn play(&self, env: &mut BoxEnv, report: &mut Report, from_states: bool) -> Result<(), CaseError> {
+    fn play(&self, env: &mut BoxEnv, report: &mut Report, from_states: bool, play: &Play) -> Result<(), CaseError> {
         // For the time limit; the state that it draws is replaced.
         env.reset(Some(0), &Dict::new()).map_err(CaseError::refused)?;
         let at = |what: &str, row: usize| {
@@ -107,9 +263,9 @@ impl Episode {
         };
         let tolerance = |what: &str, expected: &[f64]| match what {
             "terminated" | "truncated" => 0.0,
-            _ if !from_states => EPISODE,
-            _ if expected.iter().all(|v| f64::from(*v as f32) == *v) => SINGLE_STEP,
-            _ => STEP,
+            _ if !from_states => play.episode,
+            _ if expected.iter().all(|v| f64::from(*v as f32) == *v) => play.step.max(SINGLE_STEP),
+            _ => play.step,
         };
         let mut compare = |what: &str, row: usize, actual: &[f64], expected: ArrayView1<f64>| {
             let expected = expected.to_vec();
@@ -123,6 +279,7 @@ impl Episode {
                 tolerance,
             )
         };
+        let mut infos = Vec::new();
         for (i, action) in self.actions.outer_iter().enumerate() {
             if from_states || i == 0 {
                 let observation = env.set_state(self.states.row(i)).map_err(CaseError::refused)?;
@@ -151,6 +308,12 @@ impl Episode {
                 &[f64::from(u8::from(step.truncated))],
                 one(&self.truncated).view(),
             )?;
+            infos.push(step.info);
+        }
+        if from_states {
+            for (i, info) in infos.iter().enumerate() {
+                self.compare_info(info, &self.info, i, "step", report, play.step)?;
+            }
         }
         Ok(())
     }

@@ -27,6 +27,8 @@ pub enum Outcome {
     Failed(String),
     /// diffplan does not have what the case is about.
     NotSupported(String),
+    /// What the case needs is not on this machine: what, and how to get it.
+    Skipped(String),
 }
 
 /// The cases that are committed with the sources.
@@ -71,6 +73,7 @@ pub fn check(folder: &Path) -> (Report, Outcome) {
     let outcome = match result {
         Ok(Ok(())) => report.failure().map_or(Outcome::Passed, Outcome::Failed),
         Ok(Err(CaseError::NotSupported(what))) => Outcome::NotSupported(what),
+        Ok(Err(CaseError::Skipped(why))) => Outcome::Skipped(why),
         Ok(Err(other)) => Outcome::Failed(other.to_string()),
         Err(panic) => Outcome::Failed(format!("panic: {}", message(panic.as_ref()))),
     };

@@ -5,8 +5,10 @@
 mod bad_input;
 mod bench;
 mod data;
+mod evaluate;
 mod inspect;
 mod learn;
+mod mujoco;
 mod plan;
 mod rollout;
 mod train;

@@ -1,5 +1,6 @@
 //! A white canvas to draw on, with the origin in the lower left corner and y upward, as the classic control problems use
 //! it.
+#![cfg_attr(not(feature = "mujoco"), allow(dead_code, unused_imports))] // the pictures of robots take more of it
 
 use tiny_skia::{FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, PixmapPaint, Stroke, Transform};
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+mod evaluate;
 mod refusals;
 
 use diffplan_data::{NormalizerConfig, Normalizers};
@@ -11,7 +12,9 @@ use diffplan_pipelines::{
     ValueGuidedPipeline, ValueNetwork, rollout,
 };
 use diffplan_schedulers::{BetaSchedule, DdpmConfig, DdpmScheduler, PredictionType, VarianceType};
-use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView3, ArrayViewMut1, ArrayViewMut3, Axis, array, s};
+use ndarray::{
+    Array1, Array2, Array3, ArrayView1, ArrayView2, ArrayView3, ArrayViewMut1, ArrayViewMut3, Axis, array, s,
+};
 use ndarray_rand::rand::{SeedableRng, rngs::StdRng};
 use std::sync::Arc;
 

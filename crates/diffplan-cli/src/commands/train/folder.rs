@@ -9,7 +9,7 @@ use diffplan_data::Normalizers;
 use diffplan_schedulers::DdpmScheduler;
 use diffplan_train::{Checkpoints, Saved, Trainer};
 use serde_json::{Map, Value, json};
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 /// What is to become of networks that the folder holds.
@@ -70,14 +70,7 @@ impl Folder {
 
     /// Makes the folder and keeps other runs out of it for as long as the file is open.
     pub(super) fn lock(&self) -> Result<File> {
-        output::prepare_folder(&self.0)?;
-        let path = self.0.join(".lock");
-        let file = File::create(&path).map_err(Error::io("create", &path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(self.refuse("another run is writing here, expected none".into())),
-            Err(TryLockError::Error(e)) => Err(Error::io("lock", &path)(e)),
-        }
+        output::lock_folder(&self.0)
     }
 
     fn refuse(&self, reason: String) -> Error {

@@ -12,6 +12,7 @@ mod settings;
 
 use crate::args::{RunArgs, TrainArgs, TrainOptions, ValueKeys, What};
 use crate::error::{Error, Result};
+use crate::interrupt::on_interrupt;
 use crate::{json, output, table};
 use data::Data;
 use folder::{Folder, Start};
@@ -19,8 +20,7 @@ use run::{Run, Summary};
 use serde::Serialize;
 use settings::{Kind, Settings, Typed};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
@@ -120,23 +120,6 @@ impl Report {
             self.checkpoint.display()
         )
     }
-}
-
-/// Becomes true when the user, or the system, asks for an end. Who asks twice does not want to wait.
-fn on_interrupt() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = stop.clone();
-    let handler = move || {
-        if asked.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    };
-    ctrlc::set_handler(handler).map_err(|e| Error::Setting {
-        name: "interrupt handler",
-        value: e.to_string(),
-        expected: "a system that lets one be set".into(),
-    })?;
-    Ok(stop)
 }
 
 fn text(settings: &Settings, data: &Data, runs: &[Run], folder: &Folder, threads: usize) -> String {

@@ -3,13 +3,11 @@
 //! A row is written when its interval is over; what an unfinished interval has summed up is part of a state, so that a run that
 //! goes on writes the rows that it would have written without the stop, but for times.
 
-use crate::error::{Error, Result};
-use crate::output;
+use crate::error::Result;
+use crate::rows::{self, Rows};
 use diffplan_train::StepReport;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 const HEADER: &str = "step,loss,first_action_loss,grad_norm,lr,steps_per_second,seconds";
@@ -64,7 +62,7 @@ impl Row {
             seconds,
         } = self;
         let first = first_action_loss.map_or(String::new(), |loss| loss.to_string());
-        format!("{step},{loss},{first},{grad_norm},{lr},{steps_per_second:.3},{seconds:.3}\n")
+        format!("{step},{loss},{first},{grad_norm},{lr},{steps_per_second:.3},{seconds:.3}")
     }
 
     fn parse(line: &str) -> Option<Self> {
@@ -89,19 +87,12 @@ impl Row {
 
 /// The rows of a file, up to the first that is none.
 pub(super) fn read(path: &Path) -> Result<Vec<Row>> {
-    let text = match fs::read(path) {
-        Ok(text) => String::from_utf8_lossy(&text).into_owned(),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(Error::io("read", path)(e)),
-    };
-    // A crash may have cut the last line.
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    Ok(whole.lines().skip(1).map_while(Row::parse).collect())
+    let lines = rows::read(path)?;
+    Ok(lines.iter().skip(1).map_while(|line| Row::parse(line)).collect())
 }
 
 pub(super) struct Record {
-    path: PathBuf,
-    file: File,
+    file: Rows,
     every: u64,
     sums: Sums,
     /// When the interval, and the run, would have begun if they had never stopped.
@@ -118,15 +109,9 @@ impl Record {
     pub(super) fn new(path: &Path, every: u64, steps: u64, mark: &Mark) -> Result<Self> {
         let full = steps.saturating_sub(mark.steps);
         let rows: Vec<Row> = read(path)?.into_iter().filter(|row| row.step <= full).collect();
-        let mut text = format!("{HEADER}\n");
-        rows.iter().for_each(|row| text += &row.text());
-        output::write_atomically(path, text.as_bytes())?;
-        let file = OpenOptions::new()
-            .append(true)
-            .open(path)
-            .map_err(Error::io("write", path))?;
+        let lines = rows.iter().map(Row::text);
+        let file = Rows::begin(path, [HEADER.to_owned()].into_iter().chain(lines))?;
         Ok(Self {
-            path: path.to_owned(),
             file,
             every,
             sums: Sums {
@@ -164,9 +149,7 @@ impl Record {
     /// Writes the row of an interval that is over, or that will never be.
     fn close(&mut self, step: u64) -> Result<Row> {
         let row = self.row(step);
-        self.file
-            .write_all(row.text().as_bytes())
-            .map_err(Error::io("write", &self.path))?;
+        self.file.add(&row.text())?;
         self.sums = Sums::default();
         (self.interval, self.interval_before) = (Instant::now(), 0.0);
         self.last = Some(row);
@@ -203,7 +186,7 @@ impl Record {
 
     /// Where it stands. Rows before it are on disk when this returns.
     pub(super) fn mark(&self) -> Result<Mark> {
-        self.file.sync_data().map_err(Error::io("sync", &self.path))?;
+        self.file.sync()?;
         Ok(Mark {
             steps: self.sums.steps,
             loss: self.sums.loss.to_bits(),
@@ -228,6 +211,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn report(step: u64) -> StepReport {
         StepReport {

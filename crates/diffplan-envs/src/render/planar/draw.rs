@@ -239,8 +239,8 @@ mod tests {
     use super::*;
     use crate::{Error, Ghost, Trail};
 
-    const HOPPER: &str = include_str!("test_models/hopper.xml");
-    const WALKER: &str = include_str!("test_models/walker2d.xml");
+    const HOPPER: &str = include_str!("../../mujoco/assets/hopper.xml");
+    const WALKER: &str = include_str!("../../mujoco/assets/walker2d.xml");
     const BLUE: [u8; 3] = [0, 0, 255];
     const GREEN: [u8; 3] = [0, 255, 0];
 

@@ -248,10 +248,10 @@ mod tests {
 
     use super::*;
 
-    /// The joints, capsules and their order of Gymnasium's models, without what makes them move.
-    const HOPPER: &str = include_str!("test_models/hopper.xml");
-    const WALKER: &str = include_str!("test_models/walker2d.xml");
-    const CHEETAH: &str = include_str!("test_models/half_cheetah.xml");
+    /// The measures of Gymnasium's models.
+    const HOPPER: &str = include_str!("../../mujoco/assets/hopper.xml");
+    const WALKER: &str = include_str!("../../mujoco/assets/walker2d.xml");
+    const CHEETAH: &str = include_str!("../../mujoco/assets/half_cheetah.xml");
 
     /// Numbers of MuJoCo 3 (`mj_kinematics`) for Gymnasium 1.4.0's models: `geom_xpos` ± half the length along the third
     /// column of `geom_xmat`, x and z, then the radius.

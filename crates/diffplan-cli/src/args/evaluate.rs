@@ -1,0 +1,72 @@
+//! What `diffplan evaluate` takes.
+
+use super::{PlanningArgs, RunArgs, count, seed};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Everything that two finished evaluations are compared without.
+const OF_PLAYING: [&str; 17] = [
+    "checkpoint",
+    "env",
+    "episodes",
+    "parallel",
+    "seed",
+    "out",
+    "resume",
+    "threads",
+    "batch_size",
+    "horizon",
+    "n_guide_steps",
+    "scale",
+    "guidance",
+    "rescore",
+    "t_stopgrad",
+    "num_inference_steps",
+    "precision",
+];
+
+/// Play many episodes side by side and say how good the plans are
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Episode i is the episode i of `diffplan rollout` with the same seed, to the bit, however many run side by side.
+
+With --out, an episode is on disk as soon as it is over. After Ctrl-C or a crash, --resume plays what is missing, with the
+settings in the folder; a larger --episodes goes on with a finished one.
+
+Examples:
+  diffplan evaluate                                        150 episodes of Pendulum-v1, the checkpoint in testdata/
+  diffplan evaluate --checkpoint DIR --seed 1000 --out runs/eval
+  diffplan evaluate --out runs/eval --resume               goes on, or prints the table again
+  diffplan evaluate --episodes 20 --parallel 4 --json      the last line is one JSON object
+  diffplan evaluate --n-guide-steps 0 --seed 1000 --out runs/unguided
+  diffplan evaluate --compare runs/unguided/evaluation.json runs/eval/evaluation.json")]
+pub(crate) struct EvaluateArgs {
+    /// Checkpoint folder; testdata/pendulum-hor32 by default
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// Environment; the one named in the checkpoint's planning_config.json by default
+    #[arg(short, long, value_name = "ID")]
+    pub(crate) env: Option<String>,
+    /// Episodes to play; 150 by default
+    #[arg(short = 'n', long, value_name = "N", value_parser = count(1, 1_000_000))]
+    pub(crate) episodes: Option<usize>,
+    /// Episodes side by side, planned for in one batch; 8 by default, or as many as fit. Results are the same for any number
+    #[arg(short, long, value_name = "P", value_parser = count(1, 65_536))]
+    pub(crate) parallel: Option<usize>,
+    /// Episode i is reset with seed S + i, and its noise depends on S and i alone; 0 by default
+    #[arg(short, long, value_name = "S", value_parser = seed())]
+    pub(crate) seed: Option<u64>,
+    /// Keep episodes.csv and evaluation.json in this folder
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Go on with the evaluation in the folder, with the settings it was started with
+    #[arg(long, requires = "out")]
+    pub(crate) resume: bool,
+    /// Compare two evaluations, evaluation.json or the summary.json of rollout; nothing is played
+    #[arg(long, value_names = ["A.json", "B.json"], num_args = 2, conflicts_with_all = OF_PLAYING)]
+    pub(crate) compare: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    #[command(flatten)]
+    pub(crate) planning: PlanningArgs,
+}

@@ -1,0 +1,275 @@
+//! `diffplan evaluate --compare A.json B.json`: by how much the mean returns differ, and how sure that is.
+//!
+//! The interval is the percentile bootstrap's (Efron 1979): episodes are drawn anew with replacement, the difference of the
+//! means is taken, and of 10,000 such differences the middle 95 % are shown. Where both evaluations have played the same
+//! environment from the same seeds, episode i of one began where episode i of the other did: then pairs are drawn, and what
+//! an easy or a hard start does to both cancels.
+
+use crate::error::{Error, Result};
+use crate::{json, output, stats, table};
+use diffplan_envs::d4rl;
+use diffplan_pipelines::{NoiseSource, RngNoise};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const RESAMPLES: usize = 10_000;
+const SEED: u64 = 0;
+
+/// What differs between two evaluations of one planner with one set of options.
+const OF_THE_RUN: [&str; 6] = [
+    "checkpoint",
+    "checkpoint_hash",
+    "episodes",
+    "parallel",
+    "threads",
+    "out",
+];
+
+/// `evaluation.json`, or the `summary.json` of rollout.
+#[derive(Deserialize)]
+struct Played {
+    env: String,
+    seed: u64,
+    #[serde(default)]
+    returns: Vec<f64>,
+    /// Rollout's does not say.
+    #[serde(default = "yes")]
+    finished: bool,
+    #[serde(default)]
+    config: Map<String, Value>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Debug, Serialize)]
+struct Comparison {
+    a: Side,
+    b: Side,
+    difference: Difference,
+    warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Side {
+    file: PathBuf,
+    checkpoint: Option<String>,
+    env: String,
+    seed: u64,
+    episodes: usize,
+    mean_return: f64,
+    standard_error: Option<f64>,
+    /// D4RL's, of the mean.
+    normalized_score: Option<f64>,
+}
+
+/// B less A.
+#[derive(Debug, Serialize)]
+struct Difference {
+    mean_return: f64,
+    confidence: f64,
+    confidence_interval: [f64; 2],
+    /// The same in D4RL's scores.
+    normalized_score: Option<f64>,
+    normalized_confidence_interval: Option<[f64; 2]>,
+    paired: bool,
+    method: &'static str,
+    resamples: usize,
+    resampling_seed: u64,
+}
+
+pub(super) fn run(a: &Path, b: &Path, as_json: bool) -> Result<()> {
+    let comparison = Comparison::of((a, &read(a)?), (b, &read(b)?));
+    match as_json {
+        true => json::print_line(&comparison),
+        false => output::print(comparison.text()),
+    }
+}
+
+fn read(path: &Path) -> Result<Played> {
+    let refuse = |reason: String| Error::Folder {
+        path: path.to_owned(),
+        reason,
+    };
+    let text = fs::read(path).map_err(Error::io("read", path))?;
+    let played: Played = serde_json::from_slice(&text).map_err(|e| {
+        refuse(format!(
+            "this is neither an evaluation.json nor a summary.json of rollout: {e}"
+        ))
+    })?;
+    if !played.finished {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        return Err(refuse(format!(
+            "the evaluation is not finished: diffplan evaluate --out {} --resume",
+            if folder.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                folder
+            }
+            .display()
+        )));
+    }
+    match played.returns.is_empty() {
+        true => Err(refuse("no returns, expected at least one episode".into())),
+        false => Ok(played),
+    }
+}
+
+impl Comparison {
+    fn of((a_path, a): (&Path, &Played), (b_path, b): (&Path, &Played)) -> Self {
+        let paired = a.env == b.env && a.seed == b.seed && a.returns.len() == b.returns.len();
+        let interval = interval(&a.returns, &b.returns, paired);
+        let mean_return = stats::mean(&b.returns) - stats::mean(&a.returns);
+        let references = d4rl::reference_returns(&a.env).filter(|_| a.env == b.env);
+        Self {
+            difference: Difference {
+                mean_return,
+                confidence: 0.95,
+                confidence_interval: interval,
+                normalized_score: references.map(|references| references.scale(mean_return)),
+                normalized_confidence_interval: references.map(|references| interval.map(|x| references.scale(x))),
+                paired,
+                method: "percentile bootstrap",
+                resamples: RESAMPLES,
+                resampling_seed: SEED,
+            },
+            warnings: warnings(a, b),
+            a: Side::of(a_path, a),
+            b: Side::of(b_path, b),
+        }
+    }
+
+    fn text(&self) -> String {
+        let row = |name: &str, side: &Side| {
+            vec![
+                name.to_owned(),
+                side.env.clone(),
+                side.episodes.to_string(),
+                side.seed.to_string(),
+                format!("{:.1}", side.mean_return),
+                side.standard_error.map_or("-".into(), |error| format!("{error:.1}")),
+                side.normalized_score.map_or("-".into(), |score| format!("{score:.1}")),
+            ]
+        };
+        let header = [
+            "",
+            "env",
+            "episodes",
+            "seed",
+            "mean return",
+            "standard error",
+            "D4RL score",
+        ];
+        let table = table::table(&header, &[row("A", &self.a), row("B", &self.b)]);
+        let Difference {
+            mean_return,
+            confidence_interval: [low, high],
+            ..
+        } = self.difference;
+        let how = match self.difference.paired {
+            true => "paired by episode: same environment, same seeds",
+            false => "not paired: the episodes did not begin alike",
+        };
+        let mut fields = vec![
+            ("A", self.a.place()),
+            ("B", self.b.place()),
+            (
+                "B less A",
+                format!("{mean_return:+.1}, 95 % interval {low:+.1} to {high:+.1}"),
+            ),
+        ];
+        if let (Some(score), Some([low, high])) = (
+            self.difference.normalized_score,
+            self.difference.normalized_confidence_interval,
+        ) {
+            fields.push((
+                "in scores",
+                format!("{score:+.1}, 95 % interval {low:+.1} to {high:+.1}"),
+            ));
+        }
+        fields.push((
+            "interval",
+            format!("percentile bootstrap, {RESAMPLES} resamples, seed {SEED}, {how}"),
+        ));
+        fields.extend(self.warnings.iter().map(|warning| ("warning", warning.clone())));
+        format!("{table}\n\n{}", table::fields(&fields))
+    }
+}
+
+impl Side {
+    fn of(path: &Path, played: &Played) -> Self {
+        let mean_return = stats::mean(&played.returns);
+        let checkpoint = played.config.get("checkpoint").and_then(Value::as_str);
+        Self {
+            file: path.to_owned(),
+            checkpoint: checkpoint.map(str::to_owned),
+            env: played.env.clone(),
+            seed: played.seed,
+            episodes: played.returns.len(),
+            mean_return,
+            standard_error: stats::standard_error(&played.returns),
+            normalized_score: d4rl::normalized_score(&played.env, mean_return),
+        }
+    }
+
+    fn place(&self) -> String {
+        let of = self.checkpoint.as_ref();
+        let of = of.map_or(String::new(), |checkpoint| format!(", checkpoint {checkpoint}"));
+        format!("{}{of}", self.file.display())
+    }
+}
+
+/// The 95 % interval of mean(b) - mean(a).
+fn interval(a: &[f64], b: &[f64], paired: bool) -> [f64; 2] {
+    let mut noise = RngNoise::seed(SEED);
+    let mut mean_of_draws = |values: &[f64]| {
+        let mut draw = || {
+            let index = noise.pick_index(values.len());
+            values[index.expect("there is at least one value")]
+        };
+        (0..values.len()).map(|_| draw()).sum::<f64>() / values.len() as f64
+    };
+    if paired {
+        let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| b - a).collect();
+        stats::percentile_interval(RESAMPLES, || mean_of_draws(&differences))
+    } else {
+        stats::percentile_interval(RESAMPLES, || mean_of_draws(b) - mean_of_draws(a))
+    }
+}
+
+/// What one should know before believing the difference.
+fn warnings(a: &Played, b: &Played) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if a.env != b.env {
+        warnings.push(format!("the environments differ: {} and {}", a.env, b.env));
+    }
+    let (episodes_a, episodes_b) = (a.returns.len(), b.returns.len());
+    if episodes_a != episodes_b {
+        warnings.push(format!("the numbers of episodes differ: {episodes_a} and {episodes_b}"));
+    }
+    if a.seed != b.seed {
+        warnings.push(format!("the seeds differ: {} and {}", a.seed, b.seed));
+    }
+    let mut keys: Vec<&String> = a.config.keys().chain(b.config.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    for key in keys.into_iter().filter(|key| !OF_THE_RUN.contains(&key.as_str())) {
+        let value = |played: &Played| {
+            let value = played.config.get(key).filter(|value| !value.is_null());
+            value.map_or("the default".to_owned(), |value| {
+                value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+            })
+        };
+        let (value_a, value_b) = (value(a), value(b));
+        if value_a != value_b {
+            warnings.push(format!("plans were made with another {key}: {value_a} and {value_b}"));
+        }
+    }
+    if episodes_a.min(episodes_b) < 10 {
+        warnings.push("fewer than 10 episodes: the interval is too narrow".into());
+    }
+    warnings
+}

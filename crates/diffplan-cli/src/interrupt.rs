@@ -1,0 +1,22 @@
+//! Ctrl-C and termination as a wish: what is running comes to a good end first.
+
+use crate::error::{Error, Result};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Becomes true when the user, or the system, asks for an end. Who asks twice does not want to wait.
+pub(crate) fn on_interrupt() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = stop.clone();
+    let handler = move || {
+        if asked.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    };
+    ctrlc::set_handler(handler).map_err(|e| Error::Setting {
+        name: "interrupt handler",
+        value: e.to_string(),
+        expected: "a system that lets one be set".into(),
+    })?;
+    Ok(stop)
+}

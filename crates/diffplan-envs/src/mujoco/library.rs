@@ -1,0 +1,166 @@
+//! Where libmujoco is.
+//!
+//! In this order: the file or folder that the environment variable `MUJOCO_LIB` names, and nothing else where it is set;
+//! the `mujoco` package of the Python environment that is active (`VIRTUAL_ENV`, `CONDA_PREFIX`); what the system's loader
+//! finds as `libmujoco.so`; the folders of MuJoCo's own archives below `~/.mujoco`; the package that `python3` imports.
+
+use std::collections::HashMap;
+use std::env::var_os;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::ffi::Library;
+use crate::{Error, Result};
+
+/// The variable that says where libmujoco is.
+pub(super) const VARIABLE: &str = "MUJOCO_LIB";
+
+/// The library that is found first, loaded once a process.
+pub(super) fn find() -> Result<Arc<Library>> {
+    if let Some(given) = var_os(VARIABLE) {
+        let given = PathBuf::from(given);
+        let file = if given.is_dir() {
+            in_folder(&given).ok_or_else(|| Error::MujocoLibrary {
+                path: given.clone(),
+                reason: format!("{VARIABLE} names a folder without a libmujoco in it"),
+            })?
+        } else {
+            given
+        };
+        return load(&file);
+    }
+    let mut tried = Vec::new();
+    for place in [active_python, system, archives, any_python] {
+        match place() {
+            Ok(file) => match load(&file) {
+                Ok(library) => return Ok(library),
+                // The loader's own search has no file to speak of: there is none.
+                Err(_) if file.parent() == Some(Path::new("")) => {
+                    tried.push(format!("{} by the loader", file.display()))
+                }
+                Err(error) => return Err(error),
+            },
+            Err(where_else) => tried.push(where_else),
+        }
+    }
+    Err(Error::MujocoMissing { tried })
+}
+
+/// Loads a file, or hands out what was loaded from it before.
+fn load(file: &Path) -> Result<Arc<Library>> {
+    static LOADED: OnceLock<Mutex<HashMap<PathBuf, Arc<Library>>>> = OnceLock::new();
+    let loaded = LOADED.get_or_init(Mutex::default);
+    let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(library) = loaded.get(file) {
+        return Ok(library.clone());
+    }
+    let library = Arc::new(Library::open(file)?);
+    loaded.insert(file.to_owned(), library.clone());
+    Ok(library)
+}
+
+/// A file, or in words where none was.
+type Place = std::result::Result<PathBuf, String>;
+
+fn active_python() -> Place {
+    let roots = ["VIRTUAL_ENV", "CONDA_PREFIX"]
+        .iter()
+        .filter_map(var_os)
+        .map(PathBuf::from);
+    let packages = roots.flat_map(|root| {
+        let lib = root.join("lib");
+        let pythons = folders(&lib, "python").into_iter();
+        pythons.map(|python| python.join("site-packages").join("mujoco"))
+    });
+    packages
+        .filter_map(|package| in_folder(&package))
+        .next()
+        .ok_or_else(|| "the active Python environment".into())
+}
+
+fn system() -> Place {
+    Ok(PathBuf::from(libloading::library_filename("mujoco")))
+}
+
+fn archives() -> Place {
+    let places = "~/.mujoco/mujoco-*/lib";
+    let home = var_os("HOME").map(PathBuf::from).ok_or(places)?;
+    let mut versions = folders(&home.join(".mujoco"), "mujoco");
+    versions.sort();
+    let file = versions
+        .iter()
+        .rev()
+        .find_map(|version| in_folder(&version.join("lib")));
+    file.ok_or_else(|| places.into())
+}
+
+/// Asked once: it starts a process.
+fn any_python() -> Place {
+    static PACKAGE: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let package = PACKAGE.get_or_init(|| {
+        const SCRIPT: &str =
+            "import importlib.util as u; s = u.find_spec('mujoco'); print(s.submodule_search_locations[0] if s else '')";
+        let mut python = Command::new("python3");
+        let output = python.args(["-c", SCRIPT]).stdin(Stdio::null()).output().ok()?;
+        let path = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+        path.is_absolute().then_some(path)
+    });
+    let file = package.as_deref().and_then(in_folder);
+    file.ok_or_else(|| "the mujoco package of python3".into())
+}
+
+/// The libmujoco in a folder, if there is one: of several versions the one whose name sorts last.
+fn in_folder(folder: &Path) -> Option<PathBuf> {
+    let is_library = |path: &PathBuf| {
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        (name.starts_with("libmujoco.") && (name.contains(".so") || name.ends_with(".dylib"))) || name == "mujoco.dll"
+    };
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .ok()?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(is_library)
+        .collect();
+    files.sort();
+    files.pop()
+}
+
+/// The folders in `parent` whose names begin with `prefix`.
+fn folders(parent: &Path, prefix: &str) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(parent) else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with(prefix))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_gives_the_library_in_it() {
+        let folder = std::env::temp_dir().join(format!("diffplan-library-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        assert_eq!(in_folder(&folder), None);
+        for name in [
+            "libmujoco.so.3.4.0",
+            "libmujoco.so.4.0.0",
+            "mujoco.txt",
+            "libmujoco_simulate.a",
+        ] {
+            std::fs::write(folder.join(name), "").unwrap();
+        }
+        assert_eq!(in_folder(&folder), Some(folder.join("libmujoco.so.4.0.0")));
+        assert_eq!(in_folder(&folder.join("none")), None);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

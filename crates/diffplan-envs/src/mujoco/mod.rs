@@ -1,0 +1,74 @@
+//! Hopper, Walker2d and HalfCheetah on MuJoCo.
+//!
+//! [`make`](crate::make) knows `Hopper-v5`, `Walker2d-v5` and `HalfCheetah-v5`, which follow Gymnasium 1.4.0, and the
+//! versions 4 and 2, of which [`Version`] says what differs; datasets' ids stand for the environments they were made
+//! with: `hopper-medium-v2` for `Hopper-v2`, `mujoco/hopper/medium-v0` for `Hopper-v5`.
+//!
+//! # libmujoco
+//!
+//! The simulation is MuJoCo's own library, 3.2.0 or newer, looked for when an environment is made: the file or folder in
+//! `MUJOCO_LIB`; else the `mujoco` package of the active Python environment, the system's loader, `~/.mujoco`, and the
+//! package that `python3` imports. `pip install mujoco` is enough; [`Error::MujocoMissing`](crate::Error::MujocoMissing)
+//! says where was looked. Nothing needs to be installed to build this crate.
+//!
+//! With the same library a state and an action lead to the numbers that Gymnasium gives, and a seed starts the same
+//! episode. Other versions of the library differ in the last bits, and before 3.5.0 in the margins of contacts.
+//!
+//! # Models
+//!
+//! The model files are our own, `assets/*.xml`, with the numbers of Gymnasium's: embedding them, a program needs no
+//! Python and no files. The compiled models are the same to the bit in every physical quantity (a test compares them
+//! with those of a Gymnasium installation). Gymnasium's argument `xml_file` takes another file, of the same joints and
+//! actuators.
+//!
+//! # What a state is
+//!
+//! [`Env::state`](crate::Env::state) is position and velocity, qpos then qvel, as Gymnasium's `state_vector`. MuJoCo's
+//! solver starts from its last solution, which is not part of it: going on from a state that was set differs from going
+//! on without a break by what the solver's tolerance allows, about 1e-10 a step.
+//!
+//! # Warnings
+//!
+//! Where a simulation blows up, MuJoCo puts it back to its start and warns; the episode goes on there, as in Gymnasium.
+//! The warning is in `info` as `"mujoco_warning"`.
+
+mod env;
+mod ffi;
+mod library;
+mod options;
+
+pub use env::MujocoEnv;
+pub use options::{Options, Robot, Version};
+
+use crate::{EnvSpec, Registry, Result};
+
+/// The version of the libmujoco that environments are made on, such as "4.0.0".
+///
+/// # Errors
+///
+/// As [`MujocoEnv::new`], of the library.
+pub fn library_version() -> Result<String> {
+    Ok(library::find()?.version().to_owned())
+}
+
+/// Registers all robots in all versions.
+pub(crate) fn register(registry: &mut Registry) -> Result<()> {
+    for (name, robot, reward_threshold) in [
+        ("Hopper", Robot::Hopper, Some(3800.0)),
+        ("Walker2d", Robot::Walker2d, None),
+        ("HalfCheetah", Robot::HalfCheetah, Some(4800.0)),
+    ] {
+        for (suffix, version) in [("v2", Version::V2), ("v4", Version::V4), ("v5", Version::V5)] {
+            let spec = EnvSpec {
+                id: format!("{name}-{suffix}"),
+                max_episode_steps: Some(1000),
+                reward_threshold,
+            };
+            registry.register(spec, move |kwargs| {
+                let options = Options::from_kwargs(robot, version, kwargs)?;
+                Ok(Box::new(MujocoEnv::new(robot, version, options)?))
+            })?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,290 @@
+//! The robots on MuJoCo beyond what holds for every environment: models, errors, warnings, versions. What Gymnasium does
+//! with them is in the reference cases (`cargo xtask golden`).
+//!
+//! Without libmujoco every test says that it was skipped, and passes. Where `MUJOCO_LIB` is set, it must be there.
+#![cfg(feature = "mujoco")]
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
+use std::fs;
+use std::io::{Write, stderr};
+use std::path::{Path, PathBuf};
+
+use diffplan_envs::mujoco::{MujocoEnv, Options, Robot, Version, library_version};
+use diffplan_envs::{Dict, Env, Error, MakeOptions, Registry};
+use ndarray::{Array1, array};
+
+/// Whether there is a libmujoco; says so where there is none.
+fn mujoco(test: &str) -> bool {
+    match library_version() {
+        Ok(_) => true,
+        Err(missing @ Error::MujocoMissing { .. }) => {
+            skipped(test, &missing.to_string());
+            false
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
+/// To stderr itself: what a test prints is shown only where it fails.
+fn skipped(test: &str, why: &str) {
+    writeln!(stderr(), "skipped {test}: {why}").expect("stderr");
+}
+
+fn hopper(version: Version) -> MujocoEnv {
+    let mut env = MujocoEnv::new(Robot::Hopper, version, Options::new(Robot::Hopper)).unwrap();
+    env.reset(Some(0), &Dict::new()).unwrap();
+    env
+}
+
+fn with_model(robot: Robot, file: &Path) -> Result<MujocoEnv, Error> {
+    let options = Options {
+        xml_file: Some(file.to_owned()),
+        ..Options::new(robot)
+    };
+    MujocoEnv::new(robot, Version::V5, options)
+}
+
+/// The model files of a Gymnasium installation: those in the folder `GYMNASIUM_ASSETS`, or beside the libmujoco of a Python
+/// environment.
+fn gymnasium_assets() -> Option<PathBuf> {
+    let given = std::env::var_os("GYMNASIUM_ASSETS").map(PathBuf::from);
+    let beside = || {
+        let library = PathBuf::from(std::env::var_os("MUJOCO_LIB")?);
+        let packages = library.ancestors().find(|folder| folder.ends_with("site-packages"))?;
+        Some(packages.join("gymnasium/envs/mujoco/assets"))
+    };
+    given
+        .or_else(beside)
+        .filter(|folder| folder.join("hopper.xml").is_file())
+}
+
+#[test]
+fn compiled_models_are_those_of_gymnasium_in_every_physical_quantity() {
+    let test = "compiled_models_are_those_of_gymnasium_in_every_physical_quantity";
+    if !mujoco(test) {
+        return;
+    }
+    let Some(assets) = gymnasium_assets() else {
+        return skipped(
+            test,
+            "set GYMNASIUM_ASSETS to gymnasium/envs/mujoco/assets of a Gymnasium installation",
+        );
+    };
+    for (robot, version, file) in [
+        (Robot::Hopper, Version::V5, "hopper.xml"),
+        (Robot::Hopper, Version::V4, "hopper.xml"),
+        (Robot::Walker2d, Version::V5, "walker2d_v5.xml"),
+        (Robot::Walker2d, Version::V4, "walker2d.xml"),
+        (Robot::Walker2d, Version::V2, "walker2d.xml"),
+        (Robot::HalfCheetah, Version::V5, "half_cheetah.xml"),
+        (Robot::HalfCheetah, Version::V2, "half_cheetah.xml"),
+    ] {
+        let ours = physics(&MujocoEnv::new(robot, version, Options::new(robot)).unwrap());
+        let theirs = physics(&with_model(robot, &assets.join(file)).unwrap());
+        assert!(ours.len() > 500, "{} lines are left", ours.len());
+        for (ours, theirs) in ours.iter().zip(&theirs) {
+            assert_eq!(ours, theirs, "{file}");
+        }
+        assert_eq!(ours.len(), theirs.len(), "{file}");
+    }
+}
+
+/// What MuJoCo prints of a model, without names, what is only for the eye, and how much memory it takes.
+fn physics(env: &MujocoEnv) -> Vec<String> {
+    const SECTIONS: [&str; 8] = [
+        "MEMORY",
+        "SIGNATURE",
+        "VISUAL",
+        "CAMERA",
+        "LIGHT",
+        "TEXTURE",
+        "MATERIAL",
+        "model name",
+    ];
+    const WORDS: [&str; 16] = [
+        "name",
+        "nnames",
+        "npaths",
+        "nbuffer",
+        "narena",
+        "nuser_geom",
+        "ntex",
+        "nmat",
+        "ncam",
+        "nlight",
+        "nstack",
+        "npluginattr",
+        "geom_matid",
+        "geom_rgba",
+        "geom_user",
+        "names_map",
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("model.txt");
+    env.print_model(&file).unwrap();
+    let text = fs::read_to_string(&file).unwrap();
+    let (mut lines, mut left_out) = (Vec::new(), false);
+    for line in text.lines() {
+        if !line.starts_with(' ') && !line.is_empty() {
+            left_out = SECTIONS.iter().any(|section| line.starts_with(section));
+        }
+        let left_out =
+            left_out || line.trim().is_empty() || WORDS.iter().any(|word| line.trim_start().starts_with(word));
+        if !left_out {
+            lines.push(line.trim_end().to_owned());
+        }
+    }
+    lines
+}
+
+#[test]
+fn datasets_of_d4rl_met_contacts_where_mujoco_before_3_5_has_them() {
+    if !mujoco("datasets_of_d4rl_met_contacts_where_mujoco_before_3_5_has_them") {
+        return;
+    }
+    // One passive second after the model's own start, MuJoCo 3.4.0: the height of the torso as Gymnasium's hopper.xml has it
+    // there. The foot stands on the ground; margins that are summed hold it a millimetre higher.
+    let height = |version: Version| {
+        let mut env = hopper(version);
+        env.set_state(array![0.0, 1.25, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0].view())
+            .unwrap();
+        for _ in 0..25 {
+            env.step(&Array1::zeros(3)).unwrap();
+        }
+        env.state().unwrap()[1]
+    };
+    let (d4rl, gymnasium) = (height(Version::V2), height(Version::V4));
+    assert!((d4rl - 1.205_53).abs() < 1e-5, "{d4rl}");
+    let summed = library_version()
+        .unwrap()
+        .split('.')
+        .take(2)
+        .map(|n| n.parse::<u32>().unwrap())
+        .collect::<Vec<_>>()
+        >= vec![3, 5];
+    let expected = if summed { 1.206_62 } else { 1.205_53 };
+    assert!((gymnasium - expected).abs() < 1e-5, "{gymnasium}");
+}
+
+#[test]
+fn a_model_file_that_cannot_be_used_is_named_with_the_reason() {
+    if !mujoco("a_model_file_that_cannot_be_used_is_named_with_the_reason") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        path
+    };
+    let hinge = r#"<mujoco><worldbody><body><joint type="hinge"/><geom size="1"/></body></worldbody></mujoco>"#;
+    for (file, reason) in [
+        (folder.path().join("none.xml"), "No such file"),
+        (folder.path().to_owned(), ""),
+        (file("empty.xml", ""), ""),
+        (file("torn.xml", "<mujoco><worldbody><body"), ""),
+        (
+            file("wrong.xml", "<mujoco><worldbody><bdoy/></worldbody></mujoco>"),
+            "bdoy",
+        ),
+        (
+            file(
+                "massless.xml",
+                "<mujoco><worldbody><body><joint/></body></worldbody></mujoco>",
+            ),
+            "mass",
+        ),
+        (
+            file("pendulum.xml", hinge),
+            "it has nq 1, nv 1, na 0, nu 0, expected those of the robot: nq 6, nv 6, na 0, nu 3",
+        ),
+    ] {
+        let error = with_model(Robot::Hopper, &file).unwrap_err();
+        let Error::MujocoModel {
+            file: named,
+            reason: actual,
+        } = &error
+        else {
+            panic!("{}: {error:?}", file.display());
+        };
+        assert_eq!(named, &file);
+        assert!(actual.contains(reason) && !actual.is_empty(), "{error}");
+        assert!(!error.to_string().contains('\n'), "{error}");
+    }
+    // The process goes on, and so do simulations.
+    hopper(Version::V5).step(&Array1::zeros(3)).unwrap();
+}
+
+#[test]
+fn a_model_of_the_users_own_is_played() {
+    if !mujoco("a_model_of_the_users_own_is_played") {
+        return;
+    }
+    let ours = include_str!("../src/mujoco/assets/hopper.xml");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("moon.xml");
+    fs::write(&file, ours.replace("<option ", "<option gravity=\"0 0 -1.62\" ")).unwrap();
+    let mut kwargs = Dict::new();
+    kwargs.insert("xml_file", file.to_str().unwrap());
+    let options = MakeOptions {
+        kwargs,
+        ..MakeOptions::default()
+    };
+    let mut moon = Registry::default().make_with("Hopper-v5", &options).unwrap();
+    moon.reset(Some(0), &Dict::new()).unwrap();
+    let mut earth = hopper(Version::V5);
+    let zero = Array1::zeros(3);
+    let (mut fall_there, mut fall_here) = (0.0, 0.0);
+    for _ in 0..3 {
+        fall_there = moon.step(&zero).unwrap().observation[6];
+        fall_here = earth.step(&zero).unwrap().observation[6];
+    }
+    assert!(fall_here < fall_there, "{fall_here} {fall_there}");
+}
+
+#[test]
+fn a_simulation_that_blows_up_says_so_and_goes_on_as_in_gymnasium() {
+    if !mujoco("a_simulation_that_blows_up_says_so_and_goes_on_as_in_gymnasium") {
+        return;
+    }
+    let mut env = hopper(Version::V5);
+    let mut wild = Array1::zeros(12);
+    wild[6] = 1e9;
+    wild[9] = -1e9;
+    env.set_state(wild.view()).unwrap();
+    let step = env.step(&Array1::zeros(3)).unwrap();
+    let warning = step
+        .info
+        .get("mujoco_warning")
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    assert!(warning.contains("unstable"), "{:?}", step.info);
+    assert!(step.observation.iter().all(|x| x.is_finite()));
+    assert!(!Path::new("MUJOCO_LOG.TXT").exists(), "MuJoCo wrote a log");
+    // The next is not told of it again.
+    env.reset(Some(1), &Dict::new()).unwrap();
+    assert_eq!(env.step(&Array1::zeros(3)).unwrap().info.get("mujoco_warning"), None);
+}
+
+#[test]
+fn simulations_on_many_threads_do_not_touch_each_other() {
+    if !mujoco("simulations_on_many_threads_do_not_touch_each_other") {
+        return;
+    }
+    let play = |seed: u64| {
+        let mut env = MujocoEnv::new(Robot::HalfCheetah, Version::V5, Options::new(Robot::HalfCheetah)).unwrap();
+        env.reset(Some(seed), &Dict::new()).unwrap();
+        for step in 0..50 {
+            env.step(&Array1::from_elem(6, if step % 9 < 4 { 0.8 } else { -0.6 }))
+                .unwrap();
+        }
+        env.state().unwrap()
+    };
+    let alone: Vec<_> = (0..8).map(play).collect();
+    let together: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|seed| scope.spawn(move || play(seed))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(alone, together);
+    assert_ne!(alone[0], alone[1]);
+}
