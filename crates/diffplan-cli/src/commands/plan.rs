@@ -1,7 +1,7 @@
 //! `diffplan plan`: one plan from one observation.
 
 use crate::args::PlanArgs;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::names::Names;
 use crate::pictures::denoising::Denoising;
 use crate::pictures::{Patience, Stage};
@@ -113,7 +113,7 @@ pub(crate) fn run(args: PlanArgs) -> Result<()> {
     output::print(table::fields(&fields))?;
     output::print(format!("\n{}", trajectory_table(chosen(&plan), &names)))?;
     match saved {
-        Some(file) => output::print(format!("\n  saved {}", file.display())),
+        Some(saved) => output::print(format!("\n  {saved}")),
         None => Ok(()),
     }
 }
@@ -122,8 +122,8 @@ pub(crate) fn run(args: PlanArgs) -> Result<()> {
 struct Picture<'a> {
     file: &'a Path,
     env: Option<String>,
-    /// In the state planned from; none where there are charts alone.
-    stage: Option<Stage>,
+    /// In the state planned from; or why there are charts alone, where anything is to be said about that.
+    stage: std::result::Result<Stage, Option<Error>>,
 }
 
 impl<'a> Picture<'a> {
@@ -137,17 +137,23 @@ impl<'a> Picture<'a> {
             Ok(stage)
         };
         let (env, stage) = match (env, pipeline.planning_config().env.clone()) {
-            (Some(id), _) => (Some(id.clone()), Some(set(&id)?)),
-            (None, Some(id)) => (Some(id.clone()), set(&id).ok()),
-            (None, None) => (None, None),
+            (Some(id), _) => (Some(id.clone()), Ok(set(&id)?)),
+            (None, Some(id)) => (Some(id.clone()), set(&id).map_err(Some)),
+            (None, None) => (None, Err(None)),
         };
         Ok(Self { file, env, stage })
     }
 
-    fn save(&self, denoising: &Denoising, pipeline: &ValueGuidedPipeline) -> Result<&'a Path> {
-        let gif = denoising.gif(pipeline, self.env.as_deref(), self.stage.as_ref(), &Patience::new())?;
+    /// Draws and saves it, and says so.
+    fn save(&self, denoising: &Denoising, pipeline: &ValueGuidedPipeline) -> Result<String> {
+        let stage = self.stage.as_ref().ok();
+        let gif = denoising.gif(pipeline, self.env.as_deref(), stage, &Patience::new())?;
         output::write_atomically(self.file, &gif)?;
-        Ok(self.file)
+        let file = self.file.display();
+        Ok(match &self.stage {
+            Err(Some(reason)) => format!("saved {file}, charts alone: {reason}"),
+            _ => format!("saved {file}"),
+        })
     }
 }
 
