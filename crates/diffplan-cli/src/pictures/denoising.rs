@@ -334,8 +334,8 @@ fn draw_panel(area: &Area, panel: &Panel, candidates: ArrayView3<f32>, with_x_ax
     let mut chart = ChartBuilder::on(area)
         .margin_left(px(8))
         .margin_right(px(18))
-        .margin_top(px(8))
-        .margin_bottom(px(4))
+        .margin_top(px(10))
+        .margin_bottom(px(8))
         .y_label_area_size(px(84))
         .x_label_area_size(if with_x_axis { px(X_AXIS) } else { 0 })
         .build_cartesian_2d(-0.02 * end..1.02 * end, panel.range.clone())?;
@@ -371,4 +371,66 @@ fn draw_panel(area: &Area, panel: &Panel, candidates: ArrayView3<f32>, with_x_ax
         chart.draw_series(LineSeries::new(points(chosen), PLANNED.stroke_width(px(3))))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    fn scene(rows: Array2<f32>) -> Scene {
+        Scene {
+            caption: String::new(),
+            candidates: rows.insert_axis(Axis(0)),
+        }
+    }
+
+    #[test]
+    fn panels_show_place_velocity_and_action() {
+        let shown = |env, observations: usize, actions: usize| {
+            let names = Names::of(env, observations, actions);
+            let scenes = [scene(Array2::zeros((4, observations + actions)))];
+            let panels = panels(&scenes, &names, actions);
+            panels
+                .into_iter()
+                .map(|panel| (panel.label, panel.column))
+                .collect::<Vec<_>>()
+        };
+        let expected = |panels: &[(&str, usize)]| -> Vec<(String, usize)> {
+            panels
+                .iter()
+                .map(|&(label, column)| (label.to_owned(), column))
+                .collect()
+        };
+        assert_eq!(
+            shown(Some("Pendulum-v1"), 3, 1),
+            expected(&[("cos θ", 1), ("dθ/dt", 3), ("torque", 0)])
+        );
+        assert_eq!(
+            shown(Some("Hopper-v5"), 11, 3),
+            expected(&[("height", 3), ("x velocity", 8), ("thigh torque", 0)])
+        );
+        assert_eq!(shown(None, 1, 1), expected(&[("observation", 1), ("action", 0)]));
+    }
+
+    #[test]
+    fn axes_hold_all_moments_and_leave_out_what_is_no_number() {
+        let scenes = [
+            scene(array![[0.0, 5.0], [1.0, f32::NAN]]),
+            scene(array![[-1.0, 5.0], [0.5, 5.0]]),
+        ];
+        let panels = panels(&scenes, &Names::of(None, 1, 1), 1);
+        let [observation, action] = &panels[..] else {
+            panic!("two panels")
+        };
+        assert!(action.range.start < -1.0 && action.range.end > 1.0 && action.range.end < 1.2);
+        assert!(observation.range.contains(&5.0) && observation.range.end < 5.1);
+    }
+
+    #[test]
+    fn values_are_told_by_the_best_and_the_middle() {
+        assert_eq!(describe(&array![0.25]), "value 0.25");
+        assert_eq!(describe(&array![-1.0, 3.0, 2.0]), "values: best 3.00, median 2.00");
+        assert_eq!(describe(&array![]), "");
+    }
 }
