@@ -28,8 +28,8 @@ pub(crate) fn encode(
         // The first and the last, and between.
         let frame = draw(i * (delays.len() - 1) / (samples - 1).max(1))?;
         size = (frame.width as usize, frame.height as usize);
-        for pixel in frame.pixels.chunks_exact(3) {
-            *counts.entry([pixel[0], pixel[1], pixel[2]]).or_insert(0_u64) += 1;
+        for (colour, count) in runs(&frame.pixels) {
+            *counts.entry(colour).or_insert(0_u64) += count as u64;
         }
     }
     let side = |length: usize| u16::try_from(length).map_err(Error::encode(file));
@@ -41,11 +41,10 @@ pub(crate) fn encode(
     let mut shown: Vec<u8> = Vec::new();
     for (i, &delay) in delays.iter().enumerate() {
         let frame = draw(i)?;
-        let indices: Vec<u8> = frame
-            .pixels
-            .chunks_exact(3)
-            .map(|pixel| palette.nearest([pixel[0], pixel[1], pixel[2]]))
-            .collect();
+        let mut indices = Vec::with_capacity(size.0 * size.1);
+        for (colour, count) in runs(&frame.pixels) {
+            indices.resize(indices.len() + count, palette.nearest(colour));
+        }
         if (frame.width as usize, frame.height as usize) != size {
             return Err(Error::Encode {
                 what: file,
@@ -69,6 +68,12 @@ pub(crate) fn encode(
     }
     drop(encoder);
     Ok(bytes)
+}
+
+/// Colours, and how many pixels in a row have each: most of a picture is areas.
+fn runs(pixels: &[u8]) -> impl Iterator<Item = (Rgb, usize)> {
+    let (pixels, _) = pixels.as_chunks::<3>();
+    pixels.chunk_by(|a, b| a == b).map(|run| (run[0], run.len()))
 }
 
 /// The smallest rectangle that holds all changes, its unchanged pixels transparent: they are then all alike.
