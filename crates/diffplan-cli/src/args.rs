@@ -110,7 +110,7 @@ pub(crate) struct RolloutArgs {
     #[arg(short, long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Save there too what the first episode looked like: rollout.gif in real time with every plan beside what came true,
-    /// contact-sheet.png of some moments, denoising.gif of its first plan
+    /// contact-sheet.png of some moments, denoising.gif of the plan of its liveliest
     #[arg(long, requires = "out")]
     pub(crate) render: bool,
     #[command(flatten)]

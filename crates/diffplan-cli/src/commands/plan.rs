@@ -147,7 +147,9 @@ impl<'a> Picture<'a> {
     /// Draws and saves it, and says so.
     fn save(&self, denoising: &Denoising, pipeline: &ValueGuidedPipeline) -> Result<String> {
         let stage = self.stage.as_ref().ok();
-        let gif = denoising.gif(pipeline, self.env.as_deref(), stage, &Patience::new())?;
+        let env = self.env.as_deref();
+        let title = env.map_or("A plan".into(), |env| format!("{env}   ·   a plan"));
+        let gif = denoising.gif(pipeline, (title, env), stage, &Patience::new())?;
         output::write_atomically(self.file, &gif)?;
         let file = self.file.display();
         Ok(match &self.stage {

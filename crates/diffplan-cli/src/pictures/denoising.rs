@@ -96,18 +96,19 @@ impl Denoising {
         &self.plan
     }
 
-    /// The animation, encoded. With a stage, which is in the state planned from, the paths are drawn on it.
+    /// The animation, encoded, with a title to which numbers are added, and the dimensions named as in `env`. With a stage,
+    /// which is in the state planned from, the paths are drawn on it.
     pub(crate) fn gif(
         &self,
         pipeline: &ValueGuidedPipeline,
-        env: Option<&str>,
+        (title, env): (String, Option<&str>),
         stage: Option<&Stage>,
         patience: &Patience,
     ) -> Result<Vec<u8>> {
         let scenes = self.scenes(pipeline)?;
         let names = Names::of(env, pipeline.observation_dim(), pipeline.action_dim());
         let animation = Animation {
-            title: self.title(env),
+            title: self.title(&title),
             panels: panels(&scenes, &names, pipeline.action_dim()),
             scenes,
             stage,
@@ -121,16 +122,10 @@ impl Denoising {
         })
     }
 
-    fn title(&self, env: Option<&str>) -> String {
-        let plan = format!(
-            "a plan of {} steps, denoised in {}",
-            self.plan.trajectories.len_of(Axis(1)),
-            self.timesteps
-        );
-        match env {
-            Some(env) => format!("{env}   ·   {plan}"),
-            None => format!("A{}", &plan[1..]),
-        }
+    fn title(&self, title: &str) -> String {
+        let (horizon, timesteps) = (self.plan.trajectories.len_of(Axis(1)), self.timesteps);
+        let plural = if timesteps == 1 { "" } else { "s" };
+        format!("{title}   ·   horizon {horizon}, denoised in {timesteps} step{plural}")
     }
 
     /// As many as scenes.

@@ -4,6 +4,7 @@ mod chart;
 mod film;
 mod picture;
 mod progress;
+mod replay;
 mod report;
 mod save;
 
@@ -16,9 +17,12 @@ use diffplan_envs::{BoxEnv, Env};
 use diffplan_pipelines::{Episode, PlanOptions, Planner, RngNoise, ValueGuidedPipeline, rollout};
 use ndarray::{Array2, Axis};
 use progress::Progress;
+use replay::Remembered;
 use report::Summary;
 use serde::Serialize;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Everything that decides what is played: the same settings give the same episodes.
 #[derive(Debug, Serialize)]
@@ -42,6 +46,8 @@ type Plans = Vec<Array2<f32>>;
 struct Played {
     episodes: Vec<Episode>,
     plans: Plans,
+    /// The noise that each of the plans was made from.
+    noise: Vec<RngNoise>,
 }
 
 pub(crate) fn run(args: RolloutArgs) -> Result<()> {
@@ -112,18 +118,22 @@ fn play(settings: &Settings, mut env: BoxEnv, planner: &mut Planner) -> Result<P
     let mut progress = Progress::new(settings.episodes, max_steps);
     // A fork an episode: what an episode is like does not depend on how long those before it were.
     let mut noise = RngNoise::seed(settings.seed);
-    let mut plans = Plans::new();
+    let (mut plans, mut starts) = (Plans::new(), Vec::new());
     let mut episodes = Vec::new();
     for i in 0..settings.episodes {
         let first = i == 0 && settings.out.is_some();
+        // Of the other episodes only the beginning is kept: for them nobody counts.
+        let planned = Arc::new(AtomicUsize::new(0));
+        let mut noise = Remembered::new(noise.fork(), planned.clone());
         let episode = rollout(
             &mut env,
             Some(settings.seed + i as u64),
             planner,
-            &mut noise.fork(),
+            &mut noise,
             &mut |event| {
                 progress.step(i, &event);
                 if first {
+                    planned.store(event.step + 1, Ordering::Relaxed);
                     plans.push(
                         event
                             .plan
@@ -134,10 +144,14 @@ fn play(settings: &Settings, mut env: BoxEnv, planner: &mut Planner) -> Result<P
                 }
             },
         )?;
+        if first {
+            starts = noise.into_starts();
+        }
         progress.end_episode(episode.length());
         episodes.push(episode);
     }
-    Ok(Played { episodes, plans })
+    let noise = starts;
+    Ok(Played { episodes, plans, noise })
 }
 
 /// The pictures of `--render`, by the names of their files. They are drawn from what was recorded, after all is played.
@@ -152,14 +166,14 @@ fn draw(
     let film = film::Film::of(settings, pipeline, played)?;
     let moving = film.gif(stage, &patience)?;
     let sheet = film.contact_sheet(stage, &patience)?;
-    // The first plan of the first episode once more, from the same noise, and watched.
-    let episode = played.first();
-    let observation = episode.observations.row(0).mapv(|v| v as f32);
-    let denoising = Denoising::record(planner, observation.view(), &mut RngNoise::seed(settings.seed).fork())?;
+    let (episode, step) = (played.first(), played.liveliest());
+    let observation = episode.observations.row(step).mapv(|v| v as f32);
+    let denoising = Denoising::record(planner, observation.view(), &mut played.noise[step].clone())?;
     if let Some(states) = &episode.states {
-        stage.set_state(states.row(0))?;
+        stage.set_state(states.row(step))?;
     }
-    let denoised = denoising.gif(pipeline, Some(&settings.env), Some(stage), &patience)?;
+    let title = format!("{}   ·   the plan of step {step}", settings.env);
+    let denoised = denoising.gif(pipeline, (title, Some(&settings.env)), Some(stage), &patience)?;
     Ok([
         ("rollout.gif", moving),
         ("contact-sheet.png", sheet),
