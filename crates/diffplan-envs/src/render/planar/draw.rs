@@ -103,7 +103,7 @@ impl Camera {
         2.0 * limb.radius * self.scale
     }
 
-    /// Tiles of a metre each, and every other one's number at its beginning.
+    /// Tiles of a metre each, with a number at the beginning of each and marks between.
     fn draw_ground(&self, canvas: &mut Canvas) {
         let (width, height) = (f64::from(WIDTH), f64::from(HEIGHT));
         canvas.fill_polygon(&[(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)], SKY);
@@ -123,9 +123,10 @@ impl Camera {
                 let length = if quarter == 0 { 10.0 } else { 5.0 };
                 canvas.stroke_line(&[(x, GROUND), (x, GROUND - length)], 1.5, EDGE);
             }
-            // Further away no one counts metres.
-            if metre.abs() < 1e6 {
-                draw_number(canvas, metre as i64, (self.column(metre), GROUND - 32.0));
+            // Further away no one counts metres, and half a number is another.
+            let x = self.column(metre);
+            if metre.abs() < 1e6 && (12.0..width - 12.0).contains(&x) {
+                draw_number(canvas, metre as i64, (x, GROUND - 32.0));
             }
         }
     }
