@@ -90,6 +90,7 @@ Examples:
   diffplan rollout                                    Pendulum-v1, the checkpoint in testdata/
   diffplan rollout --episodes 20 --seed 1000 --json   the last line is one JSON object
   diffplan rollout --out runs/guided                  saves trajectories, a summary, a picture
+  diffplan rollout --out runs/guided --render         and animations of the first episode
   diffplan rollout --n-guide-steps 0 --episodes 20    without guidance, to compare
   diffplan rollout --checkpoint DIR --guidance diffuser --scale 1 --rescore")]
 pub(crate) struct RolloutArgs {
@@ -108,6 +109,10 @@ pub(crate) struct RolloutArgs {
     /// Save trajectories.npz, summary.json and rollout.png in this folder
     #[arg(short, long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Save there too what the first episode looked like: rollout.gif in real time with every plan beside what came true,
+    /// contact-sheet.png of some moments, denoising.gif of the plan of its liveliest
+    #[arg(long, requires = "out")]
+    pub(crate) render: bool,
     #[command(flatten)]
     pub(crate) run: RunArgs,
     #[command(flatten)]
@@ -121,6 +126,7 @@ Examples:
   diffplan plan --obs -1,0,0                          Pendulum-v1, hanging down, at rest
   diffplan plan --obs -1,0,0 --batch-size 64 --json
   diffplan plan --obs -1,0,0 --torch-seed 0           the noise of torch.manual_seed(0)
+  diffplan plan --obs -1,0,0 --render plan.gif        how it comes out of noise
   diffplan plan --checkpoint DIR --obs 0.1,0.2,0.3")]
 pub(crate) struct PlanArgs {
     /// Checkpoint folder; testdata/pendulum-hor32 by default
@@ -142,6 +148,13 @@ pub(crate) struct PlanArgs {
     /// Noise as torch.randn draws it on the CPU after torch.manual_seed(S)
     #[arg(long, value_name = "S", value_parser = torch_seed, allow_hyphen_values = true)]
     pub(crate) torch_seed: Option<u64>,
+    /// Save an animation of how the plan comes out of noise
+    #[arg(long, value_name = "FILE.gif")]
+    pub(crate) render: Option<PathBuf>,
+    /// Environment to draw the plan in; by default the one named in the checkpoint's planning_config.json, and charts alone
+    /// where it cannot be drawn
+    #[arg(short, long, value_name = "ID", requires = "render")]
+    pub(crate) env: Option<String>,
     #[command(flatten)]
     pub(crate) run: RunArgs,
     #[command(flatten)]
@@ -460,7 +473,9 @@ mod tests {
             "diffplan plan --obs 1 --precision f16",
             "diffplan rollout --seed -1",
             "diffplan rollout --threads 0",
+            "diffplan rollout --render",
             "diffplan plan",
+            "diffplan plan --obs 1 --env Pendulum-v1",
             "diffplan plan --obs 1,x",
             "diffplan plan --obs 1 --seed 1 --torch-seed 1",
             "diffplan bench --repeat 0",

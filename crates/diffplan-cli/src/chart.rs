@@ -1,8 +1,9 @@
-//! What all pictures share: fonts, colours, numbers on axes, PNG.
+//! What all pictures share: fonts, colours, numbers on axes, legends, PNG.
 //!
 //! Everything is drawn [`OVERSAMPLING`] times as large and averaged down, since the backend smooths no thick lines.
 
 use crate::error::{Error, Result};
+use diffplan_envs::Frame;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -37,6 +38,16 @@ pub(crate) fn png(
     height: usize,
     draw: &dyn Fn(&Area) -> DrawResult,
 ) -> Result<Vec<u8>> {
+    encode(&pixels(file, width, height, draw)?).map_err(Error::encode(file))
+}
+
+/// A picture of `width` by `height` pixels; `file` is what it is called where it cannot be drawn.
+pub(crate) fn pixels(
+    file: &'static str,
+    width: usize,
+    height: usize,
+    draw: &dyn Fn(&Area) -> DrawResult,
+) -> Result<Frame> {
     register_fonts(file)?;
     let size = (px(width), px(height));
     let mut pixels = vec![0; size.0 as usize * size.1 as usize * 3];
@@ -45,7 +56,27 @@ pub(crate) fn png(
         draw(&root).map_err(Error::encode(file))?;
         root.present().map_err(Error::encode(file))?;
     }
-    encode(&average(&pixels, width, height), width, height).map_err(Error::encode(file))
+    Ok(Frame {
+        width: width as u32,
+        height: height as u32,
+        pixels: average(&pixels, width, height),
+    })
+}
+
+/// A short line of a colour and what it stands for, from `x` rightward in the middle of `y`, both in pixels that are
+/// drawn; returns where the next may begin.
+pub(crate) fn legend(
+    area: &Area,
+    (x, y): (i32, i32),
+    name: &str,
+    (line, text): (ShapeStyle, &TextStyle<'static>),
+) -> std::result::Result<i32, DrawError> {
+    let end = x + px(24) as i32;
+    area.draw(&PathElement::new(vec![(x, y), (end, y)], line))?;
+    let from = end + px(6) as i32;
+    area.draw(&Text::new(name.to_owned(), (from, y), text.clone()))?;
+    let width = area.estimate_text_size(name, text)?.0 as i32;
+    Ok(from + width + px(18) as i32)
 }
 
 /// The fonts come with this program: none need be installed. Plotters keeps them for the whole process.
@@ -62,8 +93,8 @@ fn register_fonts(file: &'static str) -> Result<()> {
     Ok(())
 }
 
-pub(crate) type DrawResult =
-    std::result::Result<(), DrawingAreaErrorKind<<BitMapBackend<'static> as DrawingBackend>::ErrorType>>;
+pub(crate) type DrawError = DrawingAreaErrorKind<<BitMapBackend<'static> as DrawingBackend>::ErrorType>;
+pub(crate) type DrawResult = std::result::Result<(), DrawError>;
 
 pub(crate) fn text(size: usize, style: FontStyle, colour: RGBColor, anchor: HPos) -> TextStyle<'static> {
     let font = FontDesc::new(FontFamily::SansSerif, f64::from(px(size)), style);
@@ -108,13 +139,14 @@ fn average(pixels: &[u8], width: usize, height: usize) -> Vec<u8> {
     small
 }
 
-fn encode(pixels: &[u8], width: usize, height: usize) -> std::result::Result<Vec<u8>, png::EncodingError> {
+/// A picture as PNG.
+pub(crate) fn encode(frame: &Frame) -> std::result::Result<Vec<u8>, png::EncodingError> {
     let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, width as u32, height as u32);
+    let mut encoder = png::Encoder::new(&mut file, frame.width, frame.height);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     let mut writer = encoder.write_header()?;
-    writer.write_image_data(pixels)?;
+    writer.write_image_data(&frame.pixels)?;
     writer.finish()?;
     Ok(file)
 }

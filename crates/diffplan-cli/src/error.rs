@@ -56,6 +56,8 @@ pub(crate) enum Error {
     NoCheckpoint { tried: PathBuf },
     #[error("no environment: none given with --env, and {} names none", config.display())]
     NoEnv { config: PathBuf },
+    #[error("no picture of {env}: {error}")]
+    NoPicture { env: String, error: diffplan_envs::Error },
     #[error("{name} = {value}: expected {expected}")]
     Setting {
         name: &'static str,

@@ -12,6 +12,7 @@ mod interrupt;
 mod json;
 mod names;
 mod output;
+mod pictures;
 mod rows;
 mod settings;
 mod stats;

@@ -51,7 +51,7 @@ pub(crate) fn lock_folder(folder: &Path) -> Result<File> {
 
 /// Writes a file under a temporary name and renames it: whoever reads sees the old content or the new, never half of it.
 pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     let write = || -> io::Result<()> {
         let mut file = temporary_in(folder)?;
         file.write_all(content)?;
@@ -60,6 +60,12 @@ pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
         Ok(())
     };
     write().map_err(Error::io("write", path))
+}
+
+/// The folder that a file is in; the current one of a bare name.
+pub(crate) fn folder_of(file: &Path) -> &Path {
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
 }
 
 fn temporary_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {

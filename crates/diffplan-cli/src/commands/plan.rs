@@ -1,8 +1,10 @@
 //! `diffplan plan`: one plan from one observation.
 
 use crate::args::PlanArgs;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::names::Names;
+use crate::pictures::denoising::Denoising;
+use crate::pictures::{Patience, Stage};
 use crate::{json, output, settings, stats, table};
 use diffplan_pipelines::{NoiseSource, Plan, PlanOptions, RngNoise, TorchRng, ValueGuidedPipeline};
 use ndarray::{Array1, ArrayView2, Axis, aview1};
@@ -48,9 +50,24 @@ pub(crate) fn run(args: PlanArgs) -> Result<()> {
         None => Box::new(RngNoise::seed(args.seed)),
     };
     let mut planner = pipeline.planner(options.clone())?.in_pool(pool);
+    let picture = args
+        .render
+        .as_deref()
+        .map(|file| Picture::prepare(file, args.env, &pipeline, &args.obs))
+        .transpose()?;
     let started = Instant::now();
-    let plan = planner.plan(aview1(&args.obs), noise.as_mut())?;
+    let (plan, denoising) = match picture {
+        Some(_) => {
+            let denoising = Denoising::record(&mut planner, aview1(&args.obs), noise.as_mut())?;
+            (denoising.plan().clone(), Some(denoising))
+        }
+        None => (planner.plan(aview1(&args.obs), noise.as_mut())?, None),
+    };
     let seconds = started.elapsed().as_secs_f64();
+    let saved = picture.as_ref().zip(denoising.as_ref());
+    let saved = saved
+        .map(|(picture, denoising)| picture.save(denoising, &pipeline))
+        .transpose()?;
     if args.run.json {
         return json::print_line(&Report {
             action: plan.action.to_vec(),
@@ -94,7 +111,52 @@ pub(crate) fn run(args: PlanArgs) -> Result<()> {
         ("action", action.join(", ")),
     ];
     output::print(table::fields(&fields))?;
-    output::print(format!("\n{}", trajectory_table(chosen(&plan), &names)))
+    output::print(format!("\n{}", trajectory_table(chosen(&plan), &names)))?;
+    match saved {
+        Some(saved) => output::print(format!("\n  {saved}")),
+        None => Ok(()),
+    }
+}
+
+/// The animation of `--render`.
+struct Picture<'a> {
+    file: &'a Path,
+    env: Option<String>,
+    /// In the state planned from; or why there are charts alone, where anything is to be said about that.
+    stage: std::result::Result<Stage, Option<Error>>,
+}
+
+impl<'a> Picture<'a> {
+    /// Finds what can be wrong before anything is planned. An environment that was asked for must have a picture; one that
+    /// the checkpoint names may.
+    fn prepare(file: &'a Path, env: Option<String>, pipeline: &ValueGuidedPipeline, obs: &[f32]) -> Result<Self> {
+        output::prepare_folder(output::folder_of(file))?;
+        let set = |id: &str| -> Result<Stage> {
+            let mut stage = Stage::new(diffplan_envs::make(id)?, id)?;
+            stage.observe(aview1(obs))?;
+            Ok(stage)
+        };
+        let (env, stage) = match (env, pipeline.planning_config().env.clone()) {
+            (Some(id), _) => (Some(id.clone()), Ok(set(&id)?)),
+            (None, Some(id)) => (Some(id.clone()), set(&id).map_err(Some)),
+            (None, None) => (None, Err(None)),
+        };
+        Ok(Self { file, env, stage })
+    }
+
+    /// Draws and saves it, and says so.
+    fn save(&self, denoising: &Denoising, pipeline: &ValueGuidedPipeline) -> Result<String> {
+        let stage = self.stage.as_ref().ok();
+        let env = self.env.as_deref();
+        let title = env.map_or("A plan".into(), |env| format!("{env}   ·   a plan"));
+        let gif = denoising.gif(pipeline, (title, env), stage, &Patience::new())?;
+        output::write_atomically(self.file, &gif)?;
+        let file = self.file.display();
+        Ok(match &self.stage {
+            Err(Some(reason)) => format!("saved {file}, charts alone: {reason}"),
+            _ => format!("saved {file}"),
+        })
+    }
 }
 
 /// The candidate that the action is from (horizon, action + observation dimensions).

@@ -9,6 +9,7 @@ mod evaluate;
 mod inspect;
 mod learn;
 mod mujoco;
+mod pictures;
 mod plan;
 mod rollout;
 mod train;

@@ -2,10 +2,7 @@
 //! it.
 #![cfg_attr(not(feature = "mujoco"), allow(dead_code, unused_imports))] // the pictures of robots take more of it
 
-use tiny_skia::{
-    FillRule, GradientStop, LineCap, LineJoin, LinearGradient, Paint, Path, PathBuilder, Pixmap, PixmapPaint, Shader,
-    SpreadMode, Stroke, Transform,
-};
+use tiny_skia::{FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, PixmapPaint, Stroke, Transform};
 
 use super::{Frame, Trail};
 
@@ -156,6 +153,8 @@ impl Canvas {
     /// rod with light from there.
     #[cfg(feature = "mujoco")]
     pub(crate) fn stroke_shaded(&mut self, [from, to]: [Point; 2], width: f64, [light, color, dark]: [Color; 3]) {
+        use tiny_skia::{GradientStop, LinearGradient, Shader, SpreadMode};
+
         let (x, y) = (to.0 - from.0, to.1 - from.1);
         let length = x.hypot(y);
         // Across the rod, toward the light; of a ball, straight to it.

@@ -1,21 +1,28 @@
 //! `diffplan rollout`: episodes with the planner in the loop.
 
 mod chart;
+mod film;
 mod picture;
 mod progress;
+mod replay;
 mod report;
 mod save;
 
 use crate::args::RolloutArgs;
 use crate::error::Result;
+use crate::pictures::denoising::Denoising;
+use crate::pictures::{Patience, Stage};
 use crate::{json, output, settings, table};
 use diffplan_envs::{BoxEnv, Env};
 use diffplan_pipelines::{Episode, PlanOptions, Planner, RngNoise, ValueGuidedPipeline, rollout};
 use ndarray::{Array2, Axis};
 use progress::Progress;
+use replay::Remembered;
 use report::Summary;
 use serde::Serialize;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Everything that decides what is played: the same settings give the same episodes.
 #[derive(Debug, Serialize)]
@@ -39,6 +46,8 @@ type Plans = Vec<Array2<f32>>;
 struct Played {
     episodes: Vec<Episode>,
     plans: Plans,
+    /// The noise that each of the plans was made from.
+    noise: Vec<RngNoise>,
 }
 
 pub(crate) fn run(args: RolloutArgs) -> Result<()> {
@@ -56,19 +65,27 @@ pub(crate) fn run(args: RolloutArgs) -> Result<()> {
     };
     // All that can be wrong is found before anything is shown or played.
     let env = diffplan_envs::make(&settings.env)?;
-    let planner = pipeline.planner(settings.options.clone())?.in_pool(pool);
+    let mut planner = pipeline.planner(settings.options.clone())?.in_pool(pool);
+    let stage = match args.render {
+        true => Some(Stage::new(diffplan_envs::make(&settings.env)?, &settings.env)?),
+        false => None,
+    };
     if let Some(folder) = &settings.out {
         output::prepare_folder(folder)?;
     }
     if !args.run.json {
         output::print(settings.text())?;
     }
-    let played = play(&settings, env, planner)?;
+    let played = play(&settings, env, &mut planner)?;
     let summary = Summary::of(&settings, &played.episodes);
-    let saved = match &settings.out {
-        Some(folder) => save::all(folder, &settings, &pipeline, &played, &summary)?,
-        None => Vec::new(),
-    };
+    let mut saved = Vec::new();
+    if let Some(folder) = &settings.out {
+        saved.extend(save::all(folder, &settings, &pipeline, &played, &summary)?);
+        if let Some(mut stage) = stage {
+            let pictures = draw(&settings, &pipeline, &played, &mut planner, &mut stage)?;
+            saved.extend(save::write(folder, pictures)?);
+        }
+    }
     if args.run.json {
         return json::print_line(&summary);
     }
@@ -96,23 +113,27 @@ impl Settings {
     }
 }
 
-fn play(settings: &Settings, mut env: BoxEnv, mut planner: Planner) -> Result<Played> {
+fn play(settings: &Settings, mut env: BoxEnv, planner: &mut Planner) -> Result<Played> {
     let max_steps = env.spec().and_then(|spec| spec.max_episode_steps);
     let mut progress = Progress::new(settings.episodes, max_steps);
     // A fork an episode: what an episode is like does not depend on how long those before it were.
     let mut noise = RngNoise::seed(settings.seed);
-    let mut plans = Plans::new();
+    let (mut plans, mut starts) = (Plans::new(), Vec::new());
     let mut episodes = Vec::new();
     for i in 0..settings.episodes {
         let first = i == 0 && settings.out.is_some();
+        // Of the other episodes only the beginning is kept: for them nobody counts.
+        let planned = Arc::new(AtomicUsize::new(0));
+        let mut noise = Remembered::new(noise.fork(), planned.clone());
         let episode = rollout(
             &mut env,
             Some(settings.seed + i as u64),
-            &mut planner,
-            &mut noise.fork(),
+            planner,
+            &mut noise,
             &mut |event| {
                 progress.step(i, &event);
                 if first {
+                    planned.store(event.step + 1, Ordering::Relaxed);
                     plans.push(
                         event
                             .plan
@@ -123,10 +144,41 @@ fn play(settings: &Settings, mut env: BoxEnv, mut planner: Planner) -> Result<Pl
                 }
             },
         )?;
+        if first {
+            starts = noise.into_starts();
+        }
         progress.end_episode(episode.length());
         episodes.push(episode);
     }
-    Ok(Played { episodes, plans })
+    let noise = starts;
+    Ok(Played { episodes, plans, noise })
+}
+
+/// The pictures of `--render`, by the names of their files. They are drawn from what was recorded, after all is played.
+fn draw(
+    settings: &Settings,
+    pipeline: &ValueGuidedPipeline,
+    played: &Played,
+    planner: &mut Planner,
+    stage: &mut Stage,
+) -> Result<[(&'static str, Vec<u8>); 3]> {
+    let patience = Patience::new();
+    let film = film::Film::of(settings, pipeline, played)?;
+    let moving = film.gif(stage, &patience)?;
+    let sheet = film.contact_sheet(stage, &patience)?;
+    let (episode, step) = (played.first(), played.liveliest());
+    let observation = episode.observations.row(step).mapv(|v| v as f32);
+    let denoising = Denoising::record(planner, observation.view(), &mut played.noise[step].clone())?;
+    if let Some(states) = &episode.states {
+        stage.set_state(states.row(step))?;
+    }
+    let title = format!("{}   ·   the plan of step {step}", settings.env);
+    let denoised = denoising.gif(pipeline, (title, Some(&settings.env)), Some(stage), &patience)?;
+    Ok([
+        ("rollout.gif", moving),
+        ("contact-sheet.png", sheet),
+        ("denoising.gif", denoised),
+    ])
 }
 
 impl Played {

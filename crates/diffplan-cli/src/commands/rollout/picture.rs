@@ -40,23 +40,26 @@ pub(super) fn png(settings: &Settings, pipeline: &ValueGuidedPipeline, played: &
         truth: Trace::Held(episode.rewards.to_vec()),
         plans: Vec::new(),
     });
+    let (title, subtitle) = titles(settings, episode);
     chart::png(&Scene {
-        title: title(settings, episode),
-        subtitle: settings::describe(&settings.options),
+        title,
+        subtitle,
         steps: episode.length(),
         moments,
         panels,
     })
 }
 
-fn title(settings: &Settings, episode: &Episode) -> String {
-    format!(
+/// What was played, and how it was planned.
+pub(super) fn titles(settings: &Settings, episode: &Episode) -> (String, String) {
+    let title = format!(
         "{}   ·   episode 0, seed {}   ·   return {:.1} in {} steps",
         settings.env,
         settings.seed,
         episode.total_return(),
         episode.length()
-    )
+    );
+    (title, settings::describe(&settings.options))
 }
 
 fn numbers(values: ArrayView1<f32>) -> Vec<f64> {

@@ -25,6 +25,11 @@ pub(super) fn all(
         ("summary.json", json::file(summary)?),
         ("rollout.png", picture::png(settings, pipeline, played)?),
     ];
+    write(folder, files)
+}
+
+/// Writes files by name in `folder` and says which.
+pub(super) fn write<const N: usize>(folder: &Path, files: [(&str, Vec<u8>); N]) -> Result<Vec<PathBuf>> {
     let write = |(name, content): (&str, Vec<u8>)| {
         let path = folder.join(name);
         output::write_atomically(&path, &content)?;

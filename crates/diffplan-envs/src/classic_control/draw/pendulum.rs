@@ -3,7 +3,7 @@
 use std::f64::consts::{FRAC_PI_2, PI};
 
 use crate::render::{Canvas, Color};
-use crate::{Frame, Overlay};
+use crate::{Frame, Overlay, Trail};
 
 const SIZE: u16 = 500;
 /// Metres from the axle to the edge of the picture.
@@ -30,15 +30,31 @@ pub(super) fn draw(theta: f64, torque: Option<f32>, overlay: &Overlay) -> Frame 
     }
     canvas.fill_circle((center, center), 0.05 * metre, Color::BLACK);
     for trail in &overlay.trails {
-        let tips = trail.states.column(0);
-        let points = tips.iter().enumerate().map(|(step, theta)| {
-            let radius = metre * (1.0 + OUTWARD * overlay.time_step() * step as f64);
-            let (sin, cos) = (theta + FRAC_PI_2).sin_cos();
-            (center + radius * cos, center + radius * sin)
-        });
-        canvas.trail(&points.collect::<Vec<_>>(), trail);
+        canvas.trail(&tips(trail, (center, center), metre, overlay.time_step()), trail);
     }
     canvas.into_frame()
+}
+
+/// The way of the tip in pixels: along the circle from one state to the next, and outward all the time.
+fn tips(trail: &Trail, axle: (f64, f64), metre: f64, time_step: f64) -> Vec<(f64, f64)> {
+    /// Radians between points, so that no corners are seen, and the most points from a state to the next.
+    const FINE: f64 = 0.08;
+    const MOST: f64 = 64.0;
+    let thetas = trail.states.column(0);
+    let mut points = Vec::new();
+    for (step, &theta) in thetas.iter().enumerate() {
+        let next = thetas.get(step + 1);
+        let turn = next.map_or(0.0, |next| next - theta);
+        // At least one, also where the angle is no number: that leaves a gap.
+        let pieces = (turn.abs() / FINE).clamp(1.0, MOST).ceil().max(1.0);
+        for piece in 0..pieces as u32 {
+            let part = f64::from(piece) / pieces;
+            let radius = metre * (1.0 + OUTWARD * time_step * (step as f64 + part));
+            let (sin, cos) = (theta + part * turn + FRAC_PI_2).sin_cos();
+            points.push((axle.0 + radius * cos, axle.1 + radius * sin));
+        }
+    }
+    points
 }
 
 fn draw_rod(canvas: &mut Canvas, axle: (f64, f64), metre: f64, theta: f64, color: Color) {
@@ -86,10 +102,12 @@ fn draw_torque(canvas: &mut Canvas, center: (f64, f64), size: f64, counter_clock
 
 #[cfg(test)]
 mod tests {
+    use std::f64::consts::FRAC_PI_4;
+
     use ndarray::array;
 
     use super::*;
-    use crate::{Ghost, Trail};
+    use crate::Ghost;
 
     fn color_at(frame: &Frame, x: usize, y: usize) -> [u8; 3] {
         let start = 3 * (y * usize::from(SIZE) + x);
@@ -152,10 +170,11 @@ mod tests {
             ],
         };
         let frame = draw(0.0, None, &overlay);
-        // From the tip, 1 m up, to 1.85 m at the left; and half way of the straight line between.
+        // From the tip, 1 m up, to 1.85 m at the left; and half way of the arc between.
         let metre = 500.0 / 4.4;
-        let (up, left) = (250.0 - metre, 250.0 - 1.85 * metre);
-        for (x, y) in [(250.0, up), (left, 250.0), ((250.0 + left) / 2.0, (250.0 + up) / 2.0)] {
+        let between = 1.425 * metre * FRAC_PI_4.cos();
+        for (x, y) in [(0.0, metre), (1.85 * metre, 0.0), (between, between)] {
+            let (x, y) = (250.0 - x, 250.0 - y);
             assert_eq!(color_at(&frame, x as usize, y as usize), [0, 0, 255], "{x} {y}");
         }
         let ghost = color_at(&frame, 320, 250);

@@ -103,7 +103,7 @@ impl Camera {
         2.0 * limb.radius * self.scale
     }
 
-    /// Tiles of a metre each, and every other one's number at its beginning.
+    /// Tiles of a metre each, with a number at the beginning of each and marks between.
     fn draw_ground(&self, canvas: &mut Canvas) {
         let (width, height) = (f64::from(WIDTH), f64::from(HEIGHT));
         canvas.fill_polygon(&[(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)], SKY);
@@ -123,9 +123,10 @@ impl Camera {
                 let length = if quarter == 0 { 10.0 } else { 5.0 };
                 canvas.stroke_line(&[(x, GROUND), (x, GROUND - length)], 1.5, EDGE);
             }
-            // Further away no one counts metres.
-            if metre.abs() < 1e6 {
-                draw_number(canvas, metre as i64, (self.column(metre), GROUND - 32.0));
+            // Further away no one counts metres, and half a number is another.
+            let x = self.column(metre);
+            if metre.abs() < 1e6 && (12.0..width - 12.0).contains(&x) {
+                draw_number(canvas, metre as i64, (x, GROUND - 32.0));
             }
         }
     }
@@ -161,33 +162,74 @@ impl Camera {
 
 /// A number in strokes, its middle at a place.
 fn draw_number(canvas: &mut Canvas, number: i64, (x, y): Point) {
-    const ADVANCE: f64 = 9.0;
+    const ADVANCE: f64 = 9.5;
     let text = number.to_string();
     let left = x - ADVANCE * text.len() as f64 / 2.0 + (ADVANCE - 6.0) / 2.0;
     for (i, character) in text.chars().enumerate() {
         let at = |&(column, row): &(u8, u8)| {
             let left = left + ADVANCE * i as f64;
-            (left + 3.0 * f64::from(column), y - 5.5 + 5.5 * f64::from(row))
+            (left + 1.5 * f64::from(column), y - 5.6 + 1.4 * f64::from(row))
         };
         let line: Vec<Point> = strokes(character).iter().map(at).collect();
         canvas.stroke_round(&line, 1.5, LABEL);
     }
 }
 
-/// The line that writes a digit or a minus, on a grid of three columns and three rows from the lower left.
+/// The line that writes a digit or a minus, on a grid of five columns and nine rows from the lower left.
 fn strokes(character: char) -> &'static [(u8, u8)] {
     match character {
-        '0' => &[(0, 0), (0, 2), (2, 2), (2, 0), (0, 0)],
-        '1' => &[(0, 1), (1, 2), (1, 0)],
-        '2' => &[(0, 2), (2, 2), (2, 1), (0, 1), (0, 0), (2, 0)],
-        '3' => &[(0, 2), (2, 2), (2, 1), (0, 1), (2, 1), (2, 0), (0, 0)],
-        '4' => &[(0, 2), (0, 1), (2, 1), (2, 2), (2, 0)],
-        '5' => &[(2, 2), (0, 2), (0, 1), (2, 1), (2, 0), (0, 0)],
-        '6' => &[(2, 2), (0, 2), (0, 0), (2, 0), (2, 1), (0, 1)],
-        '7' => &[(0, 2), (2, 2), (1, 0)],
-        '8' => &[(0, 1), (0, 2), (2, 2), (2, 1), (0, 1), (0, 0), (2, 0), (2, 1)],
-        '9' => &[(2, 1), (0, 1), (0, 2), (2, 2), (2, 0), (0, 0)],
-        _ => &[(0, 1), (2, 1)],
+        '0' => &[(1, 0), (0, 1), (0, 7), (1, 8), (3, 8), (4, 7), (4, 1), (3, 0), (1, 0)],
+        '1' => &[(1, 6), (3, 8), (3, 0)],
+        '2' => &[(0, 7), (1, 8), (3, 8), (4, 7), (4, 5), (0, 0), (4, 0)],
+        '3' => &[(0, 8), (4, 8), (2, 5), (3, 5), (4, 4), (4, 1), (3, 0), (1, 0), (0, 1)],
+        '4' => &[(3, 0), (3, 8), (0, 2), (4, 2)],
+        '5' => &[(4, 8), (0, 8), (0, 5), (3, 5), (4, 4), (4, 1), (3, 0), (1, 0), (0, 1)],
+        '6' => &[
+            (4, 7),
+            (3, 8),
+            (1, 8),
+            (0, 7),
+            (0, 1),
+            (1, 0),
+            (3, 0),
+            (4, 1),
+            (4, 3),
+            (3, 4),
+            (0, 4),
+        ],
+        '7' => &[(0, 8), (4, 8), (1, 0)],
+        '8' => &[
+            (1, 4),
+            (0, 5),
+            (0, 7),
+            (1, 8),
+            (3, 8),
+            (4, 7),
+            (4, 5),
+            (3, 4),
+            (1, 4),
+            (0, 3),
+            (0, 1),
+            (1, 0),
+            (3, 0),
+            (4, 1),
+            (4, 3),
+            (3, 4),
+        ],
+        '9' => &[
+            (0, 1),
+            (1, 0),
+            (3, 0),
+            (4, 1),
+            (4, 7),
+            (3, 8),
+            (1, 8),
+            (0, 7),
+            (0, 5),
+            (1, 4),
+            (4, 4),
+        ],
+        _ => &[(0, 4), (4, 4)],
     }
 }
 

@@ -80,9 +80,7 @@ pub struct Capsule {
     pub to: [f64; 2],
     /// In metres.
     pub radius: f64,
-    #[cfg_attr(not(feature = "render"), allow(dead_code, reason = "it is for the picture"))]
     color: [u8; 3],
-    #[cfg_attr(not(feature = "render"), allow(dead_code, reason = "it is for the picture"))]
     far: bool,
 }
 

@@ -1,0 +1,44 @@
+//! A bar on stderr for who has waited for two seconds.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::time::{Duration, Instant};
+
+const WAIT: Duration = Duration::from_secs(2);
+
+pub(crate) struct Patience {
+    bar: ProgressBar,
+    started: Instant,
+}
+
+impl Patience {
+    /// A bar that is not shown yet. How many pictures there are is told later.
+    pub(crate) fn new() -> Self {
+        let style = ProgressStyle::with_template("drawing [{bar:32.cyan/blue}] {pos}/{len} pictures, {eta} left");
+        let style = style.expect("the template above is well formed").progress_chars("━╸─");
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden()).with_style(style);
+        Self {
+            bar,
+            started: Instant::now(),
+        }
+    }
+
+    /// There are so many more to draw.
+    pub(crate) fn expect(&self, more: usize) {
+        self.bar.inc_length(more as u64);
+    }
+
+    /// One more is drawn.
+    pub(crate) fn step(&self) {
+        if self.bar.is_hidden() && self.started.elapsed() > WAIT {
+            // Still hidden where stderr is no terminal.
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+        self.bar.inc(1);
+    }
+}
+
+impl Drop for Patience {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
