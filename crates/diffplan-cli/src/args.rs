@@ -91,6 +91,7 @@ Examples:
   diffplan rollout --episodes 20 --seed 1000 --json   the last line is one JSON object
   diffplan rollout --out runs/guided                  saves trajectories, a summary, a picture
   diffplan rollout --out runs/guided --render         and animations of the first episode
+  diffplan rollout --seed 1000 --first 13 --out runs/13 --render   episode 13 of an evaluation, to look at
   diffplan rollout --n-guide-steps 0 --episodes 20    without guidance, to compare
   diffplan rollout --checkpoint DIR --guidance diffuser --scale 1 --rescore")]
 pub(crate) struct RolloutArgs {
@@ -106,6 +107,9 @@ pub(crate) struct RolloutArgs {
     /// Episode i is reset with seed S + i; its noise depends on S and i alone
     #[arg(short, long, value_name = "S", default_value_t = 0, value_parser = seed())]
     pub(crate) seed: u64,
+    /// The first episode to play: F is episode F of this seed, as `diffplan evaluate` numbers them too
+    #[arg(long, value_name = "F", default_value_t = 0, value_parser = count(0, 1_000_000))]
+    pub(crate) first: usize,
     /// Save trajectories.npz, summary.json and rollout.png in this folder
     #[arg(short, long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

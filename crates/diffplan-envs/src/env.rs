@@ -145,6 +145,12 @@ pub trait Env {
         Err(Error::Unsupported { method: "states_of" })
     }
 
+    /// The simulator that the dynamics are calculated by, and its version, such as `"MuJoCo 4.0.0"`: what else decides where
+    /// an episode leads. `None` where they are calculated here (what this default returns).
+    fn simulator(&self) -> Option<String> {
+        None
+    }
+
     /// What the environment was registered with; `None` where it was not made by a [`Registry`](crate::Registry).
     fn spec(&self) -> Option<&EnvSpec> {
         None
@@ -152,7 +158,8 @@ pub trait Env {
 }
 
 /// Writes the methods of [`Env`] that a wrapper leaves as they are: each hands on to the field `env`. `render` stands for
-/// everything that pictures need, `render`, `render_with` and `dt`; `state` for `state` and `states_of`.
+/// everything that pictures need, `render`, `render_with` and `dt`; `state` for `state`, `states_of` and
+/// `simulator`.
 macro_rules! forward_to_env {
     ($($method:ident),+ $(,)?) => { $( forward_to_env!(@ $method); )+ };
     (@ reset) => {
@@ -198,6 +205,10 @@ macro_rules! forward_to_env {
 
         fn states_of(&self, observations: ndarray::ArrayView2<'_, f64>) -> $crate::Result<ndarray::Array2<f64>> {
             self.env.states_of(observations)
+        }
+
+        fn simulator(&self) -> Option<String> {
+            self.env.simulator()
         }
     };
     (@ set_state) => {
@@ -255,6 +266,10 @@ impl<E: Env + ?Sized> Env for Box<E> {
 
     fn states_of(&self, observations: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
         (**self).states_of(observations)
+    }
+
+    fn simulator(&self) -> Option<String> {
+        (**self).simulator()
     }
 
     fn spec(&self) -> Option<&EnvSpec> {

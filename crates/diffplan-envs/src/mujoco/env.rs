@@ -108,11 +108,6 @@ impl MujocoEnv {
         })
     }
 
-    /// The version of the libmujoco that it runs on, such as "4.0.0".
-    pub fn mujoco_version(&self) -> &str {
-        self.data.model().library().version()
-    }
-
     /// Writes every number of the compiled model to `file`, as MuJoCo prints them in full precision: to compare models.
     ///
     /// # Errors
@@ -309,6 +304,10 @@ impl Env for MujocoEnv {
 
     fn dt(&self) -> Option<f64> {
         Some(self.dt)
+    }
+
+    fn simulator(&self) -> Option<String> {
+        Some(format!("MuJoCo {}", self.data.model().library().version()))
     }
 
     fn states_of(&self, observations: ArrayView2<'_, f64>) -> Result<Array2<f64>> {

@@ -18,10 +18,11 @@ const RESAMPLES: usize = 10_000;
 const SEED: u64 = 0;
 
 /// What differs between two evaluations of one planner with one set of options.
-const OF_THE_RUN: [&str; 6] = [
+const OF_THE_RUN: [&str; 7] = [
     "checkpoint",
     "checkpoint_hash",
     "episodes",
+    "first",
     "parallel",
     "threads",
     "out",
@@ -120,7 +121,8 @@ fn read(path: &Path) -> Result<Played> {
 
 impl Comparison {
     fn of((a_path, a): (&Path, &Played), (b_path, b): (&Path, &Played)) -> Self {
-        let paired = a.env == b.env && a.seed == b.seed && a.returns.len() == b.returns.len();
+        let starts = |played: &Played| (played.seed, played.config.get("first").cloned(), played.returns.len());
+        let paired = a.env == b.env && starts(a) == starts(b);
         let interval = interval(&a.returns, &b.returns, paired);
         let mean_return = stats::mean(&b.returns) - stats::mean(&a.returns);
         let references = d4rl::reference_returns(&a.env).filter(|_| a.env == b.env);
@@ -252,6 +254,10 @@ fn warnings(a: &Played, b: &Played) -> Vec<String> {
     }
     if a.seed != b.seed {
         warnings.push(format!("the seeds differ: {} and {}", a.seed, b.seed));
+    }
+    let first = |played: &Played| played.config.get("first").and_then(Value::as_u64).unwrap_or(0);
+    if first(a) != first(b) {
+        warnings.push(format!("the first episodes differ: {} and {}", first(a), first(b)));
     }
     let mut keys: Vec<&String> = a.config.keys().chain(b.config.keys()).collect();
     keys.sort();

@@ -11,7 +11,7 @@ use crate::args::EvaluateArgs;
 use crate::error::{Error, Result};
 use crate::interrupt::on_interrupt;
 use crate::{json, output};
-use diffplan_envs::{AutoresetMode, VecEnv, make_vec};
+use diffplan_envs::{AutoresetMode, BoxEnv, Env, VecEnv, make_vec};
 use diffplan_pipelines::{EvaluationEvent, Planner, Start, ValueGuidedPipeline, evaluate};
 use folder::{Folder, Saved};
 use progress::Progress;
@@ -64,10 +64,12 @@ fn play(args: &EvaluateArgs, before: Option<Saved>, mut folder: Option<Folder>) 
     if let Some(saved) = &before {
         settings.check_same(saved, &hash)?;
     }
-    let mut rows = before.map_or_else(Vec::new, |saved| saved.rows);
-    settings.set_run(args, checkpoint, hash, threads, rows.len())?;
+    let played = before.as_ref().map_or(0, |saved| saved.rows.len());
+    settings.set_run(args, checkpoint, hash, threads, played)?;
     // All that can be wrong is found before anything is shown, written or played.
     let envs = make_vec(&settings.env, settings.config.parallel)?.with_autoreset(AutoresetMode::Disabled);
+    settings.set_simulator(envs.envs().first().and_then(BoxEnv::simulator), before.as_ref())?;
+    let mut rows = before.map_or_else(Vec::new, |saved| saved.rows);
     pipeline.check_spaces(envs.single_observation_space(), envs.single_action_space())?;
     let planner = pipeline.planner(settings.config.options.clone())?.in_pool(pool);
     if let Some(folder) = &mut folder {

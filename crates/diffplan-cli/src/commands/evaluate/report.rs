@@ -206,6 +206,18 @@ impl<'a> Report<'a> {
             ("planning", planning),
             ("wall", wall),
         ];
+        let worst = self
+            .episodes
+            .iter()
+            .min_by(|a, b| a.episode_return.total_cmp(&b.episode_return));
+        if let Some(worst) = worst {
+            let seed = self.seed;
+            let command = format!(
+                "diffplan rollout --seed {seed} --first {} --out DIR --render",
+                worst.episode
+            );
+            fields.push(("the worst", format!("to look at, with the same options: {command}")));
+        }
         let mut warned = self.episodes.iter().filter(|row| row.mujoco_warning.is_some());
         let count = warned.clone().count();
         if let Some((row, warning)) = warned.next().and_then(|row| Some((row, row.mujoco_warning.as_ref()?))) {

@@ -27,6 +27,9 @@ pub(super) struct Config {
     pub(super) parallel: usize,
     #[serde(flatten)]
     pub(super) options: PlanOptions,
+    /// What the environment's dynamics are calculated by, such as "MuJoCo 4.0.0"; none where they are diffplan's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) simulator: Option<String>,
     pub(super) threads: usize,
     pub(super) out: Option<PathBuf>,
 }
@@ -81,6 +84,7 @@ impl Settings {
                 episodes: args.episodes.unwrap_or(EPISODES),
                 parallel: 1,
                 options: args.planning.over(pipeline.options())?,
+                simulator: None,
                 threads: 1,
                 out: args.out.clone(),
             },
@@ -148,6 +152,24 @@ impl Settings {
         changed("checkpoint", hash(checkpoint_hash), hash(&saved.config.checkpoint_hash))
     }
 
+    /// Says what the environment's dynamics are calculated by.
+    ///
+    /// # Errors
+    /// If it is not what the episodes that are there were played with.
+    pub(super) fn set_simulator(&mut self, simulator: Option<String>, saved: Option<&Saved>) -> Result<()> {
+        self.config.simulator = simulator;
+        let name = |simulator: &Option<String>| simulator.clone().unwrap_or_else(|| "diffplan's own".into());
+        match saved {
+            Some(saved) if saved.config.simulator != self.config.simulator => Err(Error::Changed {
+                key: "simulator".into(),
+                typed: name(&self.config.simulator),
+                saved: name(&saved.config.simulator),
+                path: saved.path.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// What belongs to this run alone: whose networks, how many threads, and how many episodes side by side.
     ///
     /// # Errors
@@ -191,9 +213,13 @@ impl Settings {
             missing if played > 0 => episodes += &format!("; {played} played before, {missing} to go"),
             _ => {}
         }
+        let env = match &config.simulator {
+            Some(simulator) => format!("{}, {simulator}", self.env),
+            None => self.env.clone(),
+        };
         table::fields(&[
             ("checkpoint", config.checkpoint.display().to_string()),
-            ("env", self.env.clone()),
+            ("env", env),
             ("episodes", episodes),
             ("side by side", config.parallel.to_string()),
             ("plan", settings::describe(&config.options)),

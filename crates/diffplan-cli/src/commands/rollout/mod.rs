@@ -33,10 +33,17 @@ struct Settings {
     episodes: usize,
     #[serde(skip)]
     seed: u64,
+    /// The number of the first episode.
+    #[serde(skip_serializing_if = "is_zero")]
+    first: usize,
     #[serde(flatten)]
     options: PlanOptions,
     threads: usize,
     out: Option<PathBuf>,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// The plans of an episode: of every step the trajectory whose first action was played.
@@ -59,6 +66,7 @@ pub(crate) fn run(args: RolloutArgs) -> Result<()> {
         checkpoint,
         episodes: args.episodes,
         seed: args.seed,
+        first: args.first,
         options: args.planning.over(pipeline.options())?,
         threads: pool.current_num_threads(),
         out: args.out,
@@ -97,11 +105,22 @@ pub(crate) fn run(args: RolloutArgs) -> Result<()> {
 }
 
 impl Settings {
+    /// What the environment is reset with for episode `number`.
+    fn seed_of(&self, number: usize) -> u64 {
+        self.seed.saturating_add(number as u64)
+    }
+
     fn text(&self) -> String {
-        let last = self.seed + (self.episodes as u64 - 1);
-        let episodes = match self.episodes {
-            1 => format!("1, seed {}", self.seed),
-            n => format!("{n}, seeds {} to {last}", self.seed),
+        let last = self.first + self.episodes - 1;
+        let (from, to) = (self.seed_of(self.first), self.seed_of(last));
+        let episodes = match (self.episodes, self.first) {
+            (1, 0) => format!("1, seed {from}"),
+            (n, 0) => format!("{n}, seeds {from} to {to}"),
+            (1, first) => format!("1, number {first} of seed {}: seed {from}", self.seed),
+            (n, first) => format!(
+                "{n}, numbers {first} to {last} of seed {}: seeds {from} to {to}",
+                self.seed
+            ),
         };
         table::fields(&[
             ("checkpoint", self.checkpoint.display().to_string()),
@@ -118,6 +137,7 @@ fn play(settings: &Settings, mut env: BoxEnv, planner: &mut Planner) -> Result<P
     let mut progress = Progress::new(settings.episodes, max_steps);
     // A fork an episode: what an episode is like does not depend on how long those before it were.
     let mut noise = RngNoise::seed(settings.seed);
+    (0..settings.first).for_each(|_| drop(noise.fork()));
     let (mut plans, mut starts) = (Plans::new(), Vec::new());
     let mut episodes = Vec::new();
     for i in 0..settings.episodes {
@@ -127,7 +147,7 @@ fn play(settings: &Settings, mut env: BoxEnv, planner: &mut Planner) -> Result<P
         let mut noise = Remembered::new(noise.fork(), planned.clone());
         let episode = rollout(
             &mut env,
-            Some(settings.seed + i as u64),
+            Some(settings.seed_of(settings.first + i)),
             planner,
             &mut noise,
             &mut |event| {

@@ -53,9 +53,10 @@ pub(super) fn png(settings: &Settings, pipeline: &ValueGuidedPipeline, played: &
 /// What was played, and how it was planned.
 pub(super) fn titles(settings: &Settings, episode: &Episode) -> (String, String) {
     let title = format!(
-        "{}   ·   episode 0, seed {}   ·   return {:.1} in {} steps",
+        "{}   ·   episode {}, seed {}   ·   return {:.1} in {} steps",
         settings.env,
-        settings.seed,
+        settings.first,
+        settings.seed_of(settings.first),
         episode.total_return(),
         episode.length()
     );

@@ -128,6 +128,7 @@ mod tests {
             env: "Pendulum-v1".into(),
             episodes: 1,
             seed: 5,
+            first: 0,
             options: options.clone(),
             threads: 1,
             out: Some("not written to".into()),

@@ -61,8 +61,8 @@ pub(super) fn text(summary: &Summary, episodes: &[Episode]) -> String {
         .map(|(i, episode)| {
             let ms = PlanMs::of([episode]);
             vec![
-                i.to_string(),
-                (summary.seed + i as u64).to_string(),
+                (summary.config.first + i).to_string(),
+                summary.config.seed_of(summary.config.first + i).to_string(),
                 format!("{:.1}", episode.total_return()),
                 episode.length().to_string(),
                 ending(episode).to_owned(),
