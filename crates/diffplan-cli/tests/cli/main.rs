@@ -33,11 +33,13 @@ fn checkpoint() -> PathBuf {
 
 /// Runs `diffplan` with arguments separated by blanks, then those of `more`.
 fn diffplan(args: &str, more: &[&Path]) -> Outcome {
-    let output = Command::new(env!("CARGO_BIN_EXE_diffplan"))
-        .args(args.split_whitespace())
-        .args(more)
-        .output()
-        .unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_diffplan"));
+    ended(command.args(args.split_whitespace()).args(more))
+}
+
+/// Runs a command to its end.
+fn ended(command: &mut Command) -> Outcome {
+    let output = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Outcome {
         status: output.status.code(),

@@ -6,17 +6,8 @@ use std::io::{Write, stderr};
 
 /// Runs `diffplan` with `MUJOCO_LIB` set.
 fn with_library(library: &Path, args: &str) -> Outcome {
-    let output = Command::new(env!("CARGO_BIN_EXE_diffplan"))
-        .args(args.split_whitespace())
-        .env("MUJOCO_LIB", library)
-        .output()
-        .unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Outcome {
-        status: output.status.code(),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_diffplan"));
+    ended(command.args(args.split_whitespace()).env("MUJOCO_LIB", library))
 }
 
 #[test]
@@ -69,15 +60,40 @@ fn from_nothing_to_plans_for_a_robot() {
     );
     trained.succeeded();
     let played = diffplan(
-        "rollout --batch-size 2 --episodes 2 --json --checkpoint",
+        "rollout --batch-size 2 --episodes 3 --json --checkpoint",
         &[&path("run")],
     );
     let summary = json(&played.succeeded());
     assert_eq!(summary["env"], "Hopper-v5");
+    let lengths = numbers(&summary["lengths"]);
+    assert!(lengths.iter().all(|&steps| steps > 3.0 && steps < 1000.0), "{summary}");
+
+    // Side by side, on the same library, they are the same to the bit, and have a score.
+    let evaluation = path("evaluation");
+    let evaluate = "evaluate --batch-size 2 --episodes 3 --parallel 2 --json --checkpoint";
+    let evaluated = diffplan(evaluate, &[&path("run"), Path::new("--out"), &evaluation]);
+    let report = json(&evaluated.succeeded());
+    assert_eq!(report["returns"], summary["returns"]);
+    assert_eq!(report["lengths"], summary["lengths"]);
+    let score = 100.0 * (report["mean_return"].as_f64().unwrap() + 20.272305) / (3234.3 + 20.272305);
     assert!(
-        numbers(&summary["lengths"])
-            .iter()
-            .all(|&steps| steps > 3.0 && steps < 1000.0),
-        "{summary}"
+        (report["normalized_score"]["mean"].as_f64().unwrap() - score).abs() < 1e-9,
+        "{report}"
     );
+    let simulator = report["config"]["simulator"].as_str().unwrap();
+    assert!(simulator.starts_with("MuJoCo "), "{simulator}");
+
+    // Another version would lead the missing episodes elsewhere.
+    let file = evaluation.join("evaluation.json");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace(simulator, "MuJoCo 0.0.1")).unwrap();
+    let resumed = diffplan("evaluate --resume --episodes 4 --out", &[&evaluation]);
+    resumed.failed_with(&["simulator = MuJoCo", "started with MuJoCo 0.0.1"]);
+
+    // The environment of a dataset, drawn.
+    let drawn = "rollout --env hopper-medium-v2 --batch-size 2 --num-inference-steps 2 --render --checkpoint";
+    diffplan(drawn, &[&path("run"), Path::new("--out"), &path("film")]).succeeded();
+    for name in ["rollout.gif", "contact-sheet.png", "denoising.gif"] {
+        assert!(fs::metadata(path("film").join(name)).unwrap().len() > 5_000, "{name}");
+    }
 }

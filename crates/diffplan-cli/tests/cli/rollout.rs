@@ -146,3 +146,19 @@ fn a_closed_pipe_is_no_error() {
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
 }
+
+#[test]
+fn one_episode_is_played_alone_as_among_others() {
+    let fast = "rollout --seed 7 --batch-size 1 --num-inference-steps 1 --n-guide-steps 0 --json";
+    let three = json(&diffplan(&format!("{fast} --episodes 3 --checkpoint"), &[&checkpoint()]).succeeded());
+    let alone = json(&diffplan(&format!("{fast} --first 2 --checkpoint"), &[&checkpoint()]).succeeded());
+    assert_eq!(alone["returns"][0], three["returns"][2]);
+    assert_ne!(three["returns"][0], three["returns"][2]);
+    assert_eq!(alone["config"]["first"], 2);
+    assert_eq!(three["config"].get("first"), None);
+    let text = diffplan(
+        &format!("{} --first 2 --checkpoint", fast.replace(" --json", "")),
+        &[&checkpoint()],
+    );
+    assert!(text.succeeded().contains("1, number 2 of seed 7: seed 9"));
+}
