@@ -89,6 +89,14 @@ impl RunArgs {
     }
 }
 
+/// An environment and what its dynamics are calculated by, in words.
+pub(crate) fn with_simulator(env: &str, simulator: Option<&str>) -> String {
+    match simulator {
+        Some(simulator) => format!("{env}, {simulator}"),
+        None => env.to_owned(),
+    }
+}
+
 /// `options` in words.
 pub(crate) fn describe(options: &PlanOptions) -> String {
     let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });

@@ -271,7 +271,12 @@ fn warnings(a: &Played, b: &Played) -> Vec<String> {
         };
         let (value_a, value_b) = (value(a), value(b));
         if value_a != value_b {
-            warnings.push(format!("plans were made with another {key}: {value_a} and {value_b}"));
+            let what = if key == "simulator" {
+                "episodes ran on"
+            } else {
+                "plans were made with"
+            };
+            warnings.push(format!("{what} another {key}: {value_a} and {value_b}"));
         }
     }
     if episodes_a.min(episodes_b) < 10 {

@@ -213,13 +213,9 @@ impl Settings {
             missing if played > 0 => episodes += &format!("; {played} played before, {missing} to go"),
             _ => {}
         }
-        let env = match &config.simulator {
-            Some(simulator) => format!("{}, {simulator}", self.env),
-            None => self.env.clone(),
-        };
         table::fields(&[
             ("checkpoint", config.checkpoint.display().to_string()),
-            ("env", env),
+            ("env", settings::with_simulator(&self.env, config.simulator.as_deref())),
             ("episodes", episodes),
             ("side by side", config.parallel.to_string()),
             ("plan", settings::describe(&config.options)),

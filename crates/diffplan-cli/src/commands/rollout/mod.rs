@@ -38,6 +38,9 @@ struct Settings {
     first: usize,
     #[serde(flatten)]
     options: PlanOptions,
+    /// What the environment's dynamics are calculated by, such as "MuJoCo 4.0.0"; none where they are diffplan's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    simulator: Option<String>,
     threads: usize,
     out: Option<PathBuf>,
 }
@@ -61,8 +64,11 @@ pub(crate) fn run(args: RolloutArgs) -> Result<()> {
     let checkpoint = settings::checkpoint(args.checkpoint)?;
     let pipeline = ValueGuidedPipeline::from_pretrained(&checkpoint)?;
     let pool = args.run.pool()?;
+    let env_id = settings::env_id(args.env, &checkpoint, &pipeline)?;
+    let env = diffplan_envs::make(&env_id)?;
     let settings = Settings {
-        env: settings::env_id(args.env, &checkpoint, &pipeline)?,
+        env: env_id,
+        simulator: env.simulator(),
         checkpoint,
         episodes: args.episodes,
         seed: args.seed,
@@ -72,7 +78,6 @@ pub(crate) fn run(args: RolloutArgs) -> Result<()> {
         out: args.out,
     };
     // All that can be wrong is found before anything is shown or played.
-    let env = diffplan_envs::make(&settings.env)?;
     let mut planner = pipeline.planner(settings.options.clone())?.in_pool(pool);
     let stage = match args.render {
         true => Some(Stage::new(diffplan_envs::make(&settings.env)?, &settings.env)?),
@@ -124,7 +129,7 @@ impl Settings {
         };
         table::fields(&[
             ("checkpoint", self.checkpoint.display().to_string()),
-            ("env", self.env.clone()),
+            ("env", settings::with_simulator(&self.env, self.simulator.as_deref())),
             ("episodes", episodes),
             ("plan", settings::describe(&self.options)),
             ("threads", self.threads.to_string()),

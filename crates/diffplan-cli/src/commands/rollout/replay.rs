@@ -130,6 +130,7 @@ mod tests {
             seed: 5,
             first: 0,
             options: options.clone(),
+            simulator: None,
             threads: 1,
             out: Some("not written to".into()),
         };
