@@ -59,6 +59,7 @@ def env_case(folder, seed, env_id, episodes=2, policy="random", kwargs={}, max_s
         **{key: [v if np.isfinite(v) else str(v) for v in map(float, values)] for key, values in bounds.items()},
         "max_episode_steps": env.spec.max_episode_steps,
         "reset_seeds": [seed + k for k in range(episodes)],
+        "info": "recorded",
         "seed": seed,
     }
     if hasattr(env.unwrapped, "model"):

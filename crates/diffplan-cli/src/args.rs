@@ -343,8 +343,13 @@ fn count(low: u64, high: u64) -> RangedU64ValueParser<usize> {
 }
 
 /// Seeds that leave room for an episode's number to be added.
+/// Of all episodes' seeds the first; so there is room for those that follow.
+pub(crate) const MAX_SEED: u64 = i64::MAX as u64;
+/// More are a mistyped number.
+pub(crate) const MAX_EPISODES: usize = 1_000_000;
+
 fn seed() -> RangedU64ValueParser<u64> {
-    RangedU64ValueParser::new().range(0..=i64::MAX as u64)
+    RangedU64ValueParser::new().range(0..=MAX_SEED)
 }
 
 /// Torch takes a negative seed as well, and reads it as 2^64 more.

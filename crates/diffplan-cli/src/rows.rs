@@ -22,6 +22,10 @@ impl Rows {
             text.push('\n');
         }
         output::write_atomically(path, text.as_bytes())?;
+        // The name as well, where a folder can be synchronised: rows that are added to it must not be lost with it.
+        if let Some(folder) = path.parent().and_then(|folder| File::open(folder).ok()) {
+            let _ = folder.sync_all();
+        }
         let file = OpenOptions::new()
             .append(true)
             .open(path)

@@ -3,6 +3,7 @@
 
 use crate::args::{PlanningArgs, RunArgs};
 use crate::error::{Error, Result};
+use diffplan_envs::d4rl;
 use diffplan_pipelines::{PlanOptions, Precision, ValueGuidedPipeline};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::fs;
@@ -35,13 +36,14 @@ pub(crate) fn checkpoint(given: Option<PathBuf>) -> Result<PathBuf> {
         .ok_or(Error::NoCheckpoint { tried })
 }
 
-/// The environment given, or the one the checkpoint was trained for.
+/// The environment given, or the one the checkpoint was trained for. A dataset's id stands for its environment.
 pub(crate) fn env_id(given: Option<String>, checkpoint: &Path, pipeline: &ValueGuidedPipeline) -> Result<String> {
-    given
+    let id = given
         .or_else(|| pipeline.planning_config().env.clone())
         .ok_or_else(|| Error::NoEnv {
             config: checkpoint.join("planning_config.json"),
-        })
+        })?;
+    Ok(d4rl::env_id(&id).map_or(id, str::to_owned))
 }
 
 impl PlanningArgs {

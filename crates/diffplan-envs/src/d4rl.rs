@@ -4,7 +4,8 @@
 //! `100 · (return − min) / (max − min)`, with the references `REF_MIN_SCORE` and `REF_MAX_SCORE` of D4RL's `d4rl/infos.py`
 //! (Fu et al. 2020, [arXiv:2004.07219](https://arxiv.org/abs/2004.07219)). D4RL has one pair of references for all datasets
 //! of a locomotion task, measured in version 2 of Gym's environment; as is usual, the same pair is taken for the versions
-//! that came after it. What D4RL has no references for, such as `Pendulum-v1`, has no score.
+//! that came after it. Of D4RL's other tasks maze2d is here; AntMaze, Adroit and the kitchen are not, as there are no such
+//! environments here. What D4RL has no references for, such as `Pendulum-v1`, has no score.
 
 /// The return that scores 0, and the one that scores 100.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -104,7 +105,7 @@ const MINARI: [(&str, &str); 11] = [
 ];
 
 /// The references for an environment (`"Hopper-v5"`), or for the one that a dataset was recorded in
-/// (`"hopper-medium-v2"`); `None` where D4RL has none.
+/// (`"hopper-medium-v2"`); `None` where D4RL has none, and of those of its tasks that are not here.
 pub fn reference_returns(id: &str) -> Option<ReferenceReturns> {
     let id = env_id(id).unwrap_or(id);
     if let Some(&(_, min, max)) = MAZES.iter().find(|(maze, ..)| *maze == id) {

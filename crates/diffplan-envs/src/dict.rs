@@ -8,6 +8,10 @@ use ndarray::Array1;
 /// What `reset` and `step` tell beside the observation.
 pub type Info = Dict;
 
+/// The key of [`Info`] under which an environment on MuJoCo puts what MuJoCo warned of, a text; where there is none, there is
+/// no such key.
+pub const MUJOCO_WARNING: &str = "mujoco_warning";
+
 /// What `reset` is told beside the seed.
 pub type ResetOptions = Dict;
 

@@ -18,6 +18,14 @@ pub enum Error {
     /// The first `reset` came without a seed.
     #[error("the first `reset` needs a seed: environments take no entropy of their own")]
     SeedNeeded,
+    /// There are not as many seeds from this one on.
+    #[error("the seed is {seed}, and {more} more are needed: expected at most {}", u64::MAX - more)]
+    SeedTooLarge {
+        /// The seed given.
+        seed: u64,
+        /// How many follow it.
+        more: u64,
+    },
     /// An action has the wrong number of elements.
     #[error("the action has {actual} elements, expected {expected}")]
     ActionLength {

@@ -58,7 +58,7 @@ pub mod spaces;
 mod vector;
 pub mod wrappers;
 
-pub use dict::{Dict, Info, ResetOptions, Value};
+pub use dict::{Dict, Info, MUJOCO_WARNING, ResetOptions, Value};
 pub use env::{BoxEnv, Env, EnvSpec, Step};
 pub use error::{Error, Result};
 pub use registry::{EpisodeLimit, MakeOptions, Registry, make, registered};

@@ -153,9 +153,9 @@ impl Registry {
 
     fn unknown(&self, id: &str) -> Error {
         let on_mujoco = |id: &str| {
-            ["Hopper-v", "Walker2d-v", "HalfCheetah-v"]
-                .iter()
-                .any(|name| id.starts_with(name))
+            id.rsplit_once("-v").is_some_and(|(name, version)| {
+                ["Hopper", "Walker2d", "HalfCheetah"].contains(&name) && ["2", "4", "5"].contains(&version)
+            })
         };
         if cfg!(not(feature = "mujoco")) && on_mujoco(d4rl::env_id(id).unwrap_or(id)) {
             return Error::MujocoFeature { id: id.to_owned() };

@@ -213,11 +213,14 @@ impl<E: Env<Observation = Array1<f64>, Action = Array1<f32>>> VecEnv<E> {
     ///
     /// # Errors
     ///
-    /// [`Error::InEnv`] with the first environment's error, after which those from it on wait for another reset.
+    /// [`Error::InEnv`] with the first environment's error, after which those from it on wait for another reset;
+    /// [`Error::SeedTooLarge`] where `seed + i` is beyond the largest seed.
     pub fn reset(&mut self, seed: Option<u64>, options: &ResetOptions) -> Result<(Array2<f64>, Vec<Info>)> {
-        let seeds: Vec<Option<u64>> = (0..self.num_envs() as u64)
-            .map(|i| seed.map(|seed| seed.wrapping_add(i)))
-            .collect();
+        let last = self.num_envs() as u64 - 1;
+        if let Some(seed) = seed.filter(|seed| seed.checked_add(last).is_none()) {
+            return Err(Error::SeedTooLarge { seed, more: last });
+        }
+        let seeds: Vec<Option<u64>> = (0..=last).map(|i| seed.map(|seed| seed + i)).collect();
         self.reset_seeds(&seeds, options)
     }
 
@@ -324,14 +327,13 @@ impl<E: Env<Observation = Array1<f64>, Action = Array1<f32>>> VecEnv<E> {
                 }
             }
         }
-        let expected = self.single_action_space().as_box()?.dim();
+        let (actual, expected) = (actions.ncols(), self.single_action_space().as_box()?.dim());
+        if actual != expected {
+            return Err(Error::ActionLength { expected, actual });
+        }
         for (i, action) in actions.outer_iter().enumerate() {
             if self.stages[i] != Stage::Live {
                 continue;
-            }
-            if action.len() != expected {
-                let actual = action.len();
-                return Err(in_env(i, Error::ActionLength { expected, actual }));
             }
             if let Some(index) = action.iter().position(|value| !value.is_finite()) {
                 let value = action[index];

@@ -9,13 +9,10 @@ use crate::acting::{Acting, total};
 use crate::error::{Error, Result};
 use crate::noise::{NoiseSource, RngNoise};
 use crate::planner::Planner;
-use diffplan_envs::{AutoresetMode, Env, Info, ResetOptions, Value, VecEnv};
+use diffplan_envs::{AutoresetMode, Env, Info, MUJOCO_WARNING, ResetOptions, Value, VecEnv};
 use ndarray::{Array1, Array2, Axis};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
-
-/// The entry of `info` that is kept with an episode's result.
-const WARNING: &str = "mujoco_warning";
 
 /// Where an episode begins, and all that decides how it goes on.
 pub struct Start {
@@ -77,7 +74,7 @@ pub struct EpisodeResult {
     pub plans: usize,
     /// Its share of the time spent planning: of a call for n episodes, the n-th part.
     pub planning_time: Duration,
-    /// The first text that a step's info had under `"mujoco_warning"`.
+    /// The first text that an info had under [`MUJOCO_WARNING`].
     pub mujoco_warning: Option<String>,
 }
 
@@ -220,7 +217,7 @@ where
 impl Running {
     /// Keeps the first warning.
     fn heed(&mut self, info: &Info) {
-        if let (None, Some(Value::String(warning))) = (&self.mujoco_warning, info.get(WARNING)) {
+        if let (None, Some(Value::String(warning))) = (&self.mujoco_warning, info.get(MUJOCO_WARNING)) {
             self.mujoco_warning = Some(warning.clone());
         }
     }

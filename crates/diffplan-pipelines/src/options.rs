@@ -89,7 +89,10 @@ impl PlanOptions {
     }
 
     /// Checks what does not depend on the networks.
-    pub(crate) fn validate(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// [`Error::Option`] for the first that is impossible.
+    pub fn validate(&self) -> Result<()> {
         let refuse = |name, value: String, expected: &str| {
             Err(Error::Option {
                 name,

@@ -78,6 +78,7 @@ pub fn rollout(
         Array2::zeros((0, acting.action_dim())),
     );
     let (mut rewards, mut plan_times, mut states) = (Vec::new(), Vec::new(), Vec::new());
+    let mut return_so_far = 0.0;
     let broken = |e: ndarray::ShapeError| Error::Parts(format!("the environment changed the shape of its rows: {e}"));
     states.extend(env.state().ok());
     loop {
@@ -88,6 +89,7 @@ pub fn rollout(
         let action = acting.clip(&plan.action);
         let step = env.step(&action)?;
         rewards.push(step.reward);
+        return_so_far += step.reward;
         plan_times.push(plan_time);
         actions.push_row(action.view()).map_err(broken)?;
         states.extend(env.state().ok());
@@ -96,7 +98,7 @@ pub fn rollout(
             observation: observation.view(),
             plan: &plan,
             reward: step.reward,
-            return_so_far: rewards.iter().sum(),
+            return_so_far,
             plan_time,
         });
         observation = step.observation;

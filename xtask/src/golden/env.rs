@@ -12,9 +12,10 @@ const STEP: f64 = 1e-12;
 const SINGLE_STEP: f64 = 1.2e-7;
 /// Over a whole episode such differences add up. With the reference's own C library there are none.
 const EPISODE: f64 = 1e-5;
-/// MuJoCo's solver starts from its last solution, which is not part of a recorded state; and contacts are stiff.
+/// MuJoCo's solver starts from its last solution, which is not part of a recorded state. 1e-12 is the most that came of it in
+/// 45 cases of the three robots; where contacts are stiffer, it may be more.
 const MUJOCO_STEP: f64 = 1e-9;
-/// With the reference's own libmujoco: played through, an episode is the reference's but for the C library's last bits.
+/// With the reference's own libmujoco, played through, no episode differed in a bit. Another C library's sine may.
 const MUJOCO_EPISODE: f64 = 1e-6;
 /// The first release in which the margins of two geoms are summed.
 const SUMMED_MARGINS: (u32, u32) = (3, 5);
@@ -163,6 +164,8 @@ struct Episode {
     /// Numbers of `info` by key: after the reset (1), and after each step (n).
     reset_info: Vec<(String, Array1<f64>)>,
     info: Vec<(String, Array1<f64>)>,
+    /// Whether those are all there were: older cases do not tell.
+    info_recorded: bool,
 }
 
 impl Episode {
@@ -191,6 +194,7 @@ impl Episode {
                 .collect()
         };
         Ok(Self {
+            info_recorded: !case.value("info").is_null(),
             reset_info: infos("reset_info", 1)?,
             info: infos("info", steps)?,
             states: matrix(rows("states", steps + 1, 2)?)?,
@@ -217,7 +221,7 @@ impl Episode {
                 actual.view(),
                 &expected.to_owned().into_dyn(),
                 Measure::Mixed,
-                play.step,
+                STEP,
             )?;
         }
         self.compare_info(&info, &self.reset_info, 0, "reset", report, play.step)
@@ -242,8 +246,8 @@ impl Episode {
         let unexpected = actual
             .iter()
             .filter(|(key, _)| expected.iter().all(|(other, _)| other != key));
-        let count = if expected.is_empty() { 0 } else { unexpected.count() };
-        if count > 0 {
+        let count = unexpected.count();
+        if count > 0 && self.info_recorded {
             report.record(
                 format!("{}: {count} more entries of info at the {how}", self.name),
                 f64::INFINITY,

@@ -1,6 +1,6 @@
 //! What `diffplan evaluate` takes.
 
-use super::{PlanningArgs, RunArgs, count, seed};
+use super::{MAX_EPISODES, PlanningArgs, RunArgs, count, seed};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -48,7 +48,7 @@ pub(crate) struct EvaluateArgs {
     #[arg(short, long, value_name = "ID")]
     pub(crate) env: Option<String>,
     /// Episodes to play; 150 by default
-    #[arg(short = 'n', long, value_name = "N", value_parser = count(1, 1_000_000))]
+    #[arg(short = 'n', long, value_name = "N", value_parser = count(1, MAX_EPISODES as u64))]
     pub(crate) episodes: Option<usize>,
     /// Episodes side by side, planned for in one batch; 8 by default, or as many as fit. Results are the same for any number
     #[arg(short, long, value_name = "P", value_parser = count(1, 65_536))]
@@ -59,7 +59,7 @@ pub(crate) struct EvaluateArgs {
     /// Keep episodes.csv and evaluation.json in this folder
     #[arg(short, long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Go on with the evaluation in the folder, with the settings it was started with
+    /// Go on with the evaluation in the folder, with the settings it was started with; where there is none, begin one
     #[arg(long, requires = "out")]
     pub(crate) resume: bool,
     /// Compare two evaluations, evaluation.json or the summary.json of rollout; nothing is played

@@ -11,7 +11,8 @@ use super::ffi::{Data, Library, Model, take_warnings};
 use super::library;
 use super::options::{Options, Robot, Version};
 use crate::{
-    BoxSpace, Dtype, Env, Error, Frame, Info, NumpyRng, Overlay, PlanarRobot, ResetOptions, Result, Space, Step,
+    BoxSpace, Dtype, Env, Error, Frame, Info, MUJOCO_WARNING, NumpyRng, Overlay, PlanarRobot, ResetOptions, Result,
+    Space, Step,
 };
 
 /// Beyond this MuJoCo takes a number for a simulation that has blown up (`mjMAXVAL`).
@@ -35,8 +36,9 @@ const LARGEST: f64 = 1e10;
 ///
 /// An episode terminates where the robot is no longer healthy. Velocities are clipped to ±10 where Hopper's and
 /// Walker2d's are observed. Actions beyond ±1 are clipped by MuJoCo, but cost what they are, as in Gymnasium. Version 5
-/// puts the terms of the reward into `info`: `reward_forward`, `reward_ctrl`, `reward_survive`, and `x_position`,
-/// `x_velocity`, `z_distance_from_origin`; [`Version`] says what the others do. [`Env::reset`] has no options.
+/// puts the terms of the reward into `info`: `reward_forward`, `reward_ctrl`, `x_position`, `x_velocity`, and but for
+/// HalfCheetah `reward_survive` and `z_distance_from_origin`; [`Version`] says what the others do. What MuJoCo warns of is
+/// there too ([`MUJOCO_WARNING`]). [`Env::reset`] has no options.
 #[derive(Debug)]
 pub struct MujocoEnv {
     robot: Robot,
@@ -85,6 +87,9 @@ impl MujocoEnv {
         data.step(1)?;
         let timestep = data.time()?;
         data.reset()?;
+        if let Some(file) = &options.xml_file {
+            check_controls(file, &mut data, &init)?;
+        }
         // What the compiler or the first step had to say is no news of an episode.
         take_warnings();
 
@@ -236,11 +241,13 @@ impl Env for MujocoEnv {
             start + noise
         });
         let state: Vec<f64> = noisy.collect();
+        take_warnings();
         let observation = self.enter(&state)?;
-        let info = match self.version {
+        let mut info = match self.version {
             Version::V5 => self.position_info(),
             Version::V2 | Version::V4 => Info::new(),
         };
+        tell_warnings(&mut info);
         Ok((observation, info))
     }
 
@@ -268,10 +275,7 @@ impl Env for MujocoEnv {
 
         let healthy = self.is_healthy();
         let (reward, mut info) = self.reward(x_before, &action, healthy);
-        let warnings = take_warnings();
-        if !warnings.is_empty() {
-            info.insert("mujoco_warning", warnings.join("; ").as_str());
-        }
+        tell_warnings(&mut info);
         Ok(Step {
             observation: self.observation(),
             reward,
@@ -345,6 +349,14 @@ impl Env for MujocoEnv {
     }
 }
 
+/// Puts what MuJoCo has warned of into `info`.
+fn tell_warnings(info: &mut Info) {
+    let warnings = take_warnings();
+    if !warnings.is_empty() {
+        info.insert(MUJOCO_WARNING, warnings.join("; ").as_str());
+    }
+}
+
 /// What there is to draw in a model file.
 fn read_body(file: &Path) -> Result<PlanarRobot> {
     let text = std::fs::read_to_string(file).map_err(|error| Error::MujocoModel {
@@ -390,6 +402,34 @@ fn embedded(robot: Robot, version: Version, library: &Library) -> Cow<'static, s
         }
         Robot::HalfCheetah => include_str!("assets/half_cheetah.xml").into(),
     }
+}
+
+/// Refuses a model whose controls are not limited to ±1, as they are in all of Gymnasium's robots: it has another action
+/// space. Told by what comes of a step, since what the limits are cannot be asked without knowing MuJoCo's structs.
+fn check_controls(file: &Path, data: &mut Data, init: &[f64]) -> Result<()> {
+    let controls = data.model().nu;
+    let mut after = |control: usize, value: f64| -> Result<Vec<f64>> {
+        let mut ctrl = vec![0.0; controls];
+        ctrl[control] = value;
+        data.reset()?;
+        data.set_ctrl(&ctrl)?;
+        data.step(1)?;
+        let mut state = init.to_vec();
+        data.state(&mut state)?;
+        Ok(state)
+    };
+    for control in 0..controls {
+        for end in [1.0, -1.0] {
+            let at_end = after(control, end)?;
+            if at_end != after(control, 1.5 * end)? || at_end == after(control, 0.99 * end)? {
+                return Err(Error::MujocoModel {
+                    file: file.to_owned(),
+                    reason: format!("control {control} is not limited to -1 to 1, expected the robot's action space"),
+                });
+            }
+        }
+    }
+    data.reset()
 }
 
 /// Refuses a model that is not of the robot's build, and a library whose state is laid out in a way not known here.

@@ -1,5 +1,5 @@
 //! libmujoco, called: the only `unsafe` of this crate. Above this file there are a [`Library`], compiled [`Model`]s and
-//! the [`Data`] of a simulation, and none of their methods can be called wrongly.
+//! the [`Data`] of a simulation, whose methods are safe.
 //!
 //! No struct of MuJoCo's is laid out here: models and simulations are opaque pointers, and what is in them is read and
 //! written through `mj_getState` and `mj_setState`. So one program runs with any libmujoco that has the functions below,
@@ -8,7 +8,10 @@
 //! MuJoCo reports a broken precondition by calling `mju_user_error`, and exits the process where that is not set or
 //! returns. Here it is set to a function that unwinds, through MuJoCo's C frames, to [`guarded`]; what it had begun stays
 //! as it was left, so a simulation in which that happened is not used again. Warnings are kept for the thread
-//! they come up in, rather than written to stderr and to a file MUJOCO_LOG.TXT.
+//! they come up in, rather than written to stderr and to a file MUJOCO_LOG.TXT. Where something else in the process has set
+//! handlers before (MuJoCo's Python bindings in an embedding program), those stay, and errors are theirs to handle. Built with
+//! `panic = "abort"`, an error of MuJoCo ends the process. `mujoco.h` of 4.0.0 calls these two variables legacy, beside
+//! `mju_setLogHandler`; a library without them is refused.
 #![allow(unsafe_code)] // calls to a C library; every block says why it is sound
 #![allow(non_snake_case)] // its names
 
@@ -28,11 +31,20 @@ const OLDEST: (c_int, &str) = (320, "3.2.0");
 /// From 3.5.0 on `mj_version` counts in millions, and controls are another bit of the state.
 const NEW_LAYOUT: c_int = 3_000_000;
 
-/// Bits of `mjtState`.
+/// Bits of `mjtState`; that of the controls is the version's ([`Library::ctrl_bit`]).
 const TIME: c_int = 1 << 0;
 const QPOS: c_int = 1 << 1;
 const QVEL: c_int = 1 << 2;
 const ACT: c_int = 1 << 3;
+
+/// What is read and written of a simulation.
+#[derive(Clone, Copy)]
+enum Part {
+    Time,
+    /// Position and velocity.
+    State,
+    Ctrl,
+}
 
 #[repr(C)]
 struct RawModel {
@@ -64,7 +76,7 @@ macro_rules! functions {
             /// The library must be libmujoco, and stay loaded as long as the functions are called.
             unsafe fn find(library: &libloading::Library) -> std::result::Result<Self, &'static str> {
                 Ok(Self {
-                    // SAFETY: the types are those of mujoco.h, the same from 3.2.0 to 4.0.1.
+                    // SAFETY: the types are those of mujoco.h of 4.0.0; every version in docs/environments.md was called so.
                     $($name: *unsafe { library.get(stringify!($name)) }.map_err(|_| stringify!($name))?,)+
                 })
             }
@@ -99,15 +111,19 @@ thread_local! {
 }
 
 extern "C-unwind" fn on_error(message: *const c_char) {
+    // SAFETY: MuJoCo calls this with a message.
+    let message = unsafe { text(message) };
     // Not a panic: there is nothing for the panic hook to print.
-    resume_unwind(Box::new(Fault(text(message))));
+    resume_unwind(Box::new(Fault(message)));
 }
 
 extern "C-unwind" fn on_warning(message: *const c_char) {
+    // SAFETY: MuJoCo calls this with a message.
+    let message = unsafe { text(message) };
     // Of a thread that is ending nobody will ask.
     let _ = WARNINGS.try_with(|warnings| {
         if let Ok(mut warnings) = warnings.try_borrow_mut() {
-            warnings.push(text(message));
+            warnings.push(message);
         }
     });
 }
@@ -117,14 +133,20 @@ pub(super) fn take_warnings() -> Vec<String> {
     WARNINGS.with(|warnings| warnings.take())
 }
 
-/// A message of MuJoCo's, without the line break at its end.
-fn text(message: *const c_char) -> String {
+/// A message of MuJoCo's, in one line.
+///
+/// # Safety
+/// It must be null, or a string that ends in a zero and lives as long as this runs.
+unsafe fn text(message: *const c_char) -> String {
     if message.is_null() {
         return "no message".into();
     }
-    // SAFETY: MuJoCo hands over strings that end in a zero and live until it is answered.
-    let message = unsafe { CStr::from_ptr(message) };
-    message.to_string_lossy().trim().to_owned()
+    // SAFETY: as promised.
+    one_line(unsafe { CStr::from_ptr(message) }.to_string_lossy().as_ref())
+}
+
+fn one_line(text: &str) -> String {
+    text.trim().replace('\n', "; ")
 }
 
 /// Runs `call` and turns an error that MuJoCo raises in it into one of ours.
@@ -185,8 +207,9 @@ impl Library {
             ("mju_user_error", on_error as Handler),
             ("mju_user_warning", on_warning as Handler),
         ] {
-            // SAFETY: a variable of the library, a function pointer that may be null; it is written before any call that
-            // reads it. One that somebody else in this process has set stays.
+            // SAFETY: a variable of the library, a function pointer that may be null. This crate writes it before its first
+            // call and under a lock; one that is set stays. (Somebody else who runs simulations on the same library without
+            // a handler of their own would read it meanwhile: MuJoCo has no other way to set it.)
             unsafe {
                 let slot: libloading::Symbol<*mut Option<Handler>> = library
                     .get(name)
@@ -293,7 +316,7 @@ impl Model {
             (functions.mj_parseXMLString)(xml.as_ptr(), ptr::null(), message.as_mut_ptr(), Message::LENGTH)
         })?;
         let spec = NonNull::new(spec).ok_or_else(|| failed(message.text()))?;
-        // SAFETY: the specification was just made, and is deleted below.
+        // SAFETY: the specification was just made. An error raised in here leaves it to leak: MuJoCo was at work on it.
         let raw = guarded(|| unsafe { (functions.mj_compile)(spec.as_ptr(), ptr::null()) })?;
         let model = NonNull::new(raw).ok_or_else(|| {
             // SAFETY: as above; the text is copied before the specification goes.
@@ -411,37 +434,47 @@ impl Data {
     /// Seconds since the start.
     pub(super) fn time(&mut self) -> Result<f64> {
         let mut time = [0.0];
-        self.get(TIME, 1, &mut time)?;
+        self.get(Part::Time, &mut time)?;
         Ok(time[0])
     }
 
     /// Position and velocity, (nq + nv).
     pub(super) fn state(&mut self, state: &mut [f64]) -> Result<()> {
-        self.get(QPOS | QVEL, self.model.nq + self.model.nv, state)
+        self.get(Part::State, state)
     }
 
     /// Sets position and velocity, (nq + nv).
     pub(super) fn set_state(&mut self, state: &[f64]) -> Result<()> {
-        self.set(QPOS | QVEL, self.model.nq + self.model.nv, state)
+        self.set(Part::State, state)
     }
 
     /// Sets the controls, (nu).
     pub(super) fn set_ctrl(&mut self, ctrl: &[f64]) -> Result<()> {
-        self.set(self.model.library.ctrl_bit(), self.model.nu, ctrl)
+        self.set(Part::Ctrl, ctrl)
     }
 
-    fn get(&mut self, signature: c_int, size: usize, into: &mut [f64]) -> Result<()> {
-        // What `mj_stateSize` said when the model was compiled.
-        assert_eq!(into.len(), size, "as long as the state");
+    /// The bits of a part, and how many numbers it is: what `mj_stateSize` said when the model was compiled.
+    fn part(&self, part: Part) -> (c_int, usize) {
+        let model = &self.model;
+        match part {
+            Part::Time => (TIME, 1),
+            Part::State => (QPOS | QVEL, model.nq + model.nv),
+            Part::Ctrl => (model.library.ctrl_bit(), model.nu),
+        }
+    }
+
+    fn get(&mut self, part: Part, into: &mut [f64]) -> Result<()> {
+        let (signature, size) = self.part(part);
+        assert_eq!(into.len(), size, "as long as the part");
         self.call(|functions, model, data| {
             // SAFETY: as above, and room for as many numbers as are written.
             unsafe { (functions.mj_getState)(model, data, into.as_mut_ptr(), signature) }
         })
     }
 
-    fn set(&mut self, signature: c_int, size: usize, from: &[f64]) -> Result<()> {
-        // What `mj_stateSize` said when the model was compiled.
-        assert_eq!(from.len(), size, "as long as the state");
+    fn set(&mut self, part: Part, from: &[f64]) -> Result<()> {
+        let (signature, size) = self.part(part);
+        assert_eq!(from.len(), size, "as long as the part");
         self.call(|functions, model, data| {
             // SAFETY: as above, and as many numbers as are read.
             unsafe { (functions.mj_setState)(model, data, from.as_ptr(), signature) }
@@ -487,7 +520,7 @@ impl Message {
 
     fn text(&self) -> String {
         let end = self.0.iter().position(|&byte| byte == 0).unwrap_or(self.0.len());
-        String::from_utf8_lossy(&self.0[..end]).trim().replace('\n', "; ")
+        one_line(&String::from_utf8_lossy(&self.0[..end]))
     }
 }
 
@@ -527,7 +560,11 @@ mod tests {
         assert_eq!((model.nq, model.nv, model.na, model.nu), (7, 6, 0, 0));
         let (mut one, mut other) = (Data::new(model.clone()).unwrap(), Data::new(model.clone()).unwrap());
         // A bit beyond those of a state: a broken precondition, for which MuJoCo would end the process.
-        let error = one.get(1 << 30, 0, &mut []).unwrap_err();
+        let error = one.call(|functions, model, data| {
+            // SAFETY: MuJoCo looks at the bits before it writes.
+            unsafe { (functions.mj_getState)(model, data, [0.0; 64].as_mut_ptr(), 1 << 30) }
+        });
+        let error = error.unwrap_err();
         assert!(
             matches!(&error, Error::Mujoco { reason } if !reason.is_empty()),
             "{error:?}"

@@ -30,21 +30,22 @@ pub(super) fn find() -> Result<Arc<Library>> {
         };
         return load(&file);
     }
-    let mut tried = Vec::new();
+    let (mut tried, mut unusable) = (Vec::new(), None);
     for place in [active_python, system, archives, any_python] {
         match place() {
+            // A file that cannot be used hides none that can.
             Ok(file) => match load(&file) {
                 Ok(library) => return Ok(library),
                 // The loader's own search has no file to speak of: there is none.
-                Err(_) if file.parent() == Some(Path::new("")) => {
-                    tried.push(format!("{} by the loader", file.display()))
+                Err(Error::MujocoLibrary { .. }) if file.parent() == Some(Path::new("")) => {
+                    tried.push(format!("{} by the loader", file.display()));
                 }
-                Err(error) => return Err(error),
+                Err(error) => unusable = unusable.or(Some(error)),
             },
             Err(where_else) => tried.push(where_else),
         }
     }
-    Err(Error::MujocoMissing { tried })
+    Err(unusable.unwrap_or(Error::MujocoMissing { tried }))
 }
 
 /// Loads a file, or hands out what was loaded from it before.
@@ -70,7 +71,7 @@ fn active_python() -> Place {
         .map(PathBuf::from);
     let packages = roots.flat_map(|root| {
         let lib = root.join("lib");
-        let pythons = folders(&lib, "python").into_iter();
+        let pythons = folders(&lib, "python").into_iter().rev();
         pythons.map(|python| python.join("site-packages").join("mujoco"))
     });
     packages
@@ -86,8 +87,7 @@ fn system() -> Place {
 fn archives() -> Place {
     let places = "~/.mujoco/mujoco-*/lib";
     let home = var_os("HOME").map(PathBuf::from).ok_or(places)?;
-    let mut versions = folders(&home.join(".mujoco"), "mujoco");
-    versions.sort();
+    let versions = folders(&home.join(".mujoco"), "mujoco-");
     let file = versions
         .iter()
         .rev()
@@ -99,8 +99,9 @@ fn archives() -> Place {
 fn any_python() -> Place {
     static PACKAGE: OnceLock<Option<PathBuf>> = OnceLock::new();
     let package = PACKAGE.get_or_init(|| {
-        const SCRIPT: &str =
-            "import importlib.util as u; s = u.find_spec('mujoco'); print(s.submodule_search_locations[0] if s else '')";
+        // Without the current folder in the path: what lies there was not installed.
+        const SCRIPT: &str = "import os, sys; sys.path[:] = [p for p in sys.path if os.path.isabs(p)]; \
+             import importlib.util as u; s = u.find_spec('mujoco'); print(s.submodule_search_locations[0] if s else '')";
         let mut python = Command::new("python3");
         let output = python.args(["-c", SCRIPT]).stdin(Stdio::null()).output().ok()?;
         let path = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
@@ -110,7 +111,7 @@ fn any_python() -> Place {
     file.ok_or_else(|| "the mujoco package of python3".into())
 }
 
-/// The libmujoco in a folder, if there is one: of several versions the one whose name sorts last.
+/// The libmujoco in a folder, if there is one: of several versions the newest.
 fn in_folder(folder: &Path) -> Option<PathBuf> {
     let is_library = |path: &PathBuf| {
         let name = path
@@ -124,22 +125,32 @@ fn in_folder(folder: &Path) -> Option<PathBuf> {
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .filter(is_library)
         .collect();
-    files.sort();
+    files.sort_by_key(|file| numbers_in(file));
     files.pop()
 }
 
-/// The folders in `parent` whose names begin with `prefix`.
+/// The numbers in a name, which order versions: 3.9.0 comes before 3.17.0.
+fn numbers_in(path: &Path) -> Vec<u64> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = name.unwrap_or_default();
+    let digits = name.split(|c: char| !c.is_ascii_digit());
+    digits.filter_map(|number| number.parse().ok()).collect()
+}
+
+/// The folders in `parent` whose names begin with `prefix`, by version.
 fn folders(parent: &Path, prefix: &str) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(parent) else {
         return Vec::new();
     };
-    entries
+    let mut folders: Vec<PathBuf> = entries
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .filter(|path| {
             path.file_name()
                 .is_some_and(|name| name.to_string_lossy().starts_with(prefix))
         })
-        .collect()
+        .collect();
+    folders.sort_by_key(|folder| numbers_in(folder));
+    folders
 }
 
 #[cfg(test)]
@@ -153,13 +164,13 @@ mod tests {
         assert_eq!(in_folder(&folder), None);
         for name in [
             "libmujoco.so.3.4.0",
-            "libmujoco.so.4.0.0",
+            "libmujoco.so.3.17.0",
             "mujoco.txt",
             "libmujoco_simulate.a",
         ] {
             std::fs::write(folder.join(name), "").unwrap();
         }
-        assert_eq!(in_folder(&folder), Some(folder.join("libmujoco.so.4.0.0")));
+        assert_eq!(in_folder(&folder), Some(folder.join("libmujoco.so.3.17.0")));
         assert_eq!(in_folder(&folder.join("none")), None);
         std::fs::remove_dir_all(&folder).unwrap();
     }

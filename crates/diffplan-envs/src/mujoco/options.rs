@@ -35,8 +35,8 @@ impl Robot {
 /// | | reward of being healthy | terms in `info` | model |
 /// | --- | --- | --- | --- |
 /// | `V5` | only while healthy | all | Gymnasium's |
-/// | `V4` | also in the step that ends the episode | position and velocity | Gymnasium's; Walker2d's right foot has a friction of 0.9 |
-/// | `V2` | as `V4` | HalfCheetah's two terms | as `V4`, and margins as MuJoCo took them before 3.5.0 |
+/// | `V4` | also in the step that ends the episode | position and velocity; HalfCheetah's two terms | Gymnasium's; Walker2d's right foot has a friction of 0.9 |
+/// | `V2` | as `V4` | HalfCheetah's two terms alone | as `V4`, and margins as MuJoCo took them before 3.5.0 |
 ///
 /// `V2` is what D4RL's datasets were made with. From MuJoCo 3.5.0 on the margins of two geoms are summed where they
 /// meet; before, the larger counted. Hopper alone has margins: in `V2` they are halved for those versions, so that
@@ -54,8 +54,8 @@ pub enum Version {
 /// What a robot is made with; [`Options::new`] gives Gymnasium's defaults.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    /// A model file of the user's own with as many joints and actuators, such as one of a Gymnasium installation. The
-    /// default is the one that comes with this crate.
+    /// A model file of the user's own with as many joints and actuators, these limited to ±1, such as one of a Gymnasium
+    /// installation; a path as it is. The default is the one that comes with this crate.
     pub xml_file: Option<PathBuf>,
     /// Time steps of the simulation a step of the environment.
     pub frame_skip: usize,

@@ -113,9 +113,12 @@ fn read(path: &Path) -> Result<Played> {
             .display()
         )));
     }
-    match played.returns.is_empty() {
-        true => Err(refuse("no returns, expected at least one episode".into())),
-        false => Ok(played),
+    if played.returns.is_empty() {
+        return Err(refuse("no returns, expected at least one episode".into()));
+    }
+    match stats::mean(&played.returns).is_finite() {
+        true => Ok(played),
+        false => Err(refuse("the returns are too large for a mean".into())),
     }
 }
 

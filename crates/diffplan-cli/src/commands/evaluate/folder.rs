@@ -4,9 +4,10 @@
 use super::report::{Latency, Report};
 use super::row::{HEADER, Row};
 use super::settings::{Config, Settings};
-use crate::args::EvaluateArgs;
+use crate::args::{EvaluateArgs, MAX_EPISODES, MAX_SEED};
 use crate::error::{Error, Result};
 use crate::rows::{self, Rows};
+use crate::settings::MAX_TRAJECTORY_STEPS;
 use crate::{json, output};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -112,6 +113,10 @@ impl Folder {
             path: path.clone(),
             reason: format!("this is no evaluation: {e}"),
         })?;
+        check(&json).map_err(|reason| Error::Folder {
+            path: path.clone(),
+            reason,
+        })?;
         let rows = read_rows(&csv, json.seed)?;
         let saved = Saved {
             path,
@@ -176,6 +181,26 @@ impl Folder {
             path: self.path.clone(),
             reason,
         }
+    }
+}
+
+/// Checks that what is written there could have been typed.
+fn check(json: &Json) -> std::result::Result<(), String> {
+    let (config, options) = (&json.config, &json.config.options);
+    if !(1..=MAX_EPISODES).contains(&config.episodes) {
+        return Err(format!("episodes is {}, expected 1 to {MAX_EPISODES}", config.episodes));
+    }
+    if json.seed > MAX_SEED {
+        return Err(format!("seed is {}, expected at most {MAX_SEED}", json.seed));
+    }
+    options.validate().map_err(|error| error.to_string())?;
+    let steps = options.batch_size.checked_mul(options.planning_horizon);
+    match steps.is_some_and(|steps| steps <= MAX_TRAJECTORY_STEPS) {
+        true => Ok(()),
+        false => Err(format!(
+            "batch_size × planning_horizon is {} × {}, expected at most {MAX_TRAJECTORY_STEPS} steps in all",
+            options.batch_size, options.planning_horizon
+        )),
     }
 }
 
@@ -276,6 +301,48 @@ mod tests {
         ] {
             let error = read(text).unwrap_err().to_string();
             assert!(error.contains(reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn settings_that_could_not_be_typed_are_refused() {
+        let config = Config {
+            checkpoint: "c".into(),
+            checkpoint_hash: String::new(),
+            episodes: 3,
+            parallel: 1,
+            options: diffplan_pipelines::PlanOptions::default(),
+            simulator: None,
+            threads: 1,
+            out: None,
+        };
+        let json = |change: &dyn Fn(&mut Config), seed| {
+            let mut config = config.clone();
+            change(&mut config);
+            let (finished, env, plan_ms) = (false, String::new(), None);
+            check(&Json {
+                finished,
+                env,
+                seed,
+                config,
+                plan_ms,
+            })
+        };
+        assert_eq!(json(&|_| (), 7), Ok(()));
+        for (change, seed, word) in [
+            (
+                &(|c: &mut Config| c.episodes = 0) as &dyn Fn(&mut Config),
+                0,
+                "episodes is 0",
+            ),
+            (&|c| c.episodes = usize::MAX, 0, "episodes"),
+            (&|c| c.options.batch_size = 0, 0, "batch_size"),
+            (&|c| c.options.planning_horizon = 0, 0, "planning_horizon"),
+            (&|c| c.options.batch_size = usize::MAX, 0, "at most"),
+            (&|_| (), u64::MAX, "seed is 18446744073709551615"),
+        ] {
+            let reason = json(change, seed).unwrap_err();
+            assert!(reason.contains(word), "{reason}");
         }
     }
 }

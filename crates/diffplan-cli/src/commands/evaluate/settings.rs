@@ -5,6 +5,7 @@ use crate::args::EvaluateArgs;
 use crate::error::{Error, Result};
 use crate::settings::{self, MAX_TRAJECTORY_STEPS};
 use crate::table;
+use diffplan_envs::d4rl;
 use diffplan_pipelines::{PlanOptions, ValueGuidedPipeline};
 use fnv::FnvHasher;
 use serde::{Deserialize, Serialize};
@@ -97,7 +98,10 @@ impl Settings {
     /// If fewer episodes are asked for than there are.
     pub(super) fn again(args: &EvaluateArgs, saved: &Saved) -> Result<Self> {
         let again = Self {
-            env: args.env.clone().unwrap_or_else(|| saved.env.clone()),
+            env: match &args.env {
+                Some(id) => d4rl::env_id(id).map_or_else(|| id.clone(), str::to_owned),
+                None => saved.env.clone(),
+            },
             seed: args.seed.unwrap_or(saved.seed),
             config: Config {
                 episodes: args.episodes.unwrap_or(saved.config.episodes),

@@ -13,6 +13,9 @@ const GROUND: f64 = 62.0;
 /// Where the torso is from left to right: what is planned lies ahead of it as a rule.
 const TORSO: f64 = 0.42;
 
+/// Of a metre each.
+const MOST_TILES: u32 = 600;
+
 const SKY: Color = Color::rgb(246, 248, 251);
 const TILES: [Color; 2] = [Color::rgb(226, 230, 235), Color::rgb(216, 221, 228)];
 const EDGE: Color = Color::rgb(143, 152, 164);
@@ -108,7 +111,8 @@ impl Camera {
         let (width, height) = (f64::from(WIDTH), f64::from(HEIGHT));
         canvas.fill_polygon(&[(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)], SKY);
         let first = (self.x - TORSO * width / self.scale).floor();
-        let tiles = (width / self.scale).ceil() as u32 + 1;
+        // Of a robot of kilometres not every metre can be told from the next.
+        let tiles = ((width / self.scale).ceil() as u32).min(MOST_TILES) + 1;
         for i in 0..tiles {
             let metre = first + f64::from(i);
             let (left, right) = (self.column(metre), self.column(metre + 1.0));

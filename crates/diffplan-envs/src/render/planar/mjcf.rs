@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
 
     fn read_joint(&self, node: Node<'a, 'a>) -> Result<Joint> {
         let default = self.joint;
-        known_turns(node)?;
+        known_turns(node, default)?;
         let axis = numbers::<3>(node, default, "axis")?.unwrap_or([0.0, 0.0, 1.0]);
         let length = axis.iter().map(|a| a * a).sum::<f64>().sqrt();
         if length < TOLERANCE {
@@ -195,7 +195,7 @@ impl<'a> Reader<'a> {
 
     /// The angle about y.
     fn orientation(&self, node: Node<'a, 'a>, default: Option<Node<'a, 'a>>) -> Result<f64> {
-        known_turns(node)?;
+        known_turns(node, default)?;
         let about_y = |x: f64, z: f64, length: f64| {
             if length > TOLERANCE && x.hypot(z) <= TOLERANCE * length {
                 Ok(())
@@ -221,8 +221,8 @@ fn of<'a>(node: Node<'a, 'a>, default: Option<Node<'a, 'a>>, name: &str) -> Opti
         .or_else(|| default.and_then(|node| node.attribute(name)))
 }
 
-fn known_turns(node: Node<'_, '_>) -> Result<()> {
-    match UNKNOWN_TURNS.into_iter().find(|name| node.has_attribute(*name)) {
+fn known_turns<'a>(node: Node<'a, 'a>, default: Option<Node<'a, 'a>>) -> Result<()> {
+    match UNKNOWN_TURNS.into_iter().find(|name| of(node, default, name).is_some()) {
         Some(name) => Err(wrong(node, format!("attribute {name:?} is not known"))),
         None => Ok(()),
     }
