@@ -551,10 +551,7 @@ mod tests {
             envs.reset(None, &Dict::new()).unwrap();
             for (actions, message) in [
                 (array![[0.5]], "1 rows of actions for 2 environments, expected as many"),
-                (
-                    array![[0.5, 0.5], [0.5, 0.5]],
-                    "environment 0: the action has 2 elements, expected 1",
-                ),
+                (array![[0.5, 0.5], [0.5, 0.5]], "the action has 2 elements, expected 1"),
                 (
                     array![[0.5], [f32::INFINITY]],
                     "environment 1: element 0 of the action is inf, expected a finite number",
@@ -564,6 +561,18 @@ mod tests {
             }
             assert_eq!(envs.step(ok.view()).unwrap().rewards, array![1.0, 1.0]);
         }
+        // Also where nothing is stepped, but all are reset.
+        let limited = TimeLimit::new(Counter::new(None), 1).unwrap();
+        let mut over = VecEnv::new(vec![limited]).unwrap();
+        over.reset(None, &Dict::new()).unwrap();
+        over.step(array![[0.0]].view()).unwrap();
+        let wide = over.step(array![[0.0, 0.0]].view()).unwrap_err();
+        assert_eq!(wide, Error::ActionLength { expected: 1, actual: 2 });
+        let beyond = counters(AutoresetMode::NextStep).reset(Some(u64::MAX), &Dict::new());
+        assert_eq!(
+            beyond.unwrap_err().to_string(),
+            "the seed is 18446744073709551615, and 1 more are needed: expected at most 18446744073709551614"
+        );
         let mut envs = counters(AutoresetMode::NextStep);
         envs.rest();
         assert_eq!(

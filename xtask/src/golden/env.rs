@@ -216,13 +216,7 @@ impl Episode {
             ("observations", observation, self.observations.row(0)),
         ] {
             let at = format!("{}.{what}[0] of the reset", self.name);
-            report.compare(
-                at,
-                actual.view(),
-                &expected.to_owned().into_dyn(),
-                Measure::Mixed,
-                STEP,
-            )?;
+            report.compare(at, actual.view(), &expected.to_owned().into_dyn(), Measure::Mixed, STEP)?;
         }
         self.compare_info(&info, &self.reset_info, 0, "reset", report, play.step)
     }
