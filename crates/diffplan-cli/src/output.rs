@@ -26,6 +26,9 @@ pub(crate) fn remark(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
+/// How temporary names begin.
+const TEMPORARY: &str = ".diffplan-";
+
 /// Makes the folder and checks that files can be made in it, so that an hour of work is not lost at its end.
 pub(crate) fn prepare_folder(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
@@ -40,12 +43,32 @@ pub(crate) fn lock_folder(folder: &Path) -> Result<File> {
     let path = folder.join(".lock");
     let file = File::create(&path).map_err(Error::io("create", &path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => {
+            sweep(folder);
+            Ok(file)
+        }
         Err(TryLockError::WouldBlock) => Err(Error::Folder {
             path: folder.to_owned(),
             reason: "another run is writing here, expected none".into(),
         }),
         Err(TryLockError::Error(e)) => Err(Error::io("lock", &path)(e)),
+    }
+}
+
+/// Removes what runs that were killed have left under temporary names. What cannot be removed does no harm.
+fn sweep(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let left = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(TEMPORARY));
+    left.for_each(|entry| drop(fs::remove_file(entry.path())));
+}
+
+/// A path as a shell reads it.
+pub(crate) fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=,:@".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', "'\\''")),
     }
 }
 
@@ -70,7 +93,7 @@ pub(crate) fn folder_of(file: &Path) -> &Path {
 
 fn temporary_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".diffplan-");
+    builder.prefix(TEMPORARY);
     // Temporary files are private by default; results are as readable as the umask says.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));

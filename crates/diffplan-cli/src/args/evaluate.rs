@@ -50,7 +50,7 @@ pub(crate) struct EvaluateArgs {
     /// Episodes to play; 150 by default
     #[arg(short = 'n', long, value_name = "N", value_parser = count(1, MAX_EPISODES as u64))]
     pub(crate) episodes: Option<usize>,
-    /// Episodes side by side, planned for in one batch; 8 by default, or as many as fit. Results are the same for any number
+    /// Episodes side by side, planned for in one batch; 8 by default, fewer of plans that are very large. Results are the same for any number
     #[arg(short, long, value_name = "P", value_parser = count(1, 65_536))]
     pub(crate) parallel: Option<usize>,
     /// Episode i is reset with seed S + i, and its noise depends on S and i alone; 0 by default

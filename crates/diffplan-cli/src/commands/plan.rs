@@ -130,6 +130,16 @@ impl<'a> Picture<'a> {
     /// Finds what can be wrong before anything is planned. An environment that was asked for must have a picture; one that
     /// the checkpoint names may.
     fn prepare(file: &'a Path, env: Option<String>, pipeline: &ValueGuidedPipeline, obs: &[f32]) -> Result<Self> {
+        let is_gif = file
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("gif"));
+        if !is_gif {
+            return Err(Error::Setting {
+                name: "render",
+                value: file.display().to_string(),
+                expected: "a name that ends in .gif, which is what is written".into(),
+            });
+        }
         output::prepare_folder(output::folder_of(file))?;
         let set = |id: &str| -> Result<Stage> {
             let mut stage = Stage::new(diffplan_envs::make(id)?, id)?;

@@ -18,8 +18,9 @@ pub(super) const VARIABLE: &str = "MUJOCO_LIB";
 
 /// The library that is found first, loaded once a process.
 pub(super) fn find() -> Result<Arc<Library>> {
-    if let Some(given) = var_os(VARIABLE) {
-        let given = PathBuf::from(given);
+    if let Some(given) = var_os(VARIABLE).filter(|given| !given.is_empty()) {
+        // With its folder: a bare name would be the loader's to look for.
+        let given = std::path::absolute(&given).unwrap_or_else(|_| given.into());
         let file = if given.is_dir() {
             in_folder(&given).ok_or_else(|| Error::MujocoLibrary {
                 path: given.clone(),

@@ -72,11 +72,15 @@ struct Side {
 struct Difference {
     mean_return: f64,
     confidence: f64,
-    confidence_interval: [f64; 2],
+    /// Null where a side has a single episode, which says nothing about others.
+    confidence_interval: Option<[f64; 2]>,
     /// The same in D4RL's scores.
     normalized_score: Option<f64>,
     normalized_confidence_interval: Option<[f64; 2]>,
     paired: bool,
+    /// Why not, if so.
+    #[serde(skip)]
+    apart: Option<&'static str>,
     method: &'static str,
     resamples: usize,
     resampling_seed: u64,
@@ -102,15 +106,9 @@ fn read(path: &Path) -> Result<Played> {
         ))
     })?;
     if !played.finished {
-        let folder = path.parent().unwrap_or(Path::new("."));
+        let folder = output::quoted(output::folder_of(path));
         return Err(refuse(format!(
-            "the evaluation is not finished: diffplan evaluate --out {} --resume",
-            if folder.as_os_str().is_empty() {
-                Path::new(".")
-            } else {
-                folder
-            }
-            .display()
+            "the evaluation is not finished: diffplan evaluate --out {folder} --resume"
         )));
     }
     if played.returns.is_empty() {
@@ -124,9 +122,19 @@ fn read(path: &Path) -> Result<Played> {
 
 impl Comparison {
     fn of((a_path, a): (&Path, &Played), (b_path, b): (&Path, &Played)) -> Self {
-        let starts = |played: &Played| (played.seed, played.config.get("first").cloned(), played.returns.len());
-        let paired = a.env == b.env && starts(a) == starts(b);
-        let interval = interval(&a.returns, &b.returns, paired);
+        let first = |played: &Played| played.config.get("first").cloned();
+        let apart = if a.env != b.env {
+            Some("the environments differ")
+        } else if a.seed != b.seed || first(a) != first(b) {
+            Some("the episodes did not begin alike")
+        } else if a.returns.len() != b.returns.len() {
+            Some("the numbers of episodes differ")
+        } else {
+            None
+        };
+        let paired = apart.is_none();
+        let enough = a.returns.len().min(b.returns.len()) > 1;
+        let interval = enough.then(|| interval(&a.returns, &b.returns, paired));
         let mean_return = stats::mean(&b.returns) - stats::mean(&a.returns);
         let references = d4rl::reference_returns(&a.env).filter(|_| a.env == b.env);
         Self {
@@ -135,8 +143,11 @@ impl Comparison {
                 confidence: 0.95,
                 confidence_interval: interval,
                 normalized_score: references.map(|references| references.scale(mean_return)),
-                normalized_confidence_interval: references.map(|references| interval.map(|x| references.scale(x))),
+                normalized_confidence_interval: references
+                    .zip(interval)
+                    .map(|(references, interval)| interval.map(|x| references.scale(x))),
                 paired,
+                apart,
                 method: "percentile bootstrap",
                 resamples: RESAMPLES,
                 resampling_seed: SEED,
@@ -169,35 +180,29 @@ impl Comparison {
             "D4RL score",
         ];
         let table = table::table(&header, &[row("A", &self.a), row("B", &self.b)]);
-        let Difference {
-            mean_return,
-            confidence_interval: [low, high],
-            ..
-        } = self.difference;
-        let how = match self.difference.paired {
-            true => "paired by episode: same environment, same seeds",
-            false => "not paired: the episodes did not begin alike",
+        let difference = &self.difference;
+        let with = |value: f64, interval: Option<[f64; 2]>| match interval {
+            Some([low, high]) => format!("{value:+.1}, 95 % interval {low:+.1} to {high:+.1}"),
+            None => format!("{value:+.1}"),
         };
         let mut fields = vec![
             ("A", self.a.place()),
             ("B", self.b.place()),
-            (
-                "B less A",
-                format!("{mean_return:+.1}, 95 % interval {low:+.1} to {high:+.1}"),
-            ),
+            ("B less A", with(difference.mean_return, difference.confidence_interval)),
         ];
-        if let (Some(score), Some([low, high])) = (
-            self.difference.normalized_score,
-            self.difference.normalized_confidence_interval,
-        ) {
-            fields.push((
-                "in scores",
-                format!("{score:+.1}, 95 % interval {low:+.1} to {high:+.1}"),
-            ));
+        if let Some(score) = difference.normalized_score {
+            fields.push(("in scores", with(score, difference.normalized_confidence_interval)));
         }
+        let how = match difference.apart {
+            None => "paired by episode: same environment, same seeds".to_owned(),
+            Some(why) => format!("not paired: {why}"),
+        };
         fields.push((
             "interval",
-            format!("percentile bootstrap, {RESAMPLES} resamples, seed {SEED}, {how}"),
+            match difference.confidence_interval {
+                Some(_) => format!("percentile bootstrap, {RESAMPLES} resamples, seed {SEED}, {how}"),
+                None => "none: a single episode says nothing about others".into(),
+            },
         ));
         fields.extend(self.warnings.iter().map(|warning| ("warning", warning.clone())));
         format!("{table}\n\n{}", table::fields(&fields))
@@ -268,7 +273,12 @@ fn warnings(a: &Played, b: &Played) -> Vec<String> {
     for key in keys.into_iter().filter(|key| !OF_THE_RUN.contains(&key.as_str())) {
         let value = |played: &Played| {
             let value = played.config.get(key).filter(|value| !value.is_null());
-            value.map_or("the default".to_owned(), |value| {
+            let unsaid = if key == "simulator" {
+                "diffplan's own"
+            } else {
+                "the default"
+            };
+            value.map_or(unsaid.to_owned(), |value| {
                 value.as_str().map_or_else(|| value.to_string(), str::to_owned)
             })
         };

@@ -41,6 +41,9 @@ struct Json {
     seed: u64,
     config: Config,
     plan_ms: Option<Latency>,
+    /// At the end.
+    returns: Option<Vec<f64>>,
+    lengths: Option<Vec<usize>>,
 }
 
 /// `evaluation.json` before the end.
@@ -118,6 +121,18 @@ impl Folder {
             reason,
         })?;
         let rows = read_rows(&csv, json.seed)?;
+        let returns = json
+            .returns
+            .filter(|_| json.finished && json.config.episodes == rows.len());
+        let lengths = json.lengths.unwrap_or_default();
+        if let Some(returns) = returns {
+            let is = |row: &Row| (Some(row.episode_return), Some(row.length));
+            let said = |row: &Row| (returns.get(row.episode).copied(), lengths.get(row.episode).copied());
+            if let Some(row) = rows.iter().find(|row| is(row) != said(row)) {
+                let number = row.episode;
+                return Err(self.refuse(format!("{EPISODES} and {EVALUATION} differ about episode {number}")));
+            }
+        }
         let saved = Saved {
             path,
             finished: json.finished,
@@ -320,12 +335,15 @@ mod tests {
             let mut config = config.clone();
             change(&mut config);
             let (finished, env, plan_ms) = (false, String::new(), None);
+            let (returns, lengths) = (None, None);
             check(&Json {
                 finished,
                 env,
                 seed,
                 config,
                 plan_ms,
+                returns,
+                lengths,
             })
         };
         assert_eq!(json(&|_| (), 7), Ok(()));

@@ -144,7 +144,7 @@ fn play_missing(
         let kept = match folder {
             Some(folder) => format!(
                 "go on with: diffplan evaluate --out {} --resume",
-                folder.path().display()
+                output::quoted(folder.path())
             ),
             None => "nothing is kept without --out".into(),
         };

@@ -103,11 +103,13 @@ impl Row {
             return None;
         };
         let finite = |text: &str| text.parse().ok().filter(|value: &f64| value.is_finite());
+        let seconds = |text: &str| finite(text).filter(|value| (0.0..1e12).contains(value));
+        let length = length.parse().ok().filter(|length| (1..1 << 48).contains(length))?;
         Some(Self {
             episode: episode.parse().ok()?,
             seed: seed.parse().ok()?,
             episode_return: finite(episode_return)?,
-            length: length.parse().ok().filter(|&length| length > 0)?,
+            length,
             end: [End::Terminated, End::Truncated]
                 .into_iter()
                 .find(|known| known.name() == end)?,
@@ -115,9 +117,9 @@ impl Row {
                 "" => None,
                 score => Some(finite(score)?),
             },
-            plans: plans.parse().ok()?,
-            planning_seconds: finite(planning)?,
-            elapsed_seconds: finite(elapsed)?,
+            plans: plans.parse().ok().filter(|&plans| plans == length)?,
+            planning_seconds: seconds(planning)?,
+            elapsed_seconds: seconds(elapsed)?,
             mujoco_warning: match warning {
                 "" => None,
                 quoted => Some(quoted.strip_prefix('"')?.strip_suffix('"')?.replace("\"\"", "\"")),

@@ -48,6 +48,11 @@ pub(super) fn checkpoint(args: &EvaluateArgs, saved: Option<&Saved>) -> Result<P
     settings::checkpoint(args.checkpoint.clone().or(saved))
 }
 
+/// What it is called from any folder: an evaluation may be resumed from another.
+fn absolute(checkpoint: PathBuf) -> PathBuf {
+    std::path::absolute(&checkpoint).unwrap_or(checkpoint)
+}
+
 /// FNV-1a over all files of a checkpoint that plans depend on.
 pub(super) fn hash(checkpoint: &Path) -> Result<String> {
     let mut hasher = FnvHasher::default();
@@ -80,7 +85,7 @@ impl Settings {
             env: settings::env_id(args.env.clone(), checkpoint, pipeline)?,
             seed: args.seed.unwrap_or(0),
             config: Config {
-                checkpoint: checkpoint.to_owned(),
+                checkpoint: absolute(checkpoint.to_owned()),
                 checkpoint_hash: String::new(),
                 episodes: args.episodes.unwrap_or(EPISODES),
                 parallel: 1,
@@ -115,7 +120,7 @@ impl Settings {
             Some(last) => Err(Error::Setting {
                 name: "episodes",
                 value: again.config.episodes.to_string(),
-                expected: format!("more than {last}: that episode is in {} already", saved.path.display()),
+                expected: format!("at least {}: episode {last} is played already", last + 1),
             }),
             None => Ok(again),
         }
@@ -187,7 +192,7 @@ impl Settings {
         played: usize,
     ) -> Result<()> {
         let config = &mut self.config;
-        (config.checkpoint, config.checkpoint_hash) = (checkpoint, hash);
+        (config.checkpoint, config.checkpoint_hash) = (absolute(checkpoint), hash);
         (config.threads, config.out) = (threads, args.out.clone());
         let missing = config.episodes - played;
         // At least one: a plan for one episode has been checked to be small enough.

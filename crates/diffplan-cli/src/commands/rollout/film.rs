@@ -127,11 +127,12 @@ impl<'a> Film<'a> {
     /// Up to twelve moments, evenly spaced, the first step and one close to the end among them.
     pub(super) fn contact_sheet(&self, stage: &mut Stage, patience: &Patience) -> Result<Vec<u8>> {
         let steps = self.episode.length();
-        let count = MOST_TILES.min(steps).max(1);
+        // The end is the last of them.
+        let count = MOST_TILES.min(steps + 1);
         patience.expect(count);
         let mut tiles = Vec::with_capacity(count);
         for i in 0..count {
-            let step = i * steps / count;
+            let step = i * steps / (count - 1).max(1);
             patience.step();
             tiles.push((step, shrink(&self.picture(stage, step)?, TILE)));
         }
