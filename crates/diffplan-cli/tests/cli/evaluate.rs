@@ -183,7 +183,8 @@ fn a_folder_keeps_what_was_played() {
     let whole = temporary.path().join("whole");
     evaluate(&format!("{QUICK} --episodes 6"), &out(&whole)).succeeded();
     assert_eq!(results(&folder), results(&whole));
-    diffplan("evaluate --resume --episodes 3 --out", &[&folder]).failed_with(&["episodes = 3", "more than 5"]);
+    diffplan("evaluate --resume --episodes 3 --out", &[&folder])
+        .failed_with(&["episodes = 3", "at least 6: episode 5"]);
 }
 
 /// Leaves a folder as a kill would that came after some rows.
@@ -530,4 +531,82 @@ fn what_was_played_can_be_compared_and_nothing_else() {
     diffplan("evaluate --compare", &[&files[1], &files[1]]).failed_with(&["no returns"]);
     fs::write(&files[1], r#"{"env": "x", "seed": 0, "returns": [1.0, null]}"#).unwrap();
     diffplan("evaluate --compare", &[&files[1], &files[1]]).failed_with(&["neither", "null"]);
+}
+
+#[test]
+fn a_comparison_says_why_episodes_are_not_paired_and_what_one_episode_is_worth() {
+    let folder = TempDir::new().unwrap();
+    let file = |name: &str, returns: &str, seed: u64| {
+        let path = folder.path().join(name);
+        let text = format!(r#"{{"env": "Hopper-v5", "seed": {seed}, "returns": {returns}, "config": {{}}}}"#);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let three = file("three.json", "[1.0, 2.0, 4.0]", 0);
+    let prefix = file("prefix.json", "[1.0, 2.0]", 0);
+    let other = file("other.json", "[3.0, 2.0, 4.0]", 9);
+    let one = file("one.json", "[5.0]", 0);
+    for (b, why) in [
+        (&prefix, "not paired: the numbers of episodes differ"),
+        (&other, "not paired: the episodes did not begin alike"),
+        (&three, "paired by episode"),
+        (&one, "none: a single episode says nothing about others"),
+    ] {
+        let text = diffplan("evaluate --compare", &[&three, b]).succeeded();
+        assert!(text.contains(why), "{text}");
+        let report = json(&diffplan("evaluate --json --compare", &[&three, b]).succeeded());
+        assert_eq!(
+            report["difference"]["confidence_interval"].is_null(),
+            b == &one,
+            "{report}"
+        );
+    }
+    let huge = file("huge.json", "[1e308, 1e308]", 0);
+    diffplan("evaluate --compare", &[&three, &huge]).failed_with(&["too large for a mean"]);
+}
+
+#[test]
+fn saved_settings_are_checked_as_typed_ones_are() {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("evaluation");
+    let quick = "evaluate --episodes 2 --batch-size 1 --num-inference-steps 1 --n-guide-steps 0 --checkpoint";
+    diffplan(quick, &[&checkpoint(), Path::new("--out"), &out]).succeeded();
+    let (settings, rows) = (out.join("evaluation.json"), out.join("episodes.csv"));
+    let (json_text, csv) = (
+        fs::read_to_string(&settings).unwrap(),
+        fs::read_to_string(&rows).unwrap(),
+    );
+    for (from, to, words) in [
+        ("\"batch_size\": 1", "\"batch_size\": 0", "batch_size"),
+        (
+            "\"planning_horizon\": 32",
+            "\"planning_horizon\": 0",
+            "planning_horizon",
+        ),
+        (
+            "\"episodes\": 2,\n    \"parallel\"",
+            "\"episodes\": 0,\n    \"parallel\"",
+            "episodes is 0",
+        ),
+        (
+            "\"seed\": 0,\n  \"returns\"",
+            "\"seed\": 18446744073709551615,\n  \"returns\"",
+            "seed is",
+        ),
+    ] {
+        assert!(json_text.contains(from), "{from}: {json_text}");
+        fs::write(&settings, json_text.replacen(from, to, 1)).unwrap();
+        diffplan("evaluate --resume --out", &[&out]).failed_with(&[words]);
+    }
+    fs::write(&settings, &json_text).unwrap();
+    // A row that is not what the end had.
+    fs::write(
+        &rows,
+        csv.replace(",200,truncated,", ",199,truncated,")
+            .replace(",200,", ",199,"),
+    )
+    .unwrap();
+    diffplan("evaluate --resume --out", &[&out]).failed_with(&["differ about episode 0"]);
+    fs::write(&rows, &csv).unwrap();
+    diffplan("evaluate --resume --out", &[&out]).succeeded();
 }

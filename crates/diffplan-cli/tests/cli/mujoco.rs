@@ -24,6 +24,8 @@ fn a_libmujoco_that_cannot_be_used_is_an_error_of_one_line() {
         (empty.path(), "names a folder without a libmujoco"),
         (folder.path(), "libmujoco.so as libmujoco"),
         (&text, "libmujoco.so as libmujoco"),
+        // With its folder, or the system's loader would look for it.
+        (Path::new("libm.so.6"), "/libm.so.6 as libmujoco"),
     ] {
         let outcome = with_library(
             library,
