@@ -1,7 +1,7 @@
 //! Where libmujoco is.
 //!
-//! In this order: the file or folder that the environment variable `MUJOCO_LIB` names, and nothing else where it is set;
-//! the `mujoco` package of the Python environment that is active (`VIRTUAL_ENV`, `CONDA_PREFIX`); what the system's loader
+//! In this order: the file or folder that the environment variable `MUJOCO_LIB` names, and nothing else where it is set
+//! (empty counts as unset); the `mujoco` package of the Python environment that is active (`VIRTUAL_ENV`, `CONDA_PREFIX`); what the system's loader
 //! finds as `libmujoco.so`; the folders of MuJoCo's own archives below `~/.mujoco`; the package that `python3` imports.
 
 use std::collections::HashMap;
