@@ -1,0 +1,25 @@
+//! How diffplan meets files, in one place.
+//!
+//! - [`write_atomically`] writes a file that appears whole or not at all; a [`FolderLock`] keeps a second process out.
+//! - A [`Folder`] holds a checkpoint's files: on disk, embedded in the program, or in memory. Every loader takes one.
+//! - [`parse_json_object`] reads JSON as Python writes it; [`nearest`] finds the key that was meant.
+//! - [`recognise`] tells what a file is that is not what it should be: a Git LFS pointer, a web page, a pickle.
+//! - A [`FileError`] says which file, what was wrong and what to do; its [`ErrorKind`] is for programs.
+//!
+//! Nothing here knows a checkpoint, a network or a dataset.
+
+mod atomic;
+mod error;
+mod folder;
+mod json;
+mod lock;
+mod nearest;
+mod wrong;
+
+pub use atomic::{folder_of, prepare_folder, write_atomically};
+pub use error::{ErrorKind, FileError, Result};
+pub use folder::Folder;
+pub use json::{number, parse_json, parse_json_object};
+pub use lock::FolderLock;
+pub use nearest::nearest;
+pub use wrong::{WrongContent, recognise};
