@@ -1,7 +1,4 @@
-use std::io;
 use std::path::PathBuf;
-
-use crate::VarianceType;
 
 /// What [`Result`](std::result::Result) means in this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -10,19 +7,23 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file or folder could not be read or written.
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        /// What was tried, as a verb.
-        action: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
+    /// A file that is not there, cannot be read or written, or is no JSON object.
+    #[error(transparent)]
+    File(#[from] diffplan_files::FileError),
+    /// A scheduler of a class that there is none of here, or another than was asked for.
+    #[error(
+        "`_class_name` is {name}, a scheduler that is not supported; {}there are {}",
+        nearest.as_ref().map_or(String::new(), |nearest| format!("did you mean {nearest}? ")),
+        known.join(", ")
+    )]
+    Class {
+        /// What the file says.
+        name: String,
+        /// The nearest that there is, if one is near.
+        nearest: Option<String>,
+        /// The classes there are.
+        known: Vec<String>,
     },
-    /// The text is not a JSON object.
-    #[error("not a JSON object: {0}")]
-    Json(#[from] serde_json::Error),
     /// A configuration file was read but holds something wrong.
     #[error("{}: {source}", path.display())]
     InFile {
@@ -32,12 +33,20 @@ pub enum Error {
         source: Box<Error>,
     },
     /// A key that the scheduler does not have.
-    #[error("unknown key `{key}` with value {value}; the keys are {}", allowed.join(", "))]
+    #[error(
+        "unknown key `{key}` with value {value}: {}{class} has {}",
+        nearest.map_or(String::from("what it asks for cannot be honoured; "), |nearest| format!("did you mean `{nearest}`? ")),
+        allowed.join(", ")
+    )]
     UnknownKey {
         /// The key.
         key: String,
         /// Its value, as JSON.
         value: String,
+        /// The class of the scheduler.
+        class: &'static str,
+        /// The nearest key it has, if one is near.
+        nearest: Option<&'static str>,
         /// The keys there are.
         allowed: &'static [&'static str],
     },
@@ -156,10 +165,47 @@ pub enum Error {
         /// The timestep.
         timestep: usize,
     },
-    /// There is no variance of a timestep alone where the model predicts it.
-    #[error("variance_type `{variance_type}` takes the variance from the model output; a timestep alone has none")]
-    VarianceIsLearned {
-        /// The scheduler's variance type.
-        variance_type: VarianceType,
+    /// A schedule whose last timestep has no signal, with a prediction that divides by the signal.
+    #[error(
+        "rescale_betas_zero_snr leaves no signal at timestep {timestep}, and prediction_type epsilon divides by it there: \
+         expected prediction_type sample or v_prediction, rescale_betas_zero_snr false, or timesteps that leave {timestep} out \
+         (fewer inference steps with timestep_spacing leading)"
+    )]
+    NoSignal {
+        /// The timestep that is visited.
+        timestep: usize,
+    },
+    /// An option of a call that the class of the scheduler does not have.
+    #[error("{class} has no {option}: expected {expected}, or another scheduler")]
+    NoSuchOption {
+        /// The class.
+        class: &'static str,
+        /// The option.
+        option: &'static str,
+        /// What it is without it.
+        expected: &'static str,
+    },
+    /// `eta` out of its range.
+    #[error("eta is {actual}, expected a number from 0 (no noise) to 1 (as much as DDPM)")]
+    Eta {
+        /// What was asked for.
+        actual: f32,
+    },
+    /// The predicted original sample is infinite or NaN: what clipping would hide.
+    #[error(
+        "the predicted sample at timestep {timestep} is not finite: the model's output or the sample there is too large, or not a \
+         number"
+    )]
+    NotFinite {
+        /// The timestep.
+        timestep: usize,
+    },
+    /// A visit that the sampler does not have.
+    #[error("visit {visit} of a sampler that has {visits}")]
+    NoSuchVisit {
+        /// The number asked for, counted from 0.
+        visit: usize,
+        /// How many there are.
+        visits: usize,
     },
 }

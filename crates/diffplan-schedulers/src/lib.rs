@@ -1,16 +1,24 @@
 //! Diffusion schedulers as in [diffusers](https://github.com/huggingface/diffusers): which timesteps a sampler visits, and
 //! how the output of a model takes a sample from one timestep to the one before.
 //!
-//! [`DdpmScheduler`] is the twin of diffusers' `DDPMScheduler` with every option of it, in the same float32 arithmetic;
-//! `scheduler_config.json` is read and written in diffusers' own format. [`Scheduler`] is the trait to write a sampler
-//! against. Noise is an argument: this crate knows no random number generator, no model and no environment.
+//! Three things, each with one purpose:
+//!
+//! - a [`NoiseSchedule`] is the forward process: all that training needs;
+//! - a [`Scheduler`] is what `scheduler_config.json` describes, and never changes. A [`Registry`] makes it by the file's
+//!   `_class_name`: [`DdpmScheduler`] and [`DdimScheduler`] are the twins of diffusers' with every option of theirs, in the same float32
+//!   arithmetic; one's own class can be registered beside them;
+//! - a [`Sampler`] is one run: its [`Visit`]s, and whatever history a class keeps.
+//!
+//! Noise is an argument: this crate knows no random number generator, no model and no environment.
 //!
 //! ```
-//! use diffplan_schedulers::{BetaSchedule, DdpmConfig, DdpmScheduler, PredictionType, Scheduler, VarianceType};
+//! use diffplan_schedulers::{
+//!     BetaSchedule, DdpmConfig, DdpmScheduler, PredictionType, SamplerStep, Scheduler, Steps, Timesteps, VarianceType,
+//! };
 //! use ndarray::ArrayD;
 //!
 //! # fn main() -> Result<(), diffplan_schedulers::Error> {
-//! let mut scheduler = DdpmScheduler::new(DdpmConfig {
+//! let scheduler = DdpmScheduler::new(DdpmConfig {
 //!     num_train_timesteps: 20,
 //!     beta_schedule: BetaSchedule::SquaredcosCapV2,
 //!     variance_type: VarianceType::FixedSmallLog,
@@ -18,17 +26,19 @@
 //!     clip_sample: false,
 //!     ..DdpmConfig::default()
 //! })?;
-//! scheduler.set_timesteps(5)?;
-//! assert_eq!(scheduler.timesteps(), [16, 12, 8, 4, 0]);
+//! let mut sampler = scheduler.sampler(&Steps::new(Timesteps::Count(5)))?;
+//! assert_eq!(sampler.timesteps(), [16.0, 12.0, 8.0, 4.0, 0.0]);
 //!
 //! // (batch, horizon, dims): a model that always predicts 0.5, and a "draw" of ones.
 //! let shape = vec![2, 32, 4];
 //! let (model_output, noise) = (ArrayD::from_elem(shape.clone(), 0.5), ArrayD::ones(shape.clone()));
-//! let mut sample = noise.clone() * scheduler.init_noise_sigma();
+//! let mut sample = noise.clone() * sampler.init_noise_sigma();
 //! let mut prev_sample = ArrayD::zeros(shape);
-//! for &t in scheduler.timesteps() {
-//!     let noise = scheduler.needs_noise(t).then(|| noise.view());
-//!     scheduler.step_into(model_output.view(), t, sample.view(), noise, prev_sample.view_mut())?;
+//! sampler.begin([2, 32, 4], 0);
+//! for visit in 0..sampler.visits().len() {
+//!     let noise = sampler.visits()[visit].draws_noise.then(|| noise.view());
+//!     let step = SamplerStep::new(model_output.view(), sample.view(), prev_sample.view_mut()).with_noise(noise);
+//!     sampler.step_into(visit, step)?;
 //!     std::mem::swap(&mut sample, &mut prev_sample);
 //! }
 //! assert!(sample.iter().all(|x| (x - 0.5).abs() < 1e-6)); // the last step lands on the prediction
@@ -36,22 +46,34 @@
 //! # }
 //! ```
 
-mod atomic_file;
-mod betas;
+mod config;
+mod ddim;
 mod ddpm;
 mod error;
-mod forward;
-mod json_value;
 mod options;
+mod original;
+mod registry;
+mod sampler;
+mod schedule;
 mod scheduler;
 mod shape;
 mod threshold;
 mod timesteps;
 
+pub use ddim::{DdimConfig, DdimScheduler};
 pub use ddpm::{DdpmConfig, DdpmScheduler};
 pub use error::{Error, Result};
 pub use options::{BetaSchedule, PredictionType, TimestepSpacing, VarianceType};
-pub use scheduler::{Scheduler, SchedulerOutput};
+pub use registry::Registry;
+pub use sampler::{Sampler, SamplerOutput, SamplerStep, Steps, Timesteps, Visit};
+pub use schedule::NoiseSchedule;
+pub use scheduler::Scheduler;
+
+/// Name of a scheduler's file in its folder.
+pub const CONFIG_NAME: &str = "scheduler_config.json";
+
+/// The version of diffusers whose format is written.
+const DIFFUSERS_VERSION: &str = "0.42.1";
 
 /// Compiles and runs the example of the README.
 #[cfg(doctest)]

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) trait Named: Sized + Copy + 'static {
     /// Every variant with its name.
     const NAMES: &'static [(&'static str, Self)];
+
+    /// This variant's name.
+    fn name(self) -> &'static str;
 }
 
 macro_rules! named {
@@ -27,6 +30,10 @@ macro_rules! named {
 
         impl Named for $name {
             const NAMES: &'static [(&'static str, Self)] = &[$(($text, Self::$variant),)+];
+
+            fn name(self) -> &'static str {
+                self.as_str()
+            }
         }
 
         impl fmt::Display for $name {

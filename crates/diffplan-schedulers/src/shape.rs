@@ -1,6 +1,8 @@
 //! Shape checks that build their error only when they fail.
 
-use crate::{Error, Result};
+use ndarray::{ArrayViewD, ArrayViewMutD};
+
+use crate::{Error, Result, Visit};
 
 /// Checks that argument `name` has the shape `expected`.
 pub(crate) fn check_shape(name: &'static str, actual: &[usize], expected: &[usize]) -> Result<()> {
@@ -12,4 +14,27 @@ pub(crate) fn check_shape(name: &'static str, actual: &[usize], expected: &[usiz
         actual: actual.to_vec(),
         expected: expected.to_vec(),
     })
+}
+
+/// Checks the arrays of a step but the model's output, and gives the noise that the visit takes.
+pub(crate) fn check_step<'a>(
+    visit: &Visit,
+    sample: &ArrayViewD<'_, f32>,
+    noise: Option<ArrayViewD<'a, f32>>,
+    prev_sample: &ArrayViewMutD<'_, f32>,
+    pred_original: Option<&ArrayViewMutD<'_, f32>>,
+) -> Result<Option<ArrayViewD<'a, f32>>> {
+    check_shape("prev_sample", prev_sample.shape(), sample.shape())?;
+    if let Some(pred_original) = pred_original {
+        check_shape("pred_original", pred_original.shape(), sample.shape())?;
+    }
+    if let Some(noise) = &noise {
+        check_shape("noise", noise.shape(), sample.shape())?;
+    }
+    match noise {
+        None if visit.draws_noise => Err(Error::MissingNoise {
+            timestep: visit.timestep as usize,
+        }),
+        noise => Ok(noise.filter(|_| visit.draws_noise)),
+    }
 }

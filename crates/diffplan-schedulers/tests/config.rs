@@ -3,7 +3,8 @@
 use std::fs;
 
 use diffplan_schedulers::{
-    BetaSchedule, DdpmConfig, DdpmScheduler, Error, PredictionType, TimestepSpacing, VarianceType,
+    BetaSchedule, CONFIG_NAME, DdimConfig, DdimScheduler, DdpmConfig, DdpmScheduler, Error, PredictionType, Registry,
+    Scheduler, Steps, TimestepSpacing, VarianceType,
 };
 
 /// What diffusers 0.42.1 writes for `DDPMScheduler(num_train_timesteps=20, beta_schedule="squaredcos_cap_v2",
@@ -64,7 +65,8 @@ fn unusual() -> DdpmConfig {
 #[test]
 fn the_file_diffusers_writes_is_read_and_written_byte_for_byte() {
     assert_eq!(DdpmConfig::from_json(DIFFUSER).unwrap(), diffuser());
-    assert_eq!(diffuser().to_json().unwrap(), DIFFUSER);
+    let scheduler = DdpmScheduler::new(diffuser()).unwrap();
+    assert_eq!((&scheduler as &dyn Scheduler).to_json(), DIFFUSER);
 }
 
 #[test]
@@ -72,17 +74,17 @@ fn a_folder_round_trip_keeps_every_value_and_leaves_one_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("new/scheduler");
     for config in [unusual(), diffuser()] {
-        DdpmScheduler::new(config.clone())
-            .unwrap()
-            .save_pretrained(&path)
-            .unwrap();
-        assert_eq!(DdpmScheduler::from_pretrained(&path).unwrap().config(), &config);
+        let scheduler = DdpmScheduler::new(config.clone()).unwrap();
+        (&scheduler as &dyn Scheduler).save_pretrained(&path).unwrap();
+        let back = Registry::builtin().load(&path.as_path().into()).unwrap();
+        assert_eq!(back.to_map(), config.to_map());
+        assert_eq!(DdpmConfig::from_map(&back.to_map()).unwrap(), (config, Vec::new()));
     }
     let names: Vec<_> = fs::read_dir(&path)
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
         .collect();
-    assert_eq!(names, [DdpmConfig::CONFIG_NAME]);
+    assert_eq!(names, [CONFIG_NAME]);
 }
 
 #[test]
@@ -144,16 +146,16 @@ fn unsupported_values_are_named_with_what_is_allowed() {
         ),
         ("prediction_type", "null", "one of epsilon, sample, v_prediction"),
         ("timestep_spacing", "1", "one of linspace, leading, trailing"),
-        ("clip_sample", "1", "true or false"),
+        ("clip_sample", "2", "true or false"),
         ("thresholding", "\"true\"", "true or false"),
-        ("rescale_betas_zero_snr", "null", "true or false"),
+        ("rescale_betas_zero_snr", "2", "true or false"),
         ("clip_sample_range", "0.0", "a finite float32 above 0"),
         ("sample_max_value", "1e300", "a finite float32 above 0"),
         ("dynamic_thresholding_ratio", "1.1", "a number in 0..=1"),
         ("steps_offset", "-1", "an integer of at least 0"),
         ("trained_betas", "[0.1,\"a\"]", "null or an array of numbers"),
         ("trained_betas", "0.1", "null or an array of numbers"),
-        ("predict_epsilon", "0", "true or false"),
+        ("predict_epsilon", "2", "true or false"),
     ];
     for (key, value, allowed) in rows {
         let error = DdpmConfig::from_json(&format!(r#"{{"{key}": {value}}}"#)).unwrap_err();
@@ -174,14 +176,114 @@ fn unsupported_values_are_named_with_what_is_allowed() {
 }
 
 #[test]
-fn unknown_keys_are_named() {
+fn keys_that_might_matter_are_named() {
     let error = DdpmConfig::from_json(r#"{"beta_stort": 0.1}"#).unwrap_err();
     assert!(matches!(&error, Error::UnknownKey { key, value, .. } if key == "beta_stort" && value == "0.1"));
+    let message = error.to_string();
+    let start =
+        "unknown key `beta_stort` with value 0.1: did you mean `beta_start`? DDPMScheduler has num_train_timesteps, ";
+    assert!(message.starts_with(start), "{message}");
+    // A slip in a key is one whatever its value.
+    assert!(DdpmConfig::from_json(r#"{"thresolding": false}"#).is_err());
+    let error = DdpmConfig::from_json(r#"{"scale_betas_for_timesteps": true}"#).unwrap_err();
+    assert!(error.to_string().contains("cannot be honoured"), "{error}");
+}
+
+/// What a later diffusers adds and leaves off, and what other classes have: diffusers passes over them, with a note.
+#[test]
+fn keys_that_cannot_matter_are_noted() {
+    for text in [
+        r#"{"scale_betas_for_timesteps": false}"#,
+        r#"{"something_new": null}"#,
+        r#"{"skip_prk_steps": true}"#,
+        r#"{"set_alpha_to_one": true}"#,
+        r#"{"lambda_min_clipped": -Infinity}"#,
+    ] {
+        let scheduler = Registry::builtin().read(text.as_bytes(), CONFIG_NAME.as_ref()).unwrap();
+        assert_eq!(scheduler.to_map(), DdpmConfig::default().to_map());
+        let [note] = scheduler.notes() else {
+            panic!("{text}: {:?}", scheduler.notes());
+        };
+        assert!(note.contains("means nothing to DDPMScheduler"), "{note}");
+    }
+}
+
+#[test]
+fn values_are_taken_as_python_takes_them() {
+    let config = DdpmConfig::from_json(
+        r#"{"clip_sample": 0, "thresholding": 1.0, "rescale_betas_zero_snr": null, "num_train_timesteps": 20.0, "steps_offset": true,
+            "clip_sample_range": 2}"#,
+    )
+    .unwrap();
+    let expected = DdpmConfig {
+        clip_sample: false,
+        thresholding: true,
+        num_train_timesteps: 20,
+        steps_offset: 1,
+        clip_sample_range: 2.0,
+        ..DdpmConfig::default()
+    };
+    assert_eq!(config, expected);
+}
+
+#[test]
+fn the_class_is_read_before_all_else() {
+    let read = |text: &str| Registry::builtin().read(text.as_bytes(), CONFIG_NAME.as_ref());
+    for text in [
+        r#"{"_class_name": "EulerAncestralDiscreteScheduler", "num_train_timesteps": 20}"#,
+        r#"{"_class_name": "EulerAncestralDiscreteScheduler", "num_train_timesteps": -1, "sigma": NaN}"#,
+    ] {
+        let error = read(text).unwrap_err().to_string();
+        assert!(error.contains("EulerAncestralDiscreteScheduler"), "{error}");
+        assert!(error.contains("there are DDPMScheduler, DDIMScheduler"), "{error}");
+    }
+    let error = read(r#"{"_class_name": "DDIMSheduler"}"#).unwrap_err().to_string();
+    assert!(error.contains("did you mean DDIMScheduler?"), "{error}");
     assert!(
-        error
+        read(r#"{"_class_name": 3}"#)
+            .unwrap_err()
             .to_string()
-            .starts_with("unknown key `beta_stort` with value 0.1; the keys are beta_end, ")
+            .contains("_class_name")
     );
+    assert_eq!(read("{}").unwrap().class_name(), "DDPMScheduler");
+    let ddim = read(r#"{"_class_name": "DDIMScheduler", "set_alpha_to_one": false}"#).unwrap();
+    assert_eq!(ddim.class_name(), "DDIMScheduler");
+    assert!(matches!(
+        DdpmConfig::from_json(r#"{"_class_name": "DDIMScheduler"}"#),
+        Err(Error::Class { .. })
+    ));
+}
+
+#[test]
+fn a_scheduler_becomes_one_of_another_class_with_the_options_both_have() {
+    let registry = Registry::builtin();
+    let ddpm = DdpmScheduler::new(diffuser()).unwrap();
+    for name in ["ddim", "DDIM", "DDIMScheduler"] {
+        let ddim = registry.converted(name, &ddpm).unwrap();
+        let expected = DdimConfig {
+            num_train_timesteps: 20,
+            beta_schedule: BetaSchedule::SquaredcosCapV2,
+            clip_sample: false,
+            prediction_type: PredictionType::Sample,
+            ..DdimConfig::default()
+        };
+        assert_eq!(ddim.to_map(), DdimScheduler::new(expected).unwrap().to_map());
+        assert!(ddim.notes().is_empty());
+    }
+    let error = registry.converted("ddmi", &ddpm).unwrap_err().to_string();
+    assert!(error.contains("ddmi") && error.contains("did you mean dd"), "{error}");
+}
+
+#[test]
+fn a_class_of_ones_own_can_be_registered() {
+    let mut registry = Registry::builtin();
+    registry.register("OwnScheduler", "own", &["num_train_timesteps"], |map| {
+        Ok(std::sync::Arc::new(DdpmScheduler::new(DdpmConfig::from_map(map)?.0)?))
+    });
+    let text = br#"{"_class_name": "OwnScheduler", "num_train_timesteps": 7}"#;
+    let scheduler = registry.read(text, CONFIG_NAME.as_ref()).unwrap();
+    assert_eq!(scheduler.sampler(&Steps::default()).unwrap().visits().len(), 7);
+    assert!(registry.converted("own", &*scheduler).is_ok());
 }
 
 #[test]
@@ -189,11 +291,14 @@ fn every_field_is_an_allowed_key() {
     let Error::UnknownKey { allowed, .. } = DdpmConfig::from_json(r#"{"x": 0}"#).unwrap_err() else {
         panic!("expected an unknown key");
     };
-    let serde_json::Value::Object(fields) = serde_json::to_value(DdpmConfig::default()).unwrap() else {
-        panic!("expected an object");
-    };
-    let mut keys: Vec<&str> = fields.keys().map(String::as_str).chain(["predict_epsilon"]).collect();
-    keys.sort_unstable();
+    let fields = DdpmConfig::default().to_map();
+    let keys: Vec<&str> = fields
+        .keys()
+        .map(String::as_str)
+        .filter(|key| !key.starts_with('_'))
+        .collect();
+    let mut allowed = allowed.to_vec();
+    allowed.sort_unstable();
     assert_eq!(keys, allowed);
 }
 
@@ -214,46 +319,38 @@ fn trained_betas_of_another_length_are_refused() {
 
 #[test]
 fn text_that_is_not_an_object_is_refused() {
-    for text in ["", "[]", "{\"beta_end\": NaN}", &DIFFUSER[..100]] {
-        assert!(matches!(DdpmConfig::from_json(text), Err(Error::Json(_))), "{text}");
+    for text in ["", "[]", "{\"beta_end\": NAN}", &DIFFUSER[..100], "<!doctype html>"] {
+        assert!(matches!(DdpmConfig::from_json(text), Err(Error::File(_))), "{text}");
     }
+    let error = DdpmConfig::from_json("{\"beta_end\": NaN}").unwrap_err();
+    assert_eq!(error.to_string(), "`beta_end` is NaN, expected a number in 0..=1");
 }
 
 #[test]
 fn file_errors_name_the_file() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join(DdpmConfig::CONFIG_NAME);
-    let error = DdpmScheduler::from_pretrained(folder.path()).unwrap_err();
-    assert!(
-        matches!(&error, Error::Io { action: "read", path: p, .. } if *p == path),
-        "{error}"
-    );
+    let path = folder.path().join(CONFIG_NAME);
+    let load = || Registry::builtin().load(&folder.path().into());
+    let error = load().unwrap_err();
+    assert!(matches!(&error, Error::File(e) if e.path() == path), "{error}");
 
-    // The first is wrong by itself, the second by the betas that follow from it.
-    for text in [r#"{"clip_sample": 3}"#, r#"{"beta_start": 0.0}"#] {
+    // The first is wrong by itself, the second by the betas that follow from it, the third by its class.
+    for text in [
+        r#"{"clip_sample": 3}"#,
+        r#"{"beta_start": 0.0}"#,
+        r#"{"_class_name": "PNDMScheduler"}"#,
+    ] {
         fs::write(&path, text).unwrap();
-        let error = DdpmScheduler::from_pretrained(folder.path()).unwrap_err();
+        let error = load().unwrap_err();
         assert!(matches!(&error, Error::InFile { path: p, .. } if *p == path), "{error}");
     }
 
-    let error = DdpmConfig::default()
-        .save_pretrained(path.join("below_a_file"))
-        .unwrap_err();
-    assert!(
-        matches!(
-            error,
-            Error::Io {
-                action: "create folder",
-                ..
-            }
-        ),
-        "{error}"
-    );
-
+    let scheduler = DdpmScheduler::new(DdpmConfig::default()).unwrap();
+    let save = |folder: &std::path::Path| (&scheduler as &dyn Scheduler).save_pretrained(folder);
+    assert!(matches!(save(&path.join("below_a_file")).unwrap_err(), Error::File(_)));
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    let error = DdpmConfig::default().save_pretrained(folder.path()).unwrap_err();
-    assert!(matches!(error, Error::Io { action: "write", .. }), "{error}");
+    assert!(matches!(save(folder.path()).unwrap_err(), Error::File(_)));
     assert_eq!(
         fs::read_dir(folder.path()).unwrap().count(),
         1,
@@ -262,13 +359,13 @@ fn file_errors_name_the_file() {
 }
 
 #[test]
-fn values_that_are_not_finite_are_not_saved() {
+fn values_that_are_not_finite_are_refused() {
     let config = DdpmConfig {
         beta_end: f64::NAN,
         ..DdpmConfig::default()
     };
     assert_eq!(
-        config.to_json().unwrap_err().to_string(),
+        DdpmScheduler::new(config).unwrap_err().to_string(),
         "`beta_end` is NaN, expected a number in 0..=1"
     );
 }

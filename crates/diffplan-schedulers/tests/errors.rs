@@ -1,6 +1,9 @@
 //! What the scheduler refuses, and how it says so. Configuration files have their own tests.
 
-use diffplan_schedulers::{DdpmConfig, DdpmScheduler, Error, Scheduler, VarianceType};
+use diffplan_schedulers::{
+    DdimConfig, DdimScheduler, DdpmConfig, DdpmScheduler, Error, PredictionType, SamplerStep, Scheduler, Steps,
+    Timesteps, VarianceType,
+};
 use ndarray::ArrayD;
 
 fn scheduler(variance_type: VarianceType) -> DdpmScheduler {
@@ -58,55 +61,149 @@ fn schedules_without_a_defined_step_are_refused() {
 }
 
 #[test]
-fn bad_timesteps_are_refused_and_change_nothing() {
+fn bad_timesteps_are_refused() {
     let config = DdpmConfig {
         num_train_timesteps: 10,
         steps_offset: 1,
         ..DdpmConfig::default()
     };
-    let mut scheduler = DdpmScheduler::new(config).unwrap();
-    scheduler.set_custom_timesteps(&[8, 5, 2]).unwrap();
-    for (n, message) in [
-        (0, "num_inference_steps is 0, expected 1..=10"),
-        (11, "num_inference_steps is 11, expected 1..=10"),
-        (
-            10,
-            "timestep 10 is out of range, expected a value below num_train_timesteps = 10",
-        ),
-    ] {
-        assert_eq!(scheduler.set_timesteps(n).unwrap_err().to_string(), message);
+    let ddpm = DdpmScheduler::new(config.clone()).unwrap();
+    let ddim = DdimScheduler::new(DdimConfig {
+        num_train_timesteps: 10,
+        steps_offset: 1,
+        ..DdimConfig::default()
+    })
+    .unwrap();
+    for scheduler in [&ddpm as &dyn Scheduler, &ddim] {
+        let refused = |timesteps| scheduler.sampler(&Steps::new(timesteps)).unwrap_err().to_string();
+        for (n, message) in [
+            (0, "num_inference_steps is 0, expected 1..=10"),
+            (11, "num_inference_steps is 11, expected 1..=10"),
+            (
+                10,
+                "timestep 10 is out of range, expected a value below num_train_timesteps = 10",
+            ),
+        ] {
+            assert_eq!(refused(Timesteps::Count(n)), message);
+        }
+        for (custom, message) in [
+            (
+                &[][..],
+                "the list of custom timesteps is empty, expected at least one timestep",
+            ),
+            (
+                &[10, 3],
+                "timestep 10 is out of range, expected a value below num_train_timesteps = 10",
+            ),
+            (
+                &[9, 3, 3],
+                "custom timestep 2 is 3, expected a value below its predecessor 3",
+            ),
+        ] {
+            assert_eq!(refused(Timesteps::Custom(custom.to_vec())), message);
+        }
+        let sampler = scheduler
+            .sampler(&Steps::new(Timesteps::Custom(vec![8, 5, 2])))
+            .unwrap();
+        assert_eq!(sampler.timesteps(), [8.0, 5.0, 2.0]);
+        assert_eq!(sampler.visit_at(5).unwrap(), 1);
+        let message = "timestep 4 is not among the 3 timesteps that were set";
+        assert_eq!(sampler.visit_at(4).unwrap_err().to_string(), message);
     }
-    for (custom, message) in [
-        (
-            &[][..],
-            "the list of custom timesteps is empty, expected at least one timestep",
-        ),
-        (
-            &[10, 3],
-            "timestep 10 is out of range, expected a value below num_train_timesteps = 10",
-        ),
-        (
-            &[9, 3, 3],
-            "custom timestep 2 is 3, expected a value below its predecessor 3",
-        ),
-    ] {
-        assert_eq!(scheduler.set_custom_timesteps(custom).unwrap_err().to_string(), message);
+}
+
+#[test]
+fn options_of_a_call_that_a_class_does_not_have_are_refused() {
+    let ddpm = scheduler(VarianceType::FixedSmall);
+    let error = ddpm.sampler(&Steps::default().with_eta(0.5)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "DDPMScheduler has no eta: expected eta 0, or another scheduler"
+    );
+    let mut clipped = Steps::default();
+    clipped.use_clipped_model_output = true;
+    assert!(ddpm.sampler(&clipped).is_err());
+    let ddim = DdimScheduler::new(DdimConfig::default()).unwrap();
+    for eta in [-0.1, 1.1, f32::NAN] {
+        let error = ddim.sampler(&Steps::default().with_eta(eta)).unwrap_err();
+        assert!(matches!(error, Error::Eta { .. }), "{error}");
     }
-    assert_eq!(scheduler.timesteps(), [8, 5, 2]);
-    assert_eq!(scheduler.previous_timestep(5).unwrap(), Some(2));
-    assert_eq!(scheduler.previous_timestep(2).unwrap(), None);
-    let message = "timestep 4 is not among the 3 timesteps that were set";
-    assert_eq!(scheduler.previous_timestep(4).unwrap_err().to_string(), message);
-    assert_eq!(scheduler.variance(4).unwrap_err().to_string(), message);
-    assert_eq!(scheduler.posterior_variance(4).unwrap_err().to_string(), message);
+}
+
+/// The cause is in the configuration, and known before a step is taken.
+#[test]
+fn no_signal_where_a_step_divides_by_it_is_named() {
+    let ddpm = |prediction_type| {
+        DdpmScheduler::new(DdpmConfig {
+            num_train_timesteps: 20,
+            rescale_betas_zero_snr: true,
+            prediction_type,
+            ..DdpmConfig::default()
+        })
+        .unwrap()
+    };
+    let epsilon = ddpm(PredictionType::Epsilon);
+    let error = epsilon.sampler(&Steps::default()).unwrap_err().to_string();
+    assert!(
+        error.contains("rescale_betas_zero_snr leaves no signal at timestep 19, and prediction_type epsilon"),
+        "{error}"
+    );
+    // 16, 12, 8, 4, 0: the last is left out.
+    assert!(epsilon.sampler(&Steps::new(Timesteps::Count(5))).is_ok());
+    assert!(ddpm(PredictionType::VPrediction).sampler(&Steps::default()).is_ok());
+    let ddim = DdimScheduler::new(DdimConfig {
+        num_train_timesteps: 20,
+        rescale_betas_zero_snr: true,
+        ..DdimConfig::default()
+    });
+    let error = ddim.unwrap().sampler(&Steps::default()).unwrap_err();
+    assert!(matches!(error, Error::NoSignal { timestep: 19 }), "{error}");
+}
+
+/// Clipping would make a finite sample, with nothing of the input in it, of what has overflowed.
+#[test]
+fn an_overflow_is_not_clipped_away() {
+    for prediction_type in [
+        PredictionType::Epsilon,
+        PredictionType::Sample,
+        PredictionType::VPrediction,
+    ] {
+        for thresholding in [false, true] {
+            let ddpm = DdpmScheduler::new(DdpmConfig {
+                prediction_type,
+                thresholding,
+                ..DdpmConfig::default()
+            })
+            .unwrap();
+            let ddim = DdimScheduler::new(DdimConfig {
+                prediction_type,
+                thresholding,
+                ..DdimConfig::default()
+            })
+            .unwrap();
+            for scheduler in [&ddpm as &dyn Scheduler, &ddim] {
+                let mut sampler = scheduler.sampler(&Steps::default()).unwrap();
+                let mut step = |bad: f32| {
+                    let mut output = ArrayD::<f32>::ones(vec![2, 3, 4]);
+                    output[[1, 2, 3]] = bad;
+                    let noise = ArrayD::<f32>::ones(vec![2, 3, 4]);
+                    sampler.step(0, output.view(), noise.view(), Some(noise.view()))
+                };
+                assert!(step(2.0).is_ok());
+                for bad in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
+                    let error = step(bad).unwrap_err();
+                    assert!(matches!(error, Error::NotFinite { timestep: 999 }), "{bad}: {error}");
+                }
+            }
+        }
+    }
 }
 
 #[test]
 fn a_learned_variance_is_not_one_of_the_timestep() {
     for variance_type in [VarianceType::Learned, VarianceType::LearnedRange] {
-        let scheduler = scheduler(variance_type);
-        let error = scheduler.variance(3).unwrap_err();
-        assert!(matches!(error, Error::VarianceIsLearned { variance_type: v } if v == variance_type));
+        let sampler = scheduler(variance_type).sampler(&Steps::default()).unwrap();
+        assert!(sampler.visits().iter().all(|visit| visit.variance.is_none()));
     }
 }
 
@@ -212,14 +309,24 @@ fn a_step_names_what_is_wrong_and_leaves_the_output_alone() {
         let (model_output, sample, noise) = (zeros(model_output), zeros(sample), noise.map(zeros));
         let noise = noise.as_ref().map(|noise| noise.view());
         let mut output = ArrayD::from_elem(prev_sample.to_vec(), 7.0);
-        let error = scheduler
-            .step_into(model_output.view(), t, sample.view(), noise.clone(), output.view_mut())
-            .unwrap_err();
+        let mut sampler = scheduler.sampler(&Steps::default()).unwrap();
+        let visit = match sampler.visit_at(t) {
+            Ok(visit) => visit,
+            Err(error) => {
+                assert_eq!(error.to_string(), message);
+                let visits = 30;
+                let error = sampler.step(30, model_output.view(), sample.view(), noise).unwrap_err();
+                assert!(matches!(error, Error::NoSuchVisit { visit: 30, visits: v } if v == visits));
+                continue;
+            }
+        };
+        let step = SamplerStep::new(model_output.view(), sample.view(), output.view_mut()).with_noise(noise.clone());
+        let error = sampler.step_into(visit, step).unwrap_err();
         assert_eq!(error.to_string(), message);
         assert!(output.iter().all(|&x| x == 7.0), "{message}");
         if prev_sample == good || prev_sample == [4] {
-            let error = scheduler
-                .step(model_output.view(), t, sample.view(), noise)
+            let error = sampler
+                .step(visit, model_output.view(), sample.view(), noise)
                 .unwrap_err();
             assert_eq!(error.to_string(), message);
         }
@@ -229,6 +336,7 @@ fn a_step_names_what_is_wrong_and_leaves_the_output_alone() {
 #[test]
 fn the_forward_process_names_what_is_wrong() {
     let scheduler = scheduler(VarianceType::FixedSmall);
+    let schedule = scheduler.schedule();
     let zeros = |shape: &[usize]| ArrayD::<f32>::zeros(shape.to_vec());
     let good = [2, 3, 4];
     // Shapes of sample and noise, timesteps, message.
@@ -257,17 +365,17 @@ fn the_forward_process_names_what_is_wrong() {
     ];
     for (sample, noise, timesteps, message) in rows {
         let (sample, noise) = (zeros(sample), zeros(noise));
-        let noisy = scheduler.add_noise(sample.view(), noise.view(), timesteps);
+        let noisy = schedule.add_noise(sample.view(), noise.view(), timesteps);
         assert_eq!(noisy.unwrap_err().to_string(), message);
-        let velocity = scheduler.get_velocity(sample.view(), noise.view(), timesteps);
+        let velocity = schedule.get_velocity(sample.view(), noise.view(), timesteps);
         assert_eq!(velocity.unwrap_err().to_string(), message);
     }
     let (sample, mut out) = (zeros(&good), zeros(&[2, 3, 5]));
-    let error = scheduler
+    let error = schedule
         .add_noise_into(sample.view(), sample.view(), &[0], out.view_mut())
         .unwrap_err();
     assert_eq!(error.to_string(), "`noisy` has shape [2, 3, 5], expected [2, 3, 4]");
-    let error = scheduler
+    let error = schedule
         .get_velocity_into(sample.view(), sample.view(), &[0], out.view_mut())
         .unwrap_err();
     assert_eq!(error.to_string(), "`velocity` has shape [2, 3, 5], expected [2, 3, 4]");

@@ -1,7 +1,8 @@
 //! What holds by the definition of the process, whatever the options.
 
 use diffplan_schedulers::{
-    BetaSchedule, DdpmConfig, DdpmScheduler, PredictionType, Scheduler, TimestepSpacing, VarianceType,
+    BetaSchedule, DdpmConfig, DdpmScheduler, PredictionType, SamplerOutput, SamplerStep, Scheduler, Steps,
+    TimestepSpacing, Timesteps, VarianceType,
 };
 use ndarray::{Array3, ArrayD, Axis, concatenate};
 
@@ -31,6 +32,21 @@ fn wave(shape: (usize, usize, usize), phase: f32) -> ArrayD<f32> {
     Array3::from_shape_fn(shape, |(i, j, k)| (phase + (7 * i + 3 * j + k) as f32).sin()).into_dyn()
 }
 
+/// One step at a training timestep, with every timestep visited.
+fn step_at(
+    scheduler: &DdpmScheduler,
+    t: usize,
+    model_output: &ArrayD<f32>,
+    sample: &ArrayD<f32>,
+    noise: &ArrayD<f32>,
+) -> SamplerOutput {
+    let mut sampler = scheduler.sampler(&Steps::default()).unwrap();
+    let visit = sampler.visit_at(t).unwrap();
+    sampler
+        .step(visit, model_output.view(), sample.view(), Some(noise.view()))
+        .unwrap()
+}
+
 fn max_difference(a: &ArrayD<f32>, b: &ArrayD<f32>) -> f32 {
     assert_eq!(a.shape(), b.shape());
     a.iter()
@@ -55,19 +71,20 @@ fn a_step_keeps_the_marginal_distribution() {
                     timestep_spacing,
                     ..config
                 };
-                let mut scheduler = DdpmScheduler::new(config).unwrap();
-                scheduler.set_timesteps(n).unwrap();
-                for &t in scheduler.timesteps() {
+                let scheduler = DdpmScheduler::new(config).unwrap();
+                let mut sampler = scheduler.sampler(&Steps::new(Timesteps::Count(n))).unwrap();
+                let timesteps: Vec<usize> = sampler.timesteps().iter().map(|&t| t as usize).collect();
+                for (visit, &t) in timesteps.iter().enumerate() {
                     // With one array of ones and the others zero, the step returns its coefficients.
-                    let coefficient = |which: usize| {
+                    let mut coefficient = |which: usize| {
                         let [x0, x, noise] = [0, 1, 2].map(|i| ArrayD::from_elem(vec![1, 1], f32::from(i == which)));
-                        let output = scheduler.step(x0.view(), t, x.view(), Some(noise.view())).unwrap();
+                        let output = sampler.step(visit, x0.view(), x.view(), Some(noise.view())).unwrap();
                         f64::from(output.prev_sample[[0, 0]])
                     };
                     let (original, current, std) = (coefficient(0), coefficient(1), coefficient(2));
-                    let alpha_prod = f64::from(scheduler.alphas_cumprod()[t]);
-                    let previous = scheduler.previous_timestep(t).unwrap();
-                    let expected = previous.map_or(1.0, |p| f64::from(scheduler.alphas_cumprod()[p]));
+                    let alpha_prod = f64::from(scheduler.schedule().alphas_cumprod()[t]);
+                    let previous = timesteps.get(visit + 1);
+                    let expected = previous.map_or(1.0, |&p| f64::from(scheduler.schedule().alphas_cumprod()[p]));
                     let signal = original + current * alpha_prod.sqrt();
                     let variance = current * current * (1.0 - alpha_prod) + std * std;
                     let name = format!("{beta_schedule} {timestep_spacing} n={n} t={t}");
@@ -99,15 +116,19 @@ fn prediction_types_agree_on_the_original_sample() {
             PredictionType::VPrediction,
         ] {
             let scheduler = DdpmScheduler::new(unclipped(prediction_type, VarianceType::FixedSmall)).unwrap();
-            let noisy = scheduler.add_noise(original.view(), noise.view(), &[t]).unwrap();
+            let noisy = scheduler
+                .schedule()
+                .add_noise(original.view(), noise.view(), &[t])
+                .unwrap();
             let model_output = match prediction_type {
                 PredictionType::Epsilon => noise.clone(),
                 PredictionType::Sample => original.clone(),
-                PredictionType::VPrediction => scheduler.get_velocity(original.view(), noise.view(), &[t]).unwrap(),
+                PredictionType::VPrediction => scheduler
+                    .schedule()
+                    .get_velocity(original.view(), noise.view(), &[t])
+                    .unwrap(),
             };
-            let output = scheduler
-                .step(model_output.view(), t, noisy.view(), Some(noise.view()))
-                .unwrap();
+            let output = step_at(&scheduler, t, &model_output, &noisy, &noise);
             let error = max_difference(&output.pred_original_sample, &original);
             // A few roundings of numbers below 2: measured maximum 1.2e-7, times 4.
             assert!(error <= 4.8e-7, "{prediction_type} t={t}: {error}");
@@ -128,13 +149,10 @@ fn variance_types_meet_where_they_should() {
             }
             None => model_output.clone(),
         };
-        scheduler
-            .step(model_output.view(), 20, sample.view(), Some(noise.view()))
-            .unwrap()
-            .prev_sample
+        step_at(&scheduler, 20, &model_output, &sample, &noise).prev_sample
     };
     let small_scheduler = DdpmScheduler::new(unclipped(PredictionType::Epsilon, VarianceType::FixedSmall)).unwrap();
-    let posterior_variance = small_scheduler.posterior_variance(20).unwrap();
+    let posterior_variance = small_scheduler.sampler(&Steps::default()).unwrap().visits()[9].posterior_variance;
     let small = step(VarianceType::FixedSmall, None);
     let large = step(VarianceType::FixedLarge, None);
     assert!(max_difference(&small, &large) > 1e-4, "the two are told apart");
@@ -172,21 +190,14 @@ fn a_step_on_strided_views_gives_the_same_bits() {
             };
             let scheduler = DdpmScheduler::new(config).unwrap();
             let (model_output, sample, noise) = (wave((3, channels, 5), 0.0), wave(shape, 1.0), wave(shape, 2.0));
-            let expected = scheduler
-                .step(model_output.view(), 9, sample.view(), Some(noise.view()))
-                .unwrap();
+            let expected = step_at(&scheduler, 9, &model_output, &sample, &noise);
             let (model_output, sample, noise) = (strided(&model_output), strided(&sample), strided(&noise));
             let mut actual = strided(&ArrayD::zeros(vec![3, 4, 5]));
             assert!(!actual.is_standard_layout());
-            scheduler
-                .step_into(
-                    model_output.view(),
-                    9,
-                    sample.view(),
-                    Some(noise.view()),
-                    actual.view_mut(),
-                )
-                .unwrap();
+            let mut sampler = scheduler.sampler(&Steps::default()).unwrap();
+            let visit = sampler.visit_at(9).unwrap();
+            let step = SamplerStep::new(model_output.view(), sample.view(), actual.view_mut());
+            sampler.step_into(visit, step.with_noise(Some(noise.view()))).unwrap();
             assert!(
                 actual
                     .iter()
@@ -200,12 +211,12 @@ fn a_step_on_strided_views_gives_the_same_bits() {
 #[test]
 fn the_last_timestep_needs_no_noise_and_ignores_it() {
     let scheduler = DdpmScheduler::new(unclipped(PredictionType::Epsilon, VarianceType::FixedLarge)).unwrap();
-    assert!(scheduler.needs_noise(1) && !scheduler.needs_noise(0));
+    let mut sampler = scheduler.sampler(&Steps::default()).unwrap();
+    let [last, before] = [0, 1].map(|t| sampler.visit_at(t).unwrap());
+    assert!(sampler.visits()[before].draws_noise && !sampler.visits()[last].draws_noise);
     let (model_output, sample, noise) = (wave((2, 3, 4), 0.0), wave((2, 3, 4), 1.0), wave((2, 3, 4), 2.0));
-    let without = scheduler.step(model_output.view(), 0, sample.view(), None).unwrap();
-    let with = scheduler
-        .step(model_output.view(), 0, sample.view(), Some(noise.view()))
-        .unwrap();
+    let without = sampler.step(last, model_output.view(), sample.view(), None).unwrap();
+    let with = step_at(&scheduler, 0, &model_output, &sample, &noise);
     assert_eq!(without, with);
 }
 
@@ -219,8 +230,12 @@ fn zero_terminal_snr_leaves_no_signal() {
             ..DdpmConfig::default()
         };
         let scheduler = DdpmScheduler::new(config).unwrap();
-        assert_eq!(scheduler.alphas_cumprod().last(), Some(&0.0), "{beta_schedule}");
-        assert_eq!(scheduler.betas().last(), Some(&1.0), "{beta_schedule}");
+        assert_eq!(
+            scheduler.schedule().alphas_cumprod().last(),
+            Some(&0.0),
+            "{beta_schedule}"
+        );
+        assert_eq!(scheduler.schedule().betas().last(), Some(&1.0), "{beta_schedule}");
     }
 }
 
@@ -229,10 +244,14 @@ fn each_sample_takes_its_own_timestep() {
     let scheduler = DdpmScheduler::new(DdpmConfig::default()).unwrap();
     let (original, noise) = (wave((3, 2, 2), 0.0), wave((3, 2, 2), 1.0));
     let together = scheduler
+        .schedule()
         .add_noise(original.view(), noise.view(), &[5, 500, 999])
         .unwrap();
     for (i, t) in [5, 500, 999].into_iter().enumerate() {
-        let alone = scheduler.add_noise(original.view(), noise.view(), &[t]).unwrap();
+        let alone = scheduler
+            .schedule()
+            .add_noise(original.view(), noise.view(), &[t])
+            .unwrap();
         assert_eq!(together.index_axis(Axis(0), i), alone.index_axis(Axis(0), i));
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! All with 20 training timesteps, `squaredcos_cap_v2`, 5 inference steps.
 
-use diffplan_schedulers::{BetaSchedule, DdpmConfig, DdpmScheduler, PredictionType, Scheduler, VarianceType};
+use diffplan_schedulers::{
+    BetaSchedule, DdpmConfig, DdpmScheduler, PredictionType, Sampler, Scheduler, Steps, Timesteps, VarianceType,
+};
 use ndarray::{Array3, ArrayD, Axis, array, concatenate};
 
 /// A few roundings of a float32, and one unit in the last place from MKL's roots: measured maximum 2.4e-7, times 2.
@@ -36,14 +38,17 @@ fn check_fails_near_zero() {
 }
 
 fn scheduler(config: DdpmConfig) -> DdpmScheduler {
-    let mut scheduler = DdpmScheduler::new(DdpmConfig {
+    DdpmScheduler::new(DdpmConfig {
         num_train_timesteps: 20,
         beta_schedule: BetaSchedule::SquaredcosCapV2,
         ..config
     })
-    .expect("the configuration is valid");
-    scheduler.set_timesteps(5).expect("5 of 20 timesteps");
-    scheduler
+    .expect("the configuration is valid")
+}
+
+fn sampler(config: DdpmConfig) -> Box<dyn Sampler> {
+    let steps = Steps::new(Timesteps::Count(5));
+    scheduler(config).sampler(&steps).expect("5 of 20 timesteps")
 }
 
 fn sample() -> ArrayD<f32> {
@@ -86,21 +91,21 @@ fn variances() {
         ),
     ];
     for (variance_type, expected) in rows {
-        let scheduler = scheduler(DdpmConfig {
+        let sampler = sampler(DdpmConfig {
             variance_type,
             ..DdpmConfig::default()
         });
-        assert_eq!(scheduler.timesteps(), [16, 12, 8, 4, 0]);
-        let of = |f: &dyn Fn(usize) -> f32| scheduler.timesteps().iter().map(|&t| f(t)).collect::<Vec<f32>>();
+        assert_eq!(sampler.timesteps(), [16.0, 12.0, 8.0, 4.0, 0.0]);
+        let visits = sampler.visits();
         check(
             variance_type.as_str(),
-            of(&|t| scheduler.variance(t).unwrap()),
+            visits.iter().map(|visit| visit.variance.unwrap()),
             &expected,
             0.0,
         );
         check(
             "posterior_variance",
-            of(&|t| scheduler.posterior_variance(t).unwrap()),
+            visits.iter().map(|visit| visit.posterior_variance),
             &rows[0].1,
             0.0,
         );
@@ -169,14 +174,14 @@ fn steps() {
         ),
     ];
     for (variance_type, prediction_type, config, prev_sample, pred_original_sample) in rows {
-        let scheduler = scheduler(DdpmConfig {
+        let mut sampler = sampler(DdpmConfig {
             variance_type,
             prediction_type,
             ..config
         });
         let model_output = model_output(variance_type);
-        let output = scheduler
-            .step(model_output.view(), 12, sample().view(), Some(noise().view()))
+        let output = sampler
+            .step(1, model_output.view(), sample().view(), Some(noise().view()))
             .unwrap();
         let name = format!("{variance_type} {prediction_type}");
         check(
@@ -192,14 +197,15 @@ fn steps() {
 #[test]
 fn forward_process() {
     let scheduler = scheduler(DdpmConfig::default());
-    let noisy = scheduler.add_noise(sample().view(), noise().view(), &[7]).unwrap();
+    let schedule = scheduler.schedule();
+    let noisy = schedule.add_noise(sample().view(), noise().view(), &[7]).unwrap();
     check(
         "add_noise",
         noisy,
         &[0.83513355, -1.26246, 0.8726281, 2.0546222, -0.81013715, 0.8656068],
         1.0,
     );
-    let velocity = scheduler.get_velocity(sample().view(), noise().view(), &[7]).unwrap();
+    let velocity = schedule.get_velocity(sample().view(), noise().view(), &[7]).unwrap();
     check(
         "get_velocity",
         velocity,

@@ -7,31 +7,6 @@
 use ndarray::{ArrayViewD, ArrayViewMutD, Zip};
 
 use super::transition::{NoiseScale, Transition};
-use crate::PredictionType;
-
-/// Writes the predicted original sample (Ho et al. 2020, equation 15, for `epsilon`), clipped to `-limit..=limit`.
-///
-/// An infinite limit does not clip. All arrays have the same shape.
-pub(super) fn predict_original(
-    prediction_type: PredictionType,
-    transition: Transition,
-    limit: f32,
-    model_output: &ArrayViewD<'_, f32>,
-    sample: &ArrayViewD<'_, f32>,
-    out: &mut ArrayViewMutD<'_, f32>,
-) {
-    let (sqrt_alpha, sqrt_beta) = (transition.sqrt_alpha_prod(), transition.sqrt_beta_prod());
-    let zip = Zip::from(out).and(model_output);
-    match prediction_type {
-        PredictionType::Epsilon => zip.and(sample).for_each(|out, &model_output, &sample| {
-            *out = ((sample - sqrt_beta * model_output) / sqrt_alpha).clamp(-limit, limit);
-        }),
-        PredictionType::Sample => zip.for_each(|out, &model_output| *out = model_output.clamp(-limit, limit)),
-        PredictionType::VPrediction => zip.and(sample).for_each(|out, &model_output, &sample| {
-            *out = (sqrt_alpha * sample - sqrt_beta * model_output).clamp(-limit, limit);
-        }),
-    }
-}
 
 /// Turns the predicted original sample in `out` into the mean of the previous sample.
 pub(super) fn mean_in_place(transition: Transition, sample: &ArrayViewD<'_, f32>, out: &mut ArrayViewMutD<'_, f32>) {
