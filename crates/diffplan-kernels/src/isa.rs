@@ -23,18 +23,36 @@ impl Isa {
     const ALL: [Isa; 4] = [Isa::Portable, Isa::Avx2Fma, Isa::Avx512, Isa::Avx512Bf16];
 
     /// The instruction set this process uses: the best the CPU has, or the one that the environment variable `DIFFPLAN_ISA`
-    /// names (`portable`, `avx2`, `avx512`, `avx512bf16`) if the CPU has it. It is read once, at the first call.
+    /// names (`portable`, `avx2`, `avx512`, `avx512bf16`). It is read once, at the first call. A name that is none, or of a set that
+    /// this CPU lacks, cannot be an error here: [`Isa::requested`] says so, and whoever makes a network asks it first.
     pub fn active() -> Isa {
         match Isa::ALL.get(usize::from(ACTIVE.load(Ordering::Relaxed))) {
             Some(&isa) => isa,
             None => {
-                let forced = std::env::var("DIFFPLAN_ISA").ok();
-                let named = Isa::available().find(|isa| forced.as_deref() == Some(isa.name()));
-                let isa = named.unwrap_or_else(Isa::detect);
+                let isa = Isa::requested().ok().flatten().unwrap_or_else(Isa::detect);
                 ACTIVE.store(isa as u8, Ordering::Relaxed);
                 isa
             }
         }
+    }
+
+    /// The instruction set that the environment variable `DIFFPLAN_ISA` names; `None` where it is unset or empty.
+    ///
+    /// # Errors
+    /// [`IsaError`] if it names none, or one that this CPU does not have.
+    pub fn requested() -> Result<Option<Isa>, IsaError> {
+        match std::env::var_os("DIFFPLAN_ISA") {
+            Some(name) if !name.is_empty() => Isa::by_name(&name.to_string_lossy()).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn by_name(name: &str) -> Result<Isa, IsaError> {
+        let found = Isa::available().find(|isa| isa.name() == name);
+        found.ok_or_else(|| IsaError {
+            name: name.to_owned(),
+            known: Isa::ALL.iter().any(|isa| isa.name() == name),
+        })
     }
 
     /// Makes all kernels of this process use this instruction set from now on, for benches that compare them; false, and
@@ -89,6 +107,31 @@ impl Isa {
     }
 }
 
+/// `DIFFPLAN_ISA` names no instruction set of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IsaError {
+    name: String,
+    known: bool,
+}
+
+impl std::fmt::Display for IsaError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let what = match self.known {
+            true => "an instruction set that this CPU does not have",
+            false => "no instruction set",
+        };
+        let here: Vec<&str> = Isa::available().map(Isa::name).collect();
+        let name = &self.name;
+        write!(
+            f,
+            "DIFFPLAN_ISA is {name:?}, {what}: expected one of {}, or unset for the best",
+            here.join(", ")
+        )
+    }
+}
+
+impl std::error::Error for IsaError {}
+
 /// Defines `$name`, which runs the generic body `$body::<S>` compiled for the instruction set that its first argument names.
 ///
 /// Bodies are `#[inline(always)]` and generic over [`Simd`](crate::simd::Simd); inside a function with the target features,
@@ -133,6 +176,28 @@ pub(crate) use dispatch;
 #[cfg(test)]
 mod tests {
     use super::Isa;
+
+    /// What makes a run of all tests with `DIFFPLAN_ISA` set a test of that set, and not of another.
+    #[test]
+    fn the_requested_set_is_the_active_one() {
+        if let Some(isa) = Isa::requested().unwrap() {
+            assert_eq!(Isa::active(), isa);
+        }
+    }
+
+    #[test]
+    fn names_that_are_none_or_not_of_this_cpu_are_refused() {
+        assert_eq!(Isa::by_name("portable"), Ok(Isa::Portable));
+        let error = Isa::by_name("axv2").unwrap_err().to_string();
+        assert!(
+            error.starts_with("DIFFPLAN_ISA is \"axv2\", no instruction set: expected one of portable"),
+            "{error}"
+        );
+        for isa in Isa::ALL {
+            let expected = Isa::available().any(|other| other == isa);
+            assert_eq!(Isa::by_name(isa.name()).is_ok(), expected);
+        }
+    }
 
     #[test]
     fn the_active_set_is_one_the_cpu_has() {

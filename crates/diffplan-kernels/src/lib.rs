@@ -49,7 +49,7 @@ pub use activation::{Activation, activate, activation_grad};
 pub use adam::AdamStep;
 pub use buffer::Buffer;
 pub use group_norm::{After, GroupNormShape, group_norm, group_norm_grad};
-pub use isa::Isa;
+pub use isa::{Isa, IsaError};
 pub use packed::{MatRef, Packed};
 pub use product::{Init, Term, products};
 pub use roofline::{peak_bf16_flops, peak_flops};

@@ -163,9 +163,12 @@ impl Packed {
             cols,
             data: Buffer::default(),
         };
+        let numbers = [taps, packed.row_len(), Self::PANEL]
+            .into_iter()
+            .try_fold(cols.div_ceil(Self::PANEL), usize::checked_mul);
         packed
             .data
-            .resize(cols.div_ceil(Self::PANEL) * taps * packed.row_len() * Self::PANEL);
+            .resize(numbers.expect("more numbers than there are addresses"));
         packed
     }
 
@@ -215,6 +218,12 @@ impl Packed {
         rounded.resize(x.len() / self.depth * self.row_len());
         // SAFETY: the active instruction set is an available one; the body asks for nothing else.
         unsafe { round_with(Isa::active(), self.format, self.depth, x, rounded) };
+    }
+
+    /// How many columns there are from a panel on.
+    pub(crate) fn cols_from(&self, panel: usize) -> usize {
+        let before = panel.checked_mul(Self::PANEL);
+        before.map_or(0, |before| self.cols.saturating_sub(before))
     }
 
     /// How many float32 places a row that meets the weights takes.

@@ -166,12 +166,15 @@ impl<'a> RowsMut<'a> {
     /// # Panics
     /// If there are not as many.
     pub fn every(self, step: usize, rows: usize) -> Self {
-        assert!(step > 0 && rows.saturating_sub(1) * step < self.rows.max(1));
-        Self {
-            rows,
-            stride: self.stride * step,
-            ..self
-        }
+        // The last row's place: there is none of no rows, and none in a matrix without rows.
+        let last = rows.checked_sub(1).map(|last| last.checked_mul(step));
+        assert!(
+            step > 0 && last.is_none_or(|last| last.is_some_and(|last| last < self.rows)),
+            "rows beyond the last"
+        );
+        // Below the numbers there are, so that the product exists, wherever there is a second row.
+        let stride = if rows > 1 { self.stride * step } else { self.stride };
+        Self { rows, stride, ..self }
     }
 
     /// The number of rows.
@@ -223,8 +226,22 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "rows.saturating_sub(1) * step < self.rows")]
+    #[should_panic(expected = "rows beyond the last")]
     fn more_rows_than_there_are_is_refused() {
         RowsMut::new(&mut [0.0; 6], 1).every(3, 3);
+    }
+
+    #[test]
+    fn an_empty_matrix_has_no_first_row_and_absurd_steps_do_not_wrap() {
+        let refused = |numbers: usize, step: usize, rows: usize| {
+            let every = move || RowsMut::new(&mut vec![0.0; numbers], 1).every(step, rows).rows();
+            std::panic::catch_unwind(every).is_err()
+        };
+        assert!(refused(0, 1, 1));
+        assert!(refused(6, usize::MAX / 2 + 1, 3));
+        assert!(refused(6, 2, usize::MAX));
+        assert!(!refused(0, 1, 0));
+        assert!(!refused(6, usize::MAX, 1));
+        assert!(!refused(6, 5, 2));
     }
 }

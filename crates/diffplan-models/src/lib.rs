@@ -4,6 +4,11 @@
 //! This crate knows networks, their configurations and their files in the diffusers layout; it knows neither schedulers nor
 //! plans.
 //!
+//! # What is open and what is closed
+//!
+//! A planner takes any [`Network`]: `UNet1dModel` is one, somebody's own another, and a [`Registry`] makes them by the class that
+//! their files name. Inside `UNet1dModel` blocks are closed: one list makes the enum of them.
+//!
 //! # How a call flows
 //!
 //! [`UNet1dModel::time_features`] computes what depends on the timestep alone, once for any number of calls.
@@ -30,27 +35,21 @@
 //! # }
 //! ```
 
-mod backprop;
-mod blocks;
-mod config;
 mod error;
-mod json;
-mod run;
-mod time;
-mod unet;
-mod workspace;
+mod network;
+mod pretrained;
+mod unet1d;
 
-pub use backprop::{Backprop, Vjp};
-pub use config::{
-    DownBlockType, MidBlockType, OutBlockType, TimeEmbeddingType, UNet1dConfig, UpBlockType, ValuePooling,
-};
 pub use diffplan_nn::{
-    Algorithm, Compute, Params, Precision, count_params, named_params, named_params_mut, zeros_like,
+    Algorithm, Compute, Params, Precision, Role, count_params, named_params, named_params_mut, roles, zeros_like,
 };
 pub use error::{Error, Result};
-pub use time::TimeFeatures;
-pub use unet::UNet1dModel;
-pub use workspace::Workspace;
+pub use network::{Conditioning, Network, NetworkSession, Signature};
+pub use pretrained::{CONFIG_NAME, Registry};
+pub use unet1d::{
+    Backprop, DownBlockType, MidBlockType, OutBlockType, TimeEmbeddingType, TimeFeatures, UNet1dConfig, UNet1dModel,
+    UpBlockType, ValuePooling, Vjp, Workspace,
+};
 
 /// Compiles and runs the example of the README.
 #[cfg(doctest)]

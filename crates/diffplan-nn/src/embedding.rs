@@ -5,7 +5,7 @@
 //! t = 1000 the rounding of the frequencies shows.
 
 use crate::linear::Linear;
-use crate::params::{Params, Path, visit_leaf, visit_leaf_mut};
+use crate::params::{Params, Path, Role, visit_leaf, visit_leaf_mut};
 use diffplan_kernels::{Activation, activate, activation_grad};
 use ndarray::{Array1, ArrayViewD, ArrayViewMutD};
 use ndarray_rand::rand::RngCore;
@@ -94,6 +94,11 @@ impl Params for GaussianFourierProjection {
     /// Standard normal frequencies.
     fn init(&mut self, rng: &mut dyn RngCore) {
         self.weight.mapv_inplace(|_| StandardNormal.sample(rng));
+    }
+
+    /// Frequencies are drawn once: `requires_grad=False` in the reference.
+    fn visit_roles(&self, f: &mut dyn FnMut(Role)) {
+        f(Role::Frozen);
     }
 }
 

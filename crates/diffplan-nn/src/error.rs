@@ -10,14 +10,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    /// A file that is not there, cannot be read or written, or is something else altogether: a Git LFS pointer, a web page.
+    #[error(transparent)]
+    File(#[from] diffplan_files::FileError),
     /// The file is not a safetensors file, or is cut short or damaged.
     #[error("{}: not a valid safetensors file: {reason}", path.display())]
     Format {

@@ -33,7 +33,6 @@ mod conv;
 mod embedding;
 mod error;
 mod exec;
-mod files;
 mod group_norm;
 mod linear;
 mod params;
@@ -49,10 +48,11 @@ pub use diffplan_kernels::Activation;
 pub use embedding::{GaussianFourierProjection, TimestepEmbedding, TimestepEmbeddingSaved, Timesteps};
 pub use error::{Error, ParameterReport, Result};
 pub use exec::{Algorithm, Compute, Exec, Precision};
-pub use files::write_atomically;
 pub use group_norm::{GroupNorm, GroupNormSaved};
 pub use linear::Linear;
-pub use params::{Params, Path, add_params, count_params, fill_zero, named_params, named_params_mut, zeros_like};
+pub use params::{
+    Params, Path, Role, add_params, count_params, fill_zero, named_params, named_params_mut, roles, zeros_like,
+};
 pub use signal::Signal;
 
 /// What [`params!`] expands to; not for use by hand.

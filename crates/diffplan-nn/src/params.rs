@@ -38,6 +38,27 @@ pub trait Params {
 
     /// Sets every parameter as PyTorch initialises such a layer.
     fn init(&mut self, rng: &mut dyn RngCore);
+
+    /// Says of every parameter, in the same order, whether training moves it. All are trained unless a layer says otherwise.
+    fn visit_roles(&self, f: &mut dyn FnMut(Role)) {
+        self.visit(&mut Path::default(), &mut |_, _| f(Role::Trained));
+    }
+}
+
+/// What training does with a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// It moves by its gradient, and decays.
+    Trained,
+    /// It is saved with the model and stays as it was made.
+    Frozen,
+}
+
+/// The role of every parameter, in the order of [`named_params`].
+pub fn roles<M: Params + ?Sized>(model: &M) -> Vec<Role> {
+    let mut all = Vec::new();
+    model.visit_roles(&mut |role| all.push(role));
+    all
 }
 
 impl<T: Params> Params for Vec<T> {
@@ -55,6 +76,10 @@ impl<T: Params> Params for Vec<T> {
 
     fn init(&mut self, rng: &mut dyn RngCore) {
         self.iter_mut().for_each(|item| item.init(rng));
+    }
+
+    fn visit_roles(&self, f: &mut dyn FnMut(Role)) {
+        self.iter().for_each(|item| item.visit_roles(f));
     }
 }
 
@@ -74,6 +99,12 @@ impl<T: Params> Params for Option<T> {
     fn init(&mut self, rng: &mut dyn RngCore) {
         if let Some(item) = self {
             item.init(rng);
+        }
+    }
+
+    fn visit_roles(&self, f: &mut dyn FnMut(Role)) {
+        if let Some(item) = self {
+            item.visit_roles(f);
         }
     }
 }
@@ -112,6 +143,10 @@ macro_rules! params {
 
             fn init(&mut self, rng: &mut dyn $crate::__private::RngCore) {
                 $($crate::Params::init(&mut self.$field, rng);)*
+            }
+
+            fn visit_roles(&self, f: &mut dyn FnMut($crate::Role)) {
+                $($crate::Params::visit_roles(&self.$field, f);)*
             }
         }
     };

@@ -1,38 +1,71 @@
 //! Parameters in safetensors files, as diffusers names and lays them out.
 
 use crate::error::{Error, ParameterReport, Result};
-use crate::files::write_atomically;
 use crate::params::{Params, named_params, named_params_mut};
 use ::safetensors::{Dtype, SafeTensors, View, tensor::TensorView};
+use diffplan_files::{FileError, Folder, folder_of, recognise, write_atomically};
 use half::{bf16, f16};
 use ndarray::{ArrayViewD, ArrayViewMutD, Ix3};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::path::Path;
 
-/// Reads every parameter of `model` from `path`, from float32, float64, float16 or bfloat16.
+/// What wrappers put before every name of the network that they wrap.
+const PREFIXES: [&str; 4] = ["_orig_mod.", "module.", "model.", "ema_model."];
+
+/// Reads every parameter of `model` from `path`, from float32, float64, float16 or bfloat16. As [`load_bytes`].
+///
+/// # Errors
+/// If the file cannot be read, and as there.
+pub fn load(model: &mut impl Params, path: &Path) -> Result<Vec<String>> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    load_from(model, &Folder::at(folder_of(path)), &name)
+}
+
+/// Reads every parameter of `model` from a file of a folder. As [`load_bytes`].
+///
+/// # Errors
+/// If the file cannot be read, and as there.
+pub fn load_from(model: &mut impl Params, folder: &Folder, name: &str) -> Result<Vec<String>> {
+    load_bytes(model, &folder.read(name)?, &folder.path_of(name))
+}
+
+/// Reads every parameter of `model` from the content of a safetensors file, from float32, float64, float16 or bfloat16; `path` is for
+/// messages alone. A prefix that all names of the file have and the model's do not, as `torch.compile` ("_orig_mod.") and
+/// `DataParallel` ("module.") leave it, is taken off; what was odd and harmless is returned, a sentence each.
 ///
 /// The model is unchanged if anything is wrong.
 ///
 /// # Errors
-/// If the file cannot be read or is damaged, or if its parameters are not exactly those of the model: all that are missing,
+/// If the file is damaged or something else, or if its parameters are not exactly those of the model: all that are missing,
 /// unexpected, of another shape or type, or not finite are named.
-pub fn load(model: &mut impl Params, path: &Path) -> Result<()> {
-    let bytes = fs::read(path).map_err(|source| Error::Io {
-        path: path.to_owned(),
-        source,
+pub fn load_bytes(model: &mut impl Params, bytes: &[u8], path: &Path) -> Result<Vec<String>> {
+    let file = SafeTensors::deserialize(bytes).map_err(|reason| match recognise(bytes) {
+        Some(found) if found != diffplan_files::WrongContent::Safetensors => {
+            Error::File(FileError::wrong_content(path, found, "tensors in safetensors' format"))
+        }
+        _ => Error::Format {
+            path: path.to_owned(),
+            reason: reason.to_string(),
+        },
     })?;
-    let format = |reason: ::safetensors::SafeTensorError| Error::Format {
-        path: path.to_owned(),
-        reason: reason.to_string(),
-    };
-    let file = SafeTensors::deserialize(&bytes).map_err(format)?;
     let mut in_file: BTreeMap<String, TensorView> = file.tensors().into_iter().collect();
+    let mut notes = Vec::new();
+    let wanted = named_params(model);
+    while let Some(prefix) = prefix_of_all(&in_file, &wanted) {
+        notes.push(format!(
+            "{}: the names begin with `{prefix}`, which was taken off",
+            path.display()
+        ));
+        let names = in_file.into_iter();
+        in_file = names
+            .map(|(name, tensor)| (name[prefix.len()..].to_owned(), tensor))
+            .collect();
+    }
 
     let mut report = ParameterReport::default();
     let mut values = Vec::new();
-    for (name, view) in named_params(model) {
+    for (name, view) in wanted {
         let Some(tensor) = in_file.remove(&name) else {
             report.missing.push(name);
             continue;
@@ -62,7 +95,16 @@ pub fn load(model: &mut impl Params, path: &Path) -> Result<()> {
     for ((_, view), numbers) in named_params_mut(model).into_iter().zip(values) {
         fill(view, &numbers);
     }
-    Ok(())
+    Ok(notes)
+}
+
+/// The prefix that every name of a file has, if one does that is none of the model's.
+fn prefix_of_all(in_file: &BTreeMap<String, TensorView>, wanted: &[(String, ArrayViewD<f32>)]) -> Option<&'static str> {
+    PREFIXES.into_iter().find(|prefix| {
+        !in_file.is_empty()
+            && in_file.keys().all(|name| name.starts_with(prefix))
+            && !wanted.iter().any(|(name, _)| name.starts_with(prefix))
+    })
 }
 
 /// Sets a parameter to numbers in the order of its axes, whatever its order in memory.
@@ -139,10 +181,7 @@ pub fn save(model: &impl Params, path: &Path) -> Result<()> {
         path: path.to_owned(),
         reason: reason.to_string(),
     })?;
-    write_atomically(path, &bytes).map_err(|source| Error::Io {
-        path: path.to_owned(),
-        source,
-    })
+    write_atomically(path, &bytes).map_err(|source| FileError::io(path, source).into())
 }
 
 #[cfg(test)]
@@ -150,6 +189,7 @@ mod tests {
     use super::*;
     use crate::Conv1d;
     use crate::testing::fill;
+    use std::fs;
 
     fn saved() -> (tempfile::TempDir, std::path::PathBuf, Conv1d) {
         let folder = tempfile::tempdir().unwrap();
@@ -238,7 +278,7 @@ mod tests {
         for len in 0..whole.len() {
             fs::write(&path, &whole[..len]).unwrap();
             assert!(
-                matches!(load(&mut conv, &path), Err(Error::Format { .. })),
+                matches!(load(&mut conv, &path), Err(Error::Format { .. } | Error::File(_))),
                 "cut to {len} bytes"
             );
         }
@@ -251,7 +291,55 @@ mod tests {
         }
         assert!(matches!(
             load(&mut conv, Path::new("/no/such/file")),
-            Err(Error::Io { .. })
+            Err(Error::File(_))
         ));
+    }
+
+    #[test]
+    fn a_prefix_of_all_names_is_taken_off_and_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("prefixed.safetensors");
+        let (weight, bias) = (vec![0u8; 24], vec![0u8; 12]);
+        let write = |names: [&str; 2]| {
+            let weight = TensorView::new(Dtype::F32, vec![3, 2, 1], &weight).unwrap();
+            let bias = TensorView::new(Dtype::F32, vec![3], &bias).unwrap();
+            let tensors = [(names[0], weight), (names[1], bias)];
+            fs::write(&path, ::safetensors::serialize(tensors, None).unwrap()).unwrap();
+        };
+        let mut conv = Conv1d::zeros(2, 3, 1);
+        write(["module._orig_mod.weight", "module._orig_mod.bias"]);
+        let notes = load(&mut conv, &path).unwrap();
+        assert_eq!(notes.len(), 2);
+        assert!(notes[1].contains("begin with `_orig_mod.`"), "{notes:?}");
+        write(["weight", "bias"]);
+        assert!(load(&mut conv, &path).unwrap().is_empty());
+        // Not of all: nothing is guessed.
+        write(["_orig_mod.weight", "bias"]);
+        let error = load(&mut conv, &path).unwrap_err().to_string();
+        assert!(
+            error.contains("missing: weight") && error.contains("unexpected: _orig_mod.weight"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn other_files_are_told_by_name() {
+        let mut conv = Conv1d::zeros(2, 3, 1);
+        for (content, named) in [
+            (
+                &b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"[..],
+                "git lfs pull",
+            ),
+            (b"<!DOCTYPE html><html></html>", "web page"),
+            (b"\x80\x02}q\x00.", "pickle"),
+            (b"PK\x03\x04....", "zip"),
+            (b"", "empty"),
+        ] {
+            let error = load_bytes(&mut conv, content, Path::new("w.safetensors")).unwrap_err();
+            assert!(
+                matches!(error, Error::File(_)) && error.to_string().contains(named),
+                "{error}"
+            );
+        }
     }
 }

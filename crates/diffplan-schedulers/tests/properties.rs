@@ -40,11 +40,11 @@ fn step_at(
     sample: &ArrayD<f32>,
     noise: &ArrayD<f32>,
 ) -> SamplerOutput {
-    let mut sampler = scheduler.sampler(&Steps::default()).unwrap();
-    let visit = sampler.visit_at(t).unwrap();
+    let mut sampler = scheduler.sampler(&Steps::default()).expect("the step is defined");
+    let visit = sampler.visit_at(t).expect("the step is defined");
     sampler
         .step(visit, model_output.view(), sample.view(), Some(noise.view()))
-        .unwrap()
+        .expect("the step is defined")
 }
 
 fn max_difference(a: &ArrayD<f32>, b: &ArrayD<f32>) -> f32 {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+mod seams;
 mod value_pooling;
 
 use diffplan_models::{

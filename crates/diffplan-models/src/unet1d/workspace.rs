@@ -1,17 +1,19 @@
 //! [`Workspace`]: every buffer of a network's passes, a set a thread.
 
-use crate::blocks::{Keep, MidSaved, OutSaved, ResidualSaved, Scratch, StageSaved};
-use crate::unet::UNet1dModel;
+use crate::unet1d::UNet1dModel;
+use crate::unet1d::blocks::{AnySaved, Block, Keep, Scratch};
 use diffplan_nn::{Compute, Signal};
 
 /// The buffers of forward and backward passes, and how they are computed.
 ///
-/// Made once and used for every call of one model; buffers grow to the largest batch and horizon seen. Threads are those of
+/// Made once and used for every call of one model (another makes them anew); buffers grow to the largest batch and horizon seen. Threads are those of
 /// the rayon pool that the call runs in: a batch is split between them, each taking its samples through the whole network;
 /// where there are too few samples for that, they share out the channels of each layer.
 #[derive(Debug, Default)]
 pub struct Workspace {
     compute: Compute,
+    /// The model that the buffers are of; 0 if there are none.
+    model: u64,
     pub(crate) chunks: Vec<Chunk>,
 }
 
@@ -31,7 +33,7 @@ impl Workspace {
     pub fn with(compute: Compute) -> Self {
         Self {
             compute,
-            chunks: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -40,6 +42,10 @@ impl Workspace {
         let threads = self.compute.threads.max(1);
         let per_part = batch.div_ceil((batch / SAMPLES_A_PART).clamp(1, threads)).max(1);
         let parts = batch.div_ceil(per_part).max(1);
+        if self.model != model.identity.number() {
+            self.model = model.identity.number();
+            self.chunks.clear();
+        }
         while self.chunks.len() < parts {
             self.chunks.push(Chunk::new(model));
         }
@@ -64,7 +70,8 @@ pub(crate) struct Chunk {
     pub(crate) x: Signal,
     pub(crate) skips: Vec<Signal>,
     pub(crate) scratch: Scratch,
-    pub(crate) out: Option<OutSaved>,
+    /// (batch), what a value function computes.
+    pub(crate) values: Vec<f32>,
     /// What the backward pass reads; made when the first gradient is asked for.
     pub(crate) saved: Option<Saved>,
     /// Ones, the gradient of a sum of values with respect to each.
@@ -78,7 +85,7 @@ impl Chunk {
             x: Signal::default(),
             skips: model.down_blocks.iter().map(|_| Signal::default()).collect(),
             scratch: Scratch::default(),
-            out: model.out_block.as_ref().map(|block| block.saved(Keep::SampleGrad)),
+            values: Vec::new(),
             saved: None,
             ones: Vec::new(),
         }
@@ -86,10 +93,8 @@ impl Chunk {
 
     /// Buffers that keep what the parameters' gradients read.
     pub(crate) fn keeping_all(model: &UNet1dModel) -> Self {
-        let keep = Keep::AllGrads;
         Self {
-            out: model.out_block.as_ref().map(|block| block.saved(keep)),
-            saved: Some(Saved::new(model, keep)),
+            saved: Some(Saved::new(model, Keep::AllGrads)),
             ..Self::new(model)
         }
     }
@@ -98,9 +103,10 @@ impl Chunk {
 /// What the backward pass reads, level by level.
 #[derive(Debug)]
 pub(crate) struct Saved {
-    pub(crate) down: Vec<StageSaved>,
-    pub(crate) mid: MidSaved,
-    pub(crate) up: Vec<StageSaved>,
+    pub(crate) down: Vec<AnySaved>,
+    pub(crate) mid: AnySaved,
+    pub(crate) up: Vec<AnySaved>,
+    pub(crate) out: Option<AnySaved>,
 }
 
 impl Saved {
@@ -109,16 +115,7 @@ impl Saved {
             down: model.down_blocks.iter().map(|block| block.saved(keep)).collect(),
             mid: model.mid_block.saved(keep),
             up: model.up_blocks.iter().map(|block| block.saved(keep)).collect(),
+            out: model.out_block.as_ref().map(|block| block.saved(keep)),
         }
-    }
-
-    /// The gradients of the time embedding's projections, block by block in the order of the forward pass.
-    pub(crate) fn d_time(&self) -> Vec<&[f32]> {
-        let down = self.down.iter().flat_map(StageSaved::residuals);
-        let up = self.up.iter().flat_map(StageSaved::residuals);
-        down.chain(self.mid.residuals())
-            .chain(up)
-            .map(ResidualSaved::d_time)
-            .collect()
     }
 }

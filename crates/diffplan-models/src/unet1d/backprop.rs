@@ -8,12 +8,12 @@
 //!
 //! Convolutions go tap by tap: weights change at every step, and packing them for Toom-Cook would take longer than it saves.
 
-use crate::blocks::GradTask;
-use crate::error::Result;
-use crate::run::{check_shape, check_timesteps, write_output};
-use crate::time::TimeFeatures;
-use crate::unet::UNet1dModel;
-use crate::workspace::{Chunk, Saved};
+use crate::error::{Error, Result};
+use crate::unet1d::UNet1dModel;
+use crate::unet1d::blocks::{AnySaved, Block, GradTask, Gradients};
+use crate::unet1d::run::{check_shape, check_timesteps, write_output};
+use crate::unet1d::time::TimeFeatures;
+use crate::unet1d::workspace::{Chunk, Saved};
 use diffplan_nn::{Algorithm, Compute, Precision, zeros_like};
 use ndarray::{Array3, ArrayD, ArrayView3, ArrayViewD, ArrayViewMut3, ArrayViewMutD, Axis, Ix3};
 use rayon::prelude::*;
@@ -27,6 +27,8 @@ pub struct Backprop {
     parts: Vec<Part>,
     /// The samples of the last forward pass.
     batch: usize,
+    /// The model that it was of; 0 if there was none.
+    model: u64,
 }
 
 #[derive(Debug)]
@@ -69,6 +71,10 @@ impl UNet1dModel {
         check_shape("output", output.shape(), &self.output_shape(batch, sample.dim().2)?)?;
         self.pack_direct();
         backprop.batch = batch;
+        if backprop.model != self.identity.number() {
+            backprop.model = self.identity.number();
+            backprop.parts.clear();
+        }
         let count = batch.div_ceil(SAMPLES_A_PART);
         backprop.parts.truncate(count);
         let times: Vec<TimeFeatures> = (0..count)
@@ -111,10 +117,10 @@ impl UNet1dModel {
     /// `cotangent` as the output, `sample_grad` as the sample.
     ///
     /// # Errors
-    /// If a shape is not that of the last forward pass.
+    /// If a shape is not that of the last forward pass, or that was another model's.
     ///
     /// # Panics
-    /// If `param_grad` is of another shape than this model, or another model's forward pass came last.
+    /// If `param_grad` is of another shape than this model.
     pub fn backward(
         &self,
         cotangent: ArrayViewD<f32>,
@@ -122,6 +128,11 @@ impl UNet1dModel {
         param_grad: &mut UNet1dModel,
         backprop: &mut Backprop,
     ) -> Result<()> {
+        if backprop.model != self.identity.number() {
+            return Err(Error::OtherModel {
+                what: "what the forward pass kept",
+            });
+        }
         let (len, batch) = (
             backprop.parts.first().map_or(0, |part| part.chunk.horizon),
             backprop.batch,
@@ -186,40 +197,58 @@ impl UNet1dModel {
     /// Packs all convolutions' weights, in parallel.
     fn pack_direct(&self) {
         let mut tasks: Vec<GradTask> = Vec::new();
-        self.down_blocks.iter().for_each(|block| block.pack_direct(&mut tasks));
-        self.mid_block.pack_direct(&mut tasks);
-        self.up_blocks.iter().for_each(|block| block.pack_direct(&mut tasks));
-        self.out_block.iter().for_each(|block| block.pack_direct(&mut tasks));
+        self.blocks().for_each(|block| block.pack_direct(&mut tasks));
         tasks.into_par_iter().with_max_len(1).for_each(|task| task(1));
     }
 
     fn sum_param_grads(&self, parts: &[Part], grad: &mut UNet1dModel) {
-        for Part { chunk, time } in parts {
-            let (Some(saved), mut d_embedding) = (&chunk.saved, vec![0.0; time.embedding_len()]) else {
-                continue;
-            };
-            if let Some(out) = &chunk.out {
-                out.add_d_embedding(&mut d_embedding, time.embedding_len() / time.rows());
-            }
-            time.backward(self, &saved.d_time(), &d_embedding, grad);
-        }
         let saved: Vec<&Saved> = parts.iter().filter_map(|part| part.chunk.saved.as_ref()).collect();
-        let mut tasks = Vec::new();
-        for (i, (block, grad)) in self.down_blocks.iter().zip(&mut grad.down_blocks).enumerate() {
-            let saved: Vec<_> = saved.iter().map(|saved| &saved.down[i]).collect();
-            block.param_grads(&saved, grad, &mut tasks);
+        let UNet1dModel {
+            time_mlp,
+            down_blocks,
+            mid_block,
+            up_blocks,
+            out_block,
+            ..
+        } = grad;
+        let mut into = Gradients::default();
+        for (i, (block, grad)) in self.down_blocks.iter().zip(down_blocks).enumerate() {
+            block.param_grads(&of_parts(&saved, |saved| Some(&saved.down[i])), grad, &mut into);
         }
-        let of_mid: Vec<_> = saved.iter().map(|saved| &saved.mid).collect();
-        self.mid_block.param_grads(&of_mid, &mut grad.mid_block, &mut tasks);
-        for (i, (block, grad)) in self.up_blocks.iter().zip(&mut grad.up_blocks).enumerate() {
-            let saved: Vec<_> = saved.iter().map(|saved| &saved.up[i]).collect();
-            block.param_grads(&saved, grad, &mut tasks);
+        self.mid_block
+            .param_grads(&of_parts(&saved, |saved| Some(&saved.mid)), mid_block, &mut into);
+        for (i, (block, grad)) in self.up_blocks.iter().zip(up_blocks).enumerate() {
+            block.param_grads(&of_parts(&saved, |saved| Some(&saved.up[i])), grad, &mut into);
         }
-        if let (Some(block), Some(grad)) = (&self.out_block, &mut grad.out_block) {
-            let out: Vec<_> = parts.iter().filter_map(|part| part.chunk.out.as_ref()).collect();
-            block.param_grads(&out, grad, &mut tasks);
+        if let (Some(block), Some(grad)) = (&self.out_block, out_block) {
+            block.param_grads(&of_parts(&saved, |saved| saved.out.as_ref()), grad, &mut into);
+        }
+        let Gradients { tasks, mut time, last } = into;
+        time.sort_by_key(|block| block.slot);
+        for (i, part) in parts.iter().enumerate() {
+            let mut d_embedding = vec![0.0; part.time.embedding_len()];
+            if let Some(&(width, rows)) = last.get(i) {
+                add_d_embedding(rows, width, &mut d_embedding, part.time.rows());
+            }
+            part.time.backward(&self.time_mlp, &mut time, i, &d_embedding, time_mlp);
         }
         let threads = rayon::current_num_threads();
         tasks.into_par_iter().with_max_len(1).for_each(|task| task(threads));
+    }
+}
+
+/// What one block kept of every part.
+fn of_parts<'a>(parts: &[&'a Saved], of: impl Fn(&'a Saved) -> Option<&'a AnySaved>) -> Vec<&'a AnySaved> {
+    parts.iter().filter_map(|saved| of(saved)).collect()
+}
+
+/// Adds the gradient of the time embedding, at the end of each of `gradients`, rows of `width` numbers, to `sums`, (1 or a sample
+/// each, time channels).
+fn add_d_embedding(gradients: &[f32], width: usize, sums: &mut [f32], rows: usize) {
+    let time_channels = sums.len() / rows;
+    for (b, row) in gradients.chunks_exact(width).enumerate() {
+        let own = if rows == 1 { 0 } else { b };
+        let sums = sums[own * time_channels..].iter_mut();
+        sums.zip(&row[width - time_channels..]).for_each(|(sum, d)| *sum += d);
     }
 }

@@ -1,6 +1,6 @@
 //! `Downsample1D` and `Upsample1D`: a strided convolution, and a transposed one.
 
-use super::{GradTask, Keep, Scratch, conv_task};
+use super::block::{GradTask, Gradients, Keep, Scratch, conv_task};
 use diffplan_nn::{Conv1d, ConvTranspose1d, Signal, params};
 
 /// Halves the length, rounding up: kernel 3, stride 2, padding 1.
@@ -65,12 +65,12 @@ macro_rules! in_place {
                 &'a self,
                 saved: impl Iterator<Item = &'a ResampleSaved>,
                 grad: &'a mut Self,
-                tasks: &mut Vec<GradTask<'a>>,
+                into: &mut Gradients<'a>,
             ) {
                 let parts = saved
                     .filter_map(|saved| saved.for_params.as_ref())
                     .map(|(x, d)| (x, d));
-                tasks.push(conv_task!(&self.conv, &mut grad.conv, parts));
+                into.tasks.push(conv_task!(&self.conv, &mut grad.conv, parts));
             }
 
             /// Packs the convolution's weights, where they are not yet.

@@ -3,16 +3,17 @@
 use crate::error::{Error, Result};
 use diffplan_nn::{Activation, activation_from_name, activation_names};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The configuration of a [`UNet1dModel`](crate::UNet1dModel). [`Default`] is diffusers' own, which describes an audio network
 /// that is not supported; [`planner`](Self::planner) and [`value_function`](Self::value_function) are Diffuser's two networks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UNet1dConfig {
-    /// A default length of samples; not used by the network.
-    pub sample_size: usize,
-    /// For audio; not used by the network.
-    pub sample_rate: Option<usize>,
+    /// A default length of samples; not used by the network, so kept as it is found: a number, a list, null.
+    pub sample_size: Value,
+    /// For audio; not used by the network either.
+    pub sample_rate: Value,
     /// Channels of a sample: action and observation dimensions together.
     pub in_channels: usize,
     /// Channels of the output, where it is a sample.
@@ -134,8 +135,8 @@ names!(
 impl Default for UNet1dConfig {
     fn default() -> Self {
         Self {
-            sample_size: 65536,
-            sample_rate: None,
+            sample_size: 65536.into(),
+            sample_rate: Value::Null,
             in_channels: 2,
             out_channels: 2,
             extra_in_channels: 0,
@@ -175,6 +176,30 @@ const MAX_FOURIER_DIM: usize = 1 << 16;
 const MAX_PARAMETERS: usize = 2_000_000_000;
 
 impl UNet1dConfig {
+    /// The keys of a file.
+    pub const KEYS: &[&str] = &[
+        "sample_size",
+        "sample_rate",
+        "in_channels",
+        "out_channels",
+        "extra_in_channels",
+        "time_embedding_type",
+        "time_embedding_dim",
+        "flip_sin_to_cos",
+        "use_timestep_embedding",
+        "freq_shift",
+        "down_block_types",
+        "up_block_types",
+        "mid_block_type",
+        "out_block_type",
+        "block_out_channels",
+        "act_fn",
+        "norm_num_groups",
+        "layers_per_block",
+        "downsample_each_block",
+        "value_pooling",
+    ];
+
     fn diffuser(channels: usize, block_out_channels: &[usize]) -> Self {
         Self {
             in_channels: channels,
@@ -216,7 +241,7 @@ impl UNet1dConfig {
 
     /// Channels a sample must have.
     pub fn sample_channels(&self) -> usize {
-        self.in_channels + self.extra_in_channels
+        self.in_channels.saturating_add(self.extra_in_channels)
     }
 
     /// Checks everything that does not depend on the horizon.
@@ -435,14 +460,15 @@ impl UNet1dConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::from_object;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn parse(value: Value) -> Result<UNet1dConfig> {
         let Value::Object(object) = value else {
             panic!("an object")
         };
-        from_object::<UNet1dConfig>(object).and_then(|config| config.validate().map(|()| config))
+        let (config, notes) = UNet1dConfig::from_map(object)?;
+        assert!(notes.is_empty());
+        config.validate().map(|()| config)
     }
 
     fn with(key: &str, value: Value) -> Value {
@@ -527,6 +553,56 @@ mod tests {
     }
 
     #[test]
+    fn values_are_taken_as_python_takes_them() {
+        let plain = UNet1dConfig::planner(14, &[32, 64]);
+        for (key, value) in [
+            ("downsample_each_block", json!(0)),
+            ("flip_sin_to_cos", json!(null)),
+            ("use_timestep_embedding", json!(1.0)),
+            ("in_channels", json!(14.0)),
+            ("layers_per_block", json!(true)),
+            ("block_out_channels", json!([32.0, 64])),
+            ("freq_shift", json!(1)),
+        ] {
+            assert_eq!(parse(with(key, value.clone())).unwrap(), plain, "{key} = {value}");
+        }
+        // The network reads neither: they are kept as they are found.
+        for value in [json!([32, 4]), json!(null), json!("long")] {
+            for key in ["sample_size", "sample_rate"] {
+                let config = parse(with(key, value.clone())).unwrap();
+                assert_eq!(serde_json::to_value(config).unwrap()[key], value);
+            }
+        }
+    }
+
+    #[test]
+    fn keys_that_cannot_matter_are_noted() {
+        for (key, value) in [
+            ("decay", json!(0.9999)),
+            ("new_in_diffusers", json!(false)),
+            ("other", json!([])),
+        ] {
+            let Value::Object(object) = with(key, value) else {
+                panic!("an object")
+            };
+            let (config, notes) = UNet1dConfig::from_map(object).unwrap();
+            assert_eq!(config, UNet1dConfig::planner(14, &[32, 64]));
+            assert!(notes.len() == 1 && notes[0].contains(key), "{notes:?}");
+        }
+    }
+
+    #[test]
+    fn absurd_sizes_do_not_overflow() {
+        for key in ["in_channels", "extra_in_channels", "out_channels"] {
+            let config = with(key, json!(u64::MAX));
+            assert!(parse(config.clone()).is_err(), "{key}");
+        }
+        let mut both = with("in_channels", json!(u64::MAX));
+        both["extra_in_channels"] = json!(u64::MAX);
+        assert!(parse(both).is_err());
+    }
+
+    #[test]
     fn what_is_not_supported_is_named() {
         let cases = [
             ("act_fn", json!("tanh"), "\"tanh\", expected one of swish"),
@@ -566,7 +642,12 @@ mod tests {
             ("use_timestep_embedding", json!(false), "expected true"),
             ("freq_shift", json!(16.0), "expected less than 16"),
             ("time_embedding_type", json!("learned"), "unknown variant `learned`"),
-            ("attention_heads", json!(4), "unknown field"),
+            (
+                "attention_heads",
+                json!(4),
+                "unknown, with value 4: what it asks for cannot be honoured",
+            ),
+            ("layers_per_blok", json!(false), "did you mean `layers_per_block`?"),
             ("in_channels", json!("14"), "invalid type: string"),
             (
                 "value_pooling",

@@ -1,10 +1,10 @@
 //! Forward and backward passes of [`UNet1dModel`]: the batch split over threads, each part taken through the whole network.
 
-use crate::blocks::{Forward, Keep};
 use crate::error::{Error, Result};
-use crate::time::TimeFeatures;
-use crate::unet::UNet1dModel;
-use crate::workspace::{Chunk, Saved, Workspace};
+use crate::unet1d::UNet1dModel;
+use crate::unet1d::blocks::{Backward, Block, Forward, Keep};
+use crate::unet1d::time::TimeFeatures;
+use crate::unet1d::workspace::{Chunk, Saved, Workspace};
 use ndarray::{Array1, Array3, ArrayD, ArrayView3, ArrayViewMut1, ArrayViewMut3, ArrayViewMutD, Axis};
 use ndarray::{Ix2, Ix3};
 
@@ -127,8 +127,10 @@ impl UNet1dModel {
             chunk.saved.get_or_insert_with(|| Saved::new(self, Keep::SampleGrad));
             self.forward_chunk(chunk, first, sample, time);
             chunk.ones.resize(sample.dim().0, 1.0);
-            let values = chunk.out.as_ref().map_or(&[][..], |out| out.values());
-            out.values.iter_mut().zip(values).for_each(|(to, from)| *to = *from);
+            out.values
+                .iter_mut()
+                .zip(&chunk.values)
+                .for_each(|(to, from)| *to = *from);
             let ones = std::mem::take(&mut chunk.ones);
             self.backward_chunk(chunk, &ones);
             chunk.ones = ones;
@@ -138,7 +140,7 @@ impl UNet1dModel {
         Ok(())
     }
 
-    /// `chunk.x` becomes the output for `sample`, samples `first..` of the batch; a value function's is in `chunk.out`. What a
+    /// `chunk.x` becomes the output for `sample`, samples `first..` of the batch; a value function's is in `chunk.values`. What a
     /// backward pass reads is kept where there is a place for it.
     pub(crate) fn forward_chunk(&self, chunk: &mut Chunk, first: usize, sample: ArrayView3<f32>, time: &TimeFeatures) {
         let Chunk {
@@ -146,13 +148,14 @@ impl UNet1dModel {
             x,
             skips,
             scratch,
-            out,
+            values,
             saved,
             ..
         } = chunk;
         let mut run = Forward {
             time: time.of_samples(first..first + sample.dim().0),
             scratch,
+            values,
         };
         *horizon = sample.dim().2;
         x.copy_from_bcl(sample);
@@ -161,13 +164,15 @@ impl UNet1dModel {
             let skip = (i >= unused).then_some(&mut skips[i]);
             block.forward(x, skip, saved.as_mut().map(|s| &mut s.down[i]), &mut run);
         }
-        self.mid_block.forward(x, saved.as_mut().map(|s| &mut s.mid), &mut run);
+        let mid = saved.as_mut().map(|s| &mut s.mid);
+        self.mid_block.forward(x, None, mid, &mut run);
         for (i, block) in self.up_blocks.iter().enumerate() {
-            let skip = &skips[skips.len() - 1 - i];
+            let skip = skips.iter_mut().rev().nth(i);
             block.forward(x, skip, saved.as_mut().map(|s| &mut s.up[i]), &mut run);
         }
-        if let (Some(block), Some(out)) = (&self.out_block, out) {
-            block.forward(x, &run.time, out, &mut run.scratch.exec);
+        if let Some(block) = &self.out_block {
+            let out = saved.as_mut().and_then(|s| s.out.as_mut());
+            block.forward(x, None, out, &mut run);
         }
     }
 
@@ -177,24 +182,22 @@ impl UNet1dModel {
             x,
             skips,
             scratch,
-            out,
             saved,
             ..
         } = chunk;
+        let run = &mut Backward { scratch, d_values };
         let saved = saved.as_mut().expect("the forward pass saved what this pass reads");
-        if let (Some(block), Some(out)) = (&self.out_block, out) {
-            block.backward(x, d_values, out, scratch);
+        if let (Some(block), Some(out)) = (&self.out_block, &mut saved.out) {
+            block.backward(x, None, out, run);
         }
-        let levels = skips.len();
         for (i, block) in self.up_blocks.iter().enumerate().rev() {
-            block.backward(x, None, &mut saved.up[i], scratch);
-            block.split_skip(x, &mut skips[levels - 1 - i], scratch);
+            block.backward(x, skips.iter_mut().rev().nth(i), &mut saved.up[i], run);
         }
-        self.mid_block.backward(x, &mut saved.mid, scratch);
+        self.mid_block.backward(x, None, &mut saved.mid, run);
         let unused = self.down_blocks.len() - self.up_blocks.len();
         for (i, block) in self.down_blocks.iter().enumerate().rev() {
-            let d_skip = (i >= unused).then_some(&skips[i]);
-            block.backward(x, d_skip, &mut saved.down[i], scratch);
+            let d_skip = (i >= unused).then_some(&mut skips[i]);
+            block.backward(x, d_skip, &mut saved.down[i], run);
         }
     }
 
@@ -214,6 +217,9 @@ impl UNet1dModel {
     fn check_sample(&self, sample: ArrayView3<f32>, time: &TimeFeatures) -> Result<()> {
         self.check_channels(sample)?;
         self.check_horizon(sample.dim().2)?;
+        if time.model() != self.identity.number() {
+            return Err(Error::OtherModel { what: "time features" });
+        }
         check_timesteps(time.rows(), sample.dim().0)
     }
 
@@ -223,12 +229,12 @@ impl UNet1dModel {
     }
 
     fn check_value_function(&self) -> Result<()> {
-        let out_block_type = self.config().out_block_type;
         if self.is_value_function() {
-            Ok(())
-        } else {
-            Err(Error::NotAValueFunction { out_block_type })
+            return Ok(());
         }
+        Err(Error::NotAValueFunction {
+            out_block_type: self.config().out_block_type.map(|kind| format!("{kind:?}")),
+        })
     }
 }
 
@@ -262,8 +268,7 @@ pub(crate) fn write_output(chunk: &Chunk, mut output: ArrayViewMutD<f32>) {
             let mut values = output
                 .into_dimensionality::<Ix2>()
                 .expect("checked: a signal, or a value a sample");
-            let computed = chunk.out.as_ref().map_or(&[][..], |out| out.values());
-            values.iter_mut().zip(computed).for_each(|(to, from)| *to = *from);
+            values.iter_mut().zip(&chunk.values).for_each(|(to, from)| *to = *from);
         }
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! Guidance visits each timestep several times and every plan visits them again, so these are computed once and kept.
 
-use crate::blocks::ResidualTemporalBlock1d;
-use crate::unet::UNet1dModel;
 use diffplan_kernels::{activate, activation_grad};
-use diffplan_nn::{Activation, GaussianFourierProjection, Params, Path, TimestepEmbeddingSaved, Timesteps};
+use diffplan_nn::{
+    Activation, GaussianFourierProjection, Linear, Params, Path, Role, TimestepEmbedding, TimestepEmbeddingSaved,
+    Timesteps,
+};
 use ndarray::{ArrayViewD, ArrayViewMutD};
 use ndarray_rand::rand::RngCore;
 use std::ops::Range;
@@ -51,12 +52,38 @@ impl Params for TimeProjection {
             projection.init(rng);
         }
     }
+
+    fn visit_roles(&self, f: &mut dyn FnMut(Role)) {
+        if let TimeProjection::Fourier(projection, _) = self {
+            projection.visit_roles(f);
+        }
+    }
+}
+
+/// The layers that make the time embedding and its projections.
+pub(crate) struct TimeLayers<'a> {
+    pub(crate) projection: &'a TimeProjection,
+    pub(crate) mlp: &'a TimestepEmbedding,
+    /// One a residual block, by slot.
+    pub(crate) blocks: Vec<&'a Linear>,
+}
+
+/// A residual block's layer that projects the time embedding, and what its gradient is computed from.
+pub(crate) struct TimeGrad<'a> {
+    pub(crate) slot: usize,
+    pub(crate) layer: &'a Linear,
+    pub(crate) grad: &'a mut Linear,
+    /// The gradient of the projection, for every part of the batch.
+    pub(crate) d: Vec<&'a [f32]>,
 }
 
 /// The time embedding of one timestep for a whole batch, or of one a sample, and its projection for every residual block.
-/// Made by [`UNet1dModel::time_features`]; of use to that model alone, and stale once its parameters change.
+/// Made by [`UNet1dModel::time_features`](crate::UNet1dModel::time_features); stale once the model's parameters change. Another
+/// model, a copy too, refuses them.
 #[derive(Clone, Debug)]
 pub struct TimeFeatures {
+    /// The model they are of.
+    model: u64,
     rows: usize,
     /// (rows, time channels): sinusoids or Fourier features.
     vectors: Vec<f32>,
@@ -64,7 +91,7 @@ pub struct TimeFeatures {
     /// (rows, embedding), and Mish of it, which the projections read.
     embedding: Vec<f32>,
     activated: Vec<f32>,
-    /// For every residual block in the order of the forward pass: (rows, its channels).
+    /// For every residual block, by slot: (rows, its channels).
     projections: Vec<Vec<f32>>,
 }
 
@@ -74,22 +101,29 @@ impl TimeFeatures {
         self.rows
     }
 
-    pub(crate) fn new(model: &UNet1dModel, timesteps: &[f32]) -> Self {
+    /// The number of the model they are of.
+    pub(crate) fn model(&self) -> u64 {
+        self.model
+    }
+
+    pub(crate) fn new(model: u64, layers: &TimeLayers, timesteps: &[f32]) -> Self {
         let rows = timesteps.len();
-        let mut vectors = vec![0.0; rows * model.time_proj.channels()];
-        for (row, &timestep) in vectors.chunks_exact_mut(model.time_proj.channels()).zip(timesteps) {
-            model.time_proj.embed(timestep, row);
+        let channels = layers.projection.channels();
+        let mut vectors = vec![0.0; rows * channels];
+        for (row, &timestep) in vectors.chunks_exact_mut(channels).zip(timesteps) {
+            layers.projection.embed(timestep, row);
         }
-        let (embedding, saved) = model.time_mlp.forward(&vectors);
+        let (embedding, saved) = layers.mlp.forward(&vectors);
         let mut activated = vec![0.0; embedding.len()];
         activate(Activation::Mish, &embedding, &mut activated);
-        let project = |block: &ResidualTemporalBlock1d| {
-            let mut projection = vec![0.0; rows * block.time_emb.out_features()];
-            block.time_emb.forward(&activated, &mut projection);
+        let project = |layer: &&Linear| {
+            let mut projection = vec![0.0; rows * layer.out_features()];
+            layer.forward(&activated, &mut projection);
             projection
         };
-        let projections = model.residual_blocks().into_iter().map(project).collect();
+        let projections = layers.blocks.iter().map(project).collect();
         Self {
+            model,
             rows,
             vectors,
             saved,
@@ -99,40 +133,38 @@ impl TimeFeatures {
         }
     }
 
-    /// The rows of some samples, handed out block by block.
+    /// The rows of some samples.
     pub(crate) fn of_samples(&self, samples: Range<usize>) -> TimeRows<'_> {
         TimeRows {
             features: self,
             samples,
-            next: 0,
         }
     }
 
-    /// Adds the gradients of the time embedding's parameters and of every block's projection to `grad`, from those of the
-    /// projections, block by block in the order of the forward pass, and that of the embedding itself, which a value
+    /// Adds the gradients of the embedding's network to `mlp_grad` and those of the blocks' layers to their own, from those of the
+    /// projections in part `part` of a batch, summed by slot, and `d_embedding`, that of the embedding itself, which a value
     /// function's last block reads.
     pub(crate) fn backward(
         &self,
-        model: &UNet1dModel,
-        d_projections: &[&[f32]],
+        mlp: &TimestepEmbedding,
+        blocks: &mut [TimeGrad],
+        part: usize,
         d_embedding: &[f32],
-        grad: &mut UNet1dModel,
+        mlp_grad: &mut TimestepEmbedding,
     ) {
         let mut d_activated = vec![0.0; self.activated.len()];
         let mut d_one = vec![0.0; self.activated.len()];
-        let blocks = model.residual_blocks().into_iter().zip(grad.residual_blocks_mut());
-        for ((block, grad), d) in blocks.zip(d_projections) {
-            block.time_emb.weight_grad(&self.activated, d, &mut grad.time_emb);
-            block.time_emb.bias_grad(d, &mut grad.time_emb);
-            block.time_emb.input_grad(d, &mut d_one);
+        for block in blocks {
+            let Some(d) = block.d.get(part) else { continue };
+            block.layer.weight_grad(&self.activated, d, block.grad);
+            block.layer.bias_grad(d, block.grad);
+            block.layer.input_grad(d, &mut d_one);
             d_activated.iter_mut().zip(&d_one).for_each(|(sum, d)| *sum += d);
         }
         let mut d = d_one;
         activation_grad(Activation::Mish, &self.embedding, &d_activated, &mut d);
         d.iter_mut().zip(d_embedding).for_each(|(sum, d)| *sum += d);
-        model
-            .time_mlp
-            .backward(&self.vectors, &self.saved, &d, &mut grad.time_mlp);
+        mlp.backward(&self.vectors, &self.saved, &d, mlp_grad);
     }
 
     /// The size of the embedding: (rows, time channels) in all.
@@ -146,14 +178,12 @@ impl TimeFeatures {
 pub(crate) struct TimeRows<'a> {
     features: &'a TimeFeatures,
     samples: Range<usize>,
-    next: usize,
 }
 
 impl<'a> TimeRows<'a> {
-    /// The next residual block's rows: one for all samples, or one each.
-    pub(crate) fn next_rows(&mut self) -> &'a [f32] {
-        let rows = &self.features.projections[self.next];
-        self.next += 1;
+    /// A residual block's rows: one for all samples, or one each.
+    pub(crate) fn rows(&self, slot: usize) -> &'a [f32] {
+        let rows = &self.features.projections[slot];
         if self.features.rows == 1 {
             return rows;
         }

@@ -1,20 +1,30 @@
 //! [`UNet1dModel`]: how the blocks are put together, which horizons they take, and the files they come from.
 
-use crate::blocks::{
-    DownResnetBlock1d, MidBlock, MidResTemporalBlock1d, OutBlock, OutConv1dBlock, OutValueFunctionBlock,
-    ResidualTemporalBlock1d, UpResnetBlock1d, ValueFunctionMidBlock1d,
+mod backprop;
+mod blocks;
+mod config;
+mod files;
+mod network;
+mod run;
+mod time;
+mod workspace;
+
+pub use backprop::{Backprop, Vjp};
+pub use config::{
+    DownBlockType, MidBlockType, OutBlockType, TimeEmbeddingType, UNet1dConfig, UpBlockType, ValuePooling,
 };
-use crate::config::{MidBlockType, OutBlockType, TimeEmbeddingType, UNet1dConfig};
+pub use time::TimeFeatures;
+pub use workspace::Workspace;
+
 use crate::error::{Error, Result};
-use crate::json::from_object;
-use crate::time::{TimeFeatures, TimeProjection};
-use diffplan_nn::{
-    Algorithm, GaussianFourierProjection, Params, TimestepEmbedding, Timesteps, params, safetensors, write_atomically,
+use blocks::{
+    AnyBlock, Block, DownResnetBlock1d, MidResTemporalBlock1d, OutConv1dBlock, OutValueFunctionBlock, Slots,
+    UpResnetBlock1d, ValueFunctionMidBlock1d,
 };
+use diffplan_nn::{Algorithm, GaussianFourierProjection, Linear, Params, TimestepEmbedding, Timesteps, params};
 use ndarray_rand::rand::RngCore;
-use serde_json::{Map, Value};
-use std::fs;
-use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use time::{TimeLayers, TimeProjection};
 
 /// diffusers' `UNet1DModel` with the blocks of Diffuser: a planner or a value function, as its configuration says.
 ///
@@ -25,10 +35,14 @@ pub struct UNet1dModel {
     config: UNet1dConfig,
     pub(crate) time_proj: TimeProjection,
     pub(crate) time_mlp: TimestepEmbedding,
-    pub(crate) down_blocks: Vec<DownResnetBlock1d>,
-    pub(crate) mid_block: MidBlock,
-    pub(crate) up_blocks: Vec<UpResnetBlock1d>,
-    pub(crate) out_block: Option<OutBlock>,
+    pub(crate) down_blocks: Vec<AnyBlock>,
+    pub(crate) mid_block: AnyBlock,
+    pub(crate) up_blocks: Vec<AnyBlock>,
+    pub(crate) out_block: Option<AnyBlock>,
+    /// The channels of every residual block, by slot.
+    pub(crate) time_widths: Vec<usize>,
+    pub(crate) identity: Identity,
+    notes: Vec<String>,
 }
 params!(UNet1dModel {
     time_proj,
@@ -38,12 +52,6 @@ params!(UNet1dModel {
     up_blocks,
     out_block
 });
-
-const CONFIG_FILE: &str = "config.json";
-const WEIGHTS_FILE: &str = "diffusion_pytorch_model.safetensors";
-const CLASS_NAME: &str = "UNet1DModel";
-/// The release of diffusers whose layout this is; it goes into the files, as diffusers writes its own.
-const DIFFUSERS_VERSION: &str = "0.42.1";
 
 /// The longest horizon that is looked at when one is refused and others are named.
 const LONGEST: usize = 4096;
@@ -55,6 +63,8 @@ impl UNet1dModel {
     /// If the configuration is not supported; the error names the key.
     pub fn new(config: UNet1dConfig) -> Result<Self> {
         config.validate()?;
+        diffplan_kernels::Isa::requested()?;
+        let mut slots = Slots::default();
         let channels = &config.block_out_channels;
         let (time_channels, layers, levels) = (channels[0], config.layers_per_block, channels.len());
         let time_proj = match config.time_embedding_type {
@@ -79,50 +89,63 @@ impl UNet1dModel {
                     channels[i - 1]
                 };
                 let downsample = i + 1 < levels || config.downsample_each_block;
-                DownResnetBlock1d::zeros(input, channels[i], time_channels, layers, downsample)
+                let block = DownResnetBlock1d::zeros(input, channels[i], time_channels, layers, downsample, &mut slots);
+                AnyBlock::DownResnet(block)
             })
             .collect();
         let last = channels[levels - 1];
         let mid_block = match config.mid_block_type {
             Some(MidBlockType::ValueFunctionMidBlock1D) => {
-                MidBlock::Value(ValueFunctionMidBlock1d::zeros(last, time_channels))
+                AnyBlock::ValueFunctionMid(ValueFunctionMidBlock1d::zeros(last, time_channels, &mut slots))
             }
-            _ => MidBlock::Residual(MidResTemporalBlock1d::zeros(
+            _ => AnyBlock::MidResTemporal(MidResTemporalBlock1d::zeros(
                 last,
                 time_channels,
                 layers,
                 config.downsample_each_block,
+                &mut slots,
             )),
         };
         let up_blocks = (0..config.up_block_types.len())
             .map(|i| {
                 let input = channels[levels - 1 - i];
-                UpResnetBlock1d::zeros(input, config.up_channels(i), time_channels, layers, i + 1 < levels)
+                let (output, upsample) = (config.up_channels(i), i + 1 < levels);
+                let block = UpResnetBlock1d::zeros(input, output, time_channels, layers, upsample, &mut slots);
+                AnyBlock::UpResnet(block)
             })
             .collect();
         let out_block = config.out_block_type.map(|kind| match kind {
-            OutBlockType::OutConv1DBlock => OutBlock::Conv(OutConv1dBlock::zeros(
+            OutBlockType::OutConv1DBlock => AnyBlock::OutConv1d(OutConv1dBlock::zeros(
                 config.out_groups(),
                 config.out_channels,
                 time_channels,
                 activation,
             )),
-            OutBlockType::ValueFunction => OutBlock::Value(OutValueFunctionBlock::zeros(
+            OutBlockType::ValueFunction => AnyBlock::OutValueFunction(OutValueFunctionBlock::zeros(
                 config.value_features(),
                 time_channels,
                 activation,
                 config.value_pooling,
             )),
         });
-        Ok(Self {
+        let mut model = Self {
             time_proj,
             time_mlp,
             down_blocks,
             mid_block,
             up_blocks,
             out_block,
+            time_widths: Vec::new(),
+            identity: Identity::new(),
+            notes: Vec::new(),
             config,
-        })
+        };
+        let mut widths = vec![0; slots.next()];
+        model.blocks().for_each(|block| {
+            block.time_layers(&mut |slot, layer| widths[slot] = layer.out_features());
+        });
+        model.time_widths = widths;
+        Ok(model)
     }
 
     /// Sets every parameter as PyTorch initialises such a network, with random numbers from `rng`.
@@ -137,58 +160,12 @@ impl UNet1dModel {
 
     /// Whether the output is one value a sample.
     pub fn is_value_function(&self) -> bool {
-        matches!(self.out_block, Some(OutBlock::Value(_)))
+        matches!(self.out_block, Some(AnyBlock::OutValueFunction(_)))
     }
 
-    /// The model in `folder`: `config.json` and `diffusion_pytorch_model.safetensors`, as diffusers saves them.
-    ///
-    /// # Errors
-    /// If a file is missing or damaged, the configuration is not supported, or a parameter is missing, unexpected, of another
-    /// shape or not finite.
-    pub fn from_pretrained(folder: impl AsRef<Path>) -> Result<Self> {
-        let path = folder.as_ref().join(CONFIG_FILE);
-        let text = fs::read_to_string(&path).map_err(|source| Error::Io {
-            path: path.clone(),
-            source,
-        })?;
-        let json = |reason: String| Error::Json {
-            path: path.clone(),
-            reason,
-        };
-        let object: Map<String, Value> = serde_json::from_str(&text).map_err(|e| json(e.to_string()))?;
-        if let Some(class) = object.get("_class_name").filter(|class| *class != CLASS_NAME) {
-            return Err(Error::config("_class_name", format!("{class}, expected {CLASS_NAME:?}")).in_file(&path));
-        }
-        let config = from_object(object).map_err(|e| e.in_file(&path))?;
-        let mut model = Self::new(config).map_err(|e| e.in_file(&path))?;
-        safetensors::load(&mut model, &folder.as_ref().join(WEIGHTS_FILE))?;
-        Ok(model)
-    }
-
-    /// Writes `config.json` and `diffusion_pytorch_model.safetensors` to `folder`, which is made if it is not there; diffusers'
-    /// `UNet1DModel.from_pretrained` loads them. Each is written under a temporary name and renamed.
-    ///
-    /// # Errors
-    /// If a file cannot be written.
-    pub fn save_pretrained(&self, folder: impl AsRef<Path>) -> Result<()> {
-        let folder = folder.as_ref();
-        let io = |path: &Path| {
-            let path = path.to_owned();
-            move |source| Error::Io { path, source }
-        };
-        fs::create_dir_all(folder).map_err(io(folder))?;
-        safetensors::save(self, &folder.join(WEIGHTS_FILE))?;
-
-        let path = folder.join(CONFIG_FILE);
-        let json = |e: serde_json::Error| Error::Json {
-            path: path.clone(),
-            reason: e.to_string(),
-        };
-        let mut object = serde_json::to_value(&self.config).map_err(json)?;
-        object["_class_name"] = CLASS_NAME.into();
-        object["_diffusers_version"] = DIFFUSERS_VERSION.into();
-        let text = serde_json::to_string_pretty(&object).map_err(json)?;
-        write_atomically(&path, (text + "\n").as_bytes()).map_err(io(&path))
+    /// What was odd and harmless in the files it was loaded from, a sentence each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Checks that the network can take trajectories of this length.
@@ -202,6 +179,7 @@ impl UNet1dModel {
             let above = (horizon.saturating_add(1)..=LONGEST).find(works);
             Error::Horizon {
                 horizon,
+                pooling_helps: self.out_block.as_ref().and_then(Block::features).is_some(),
                 reason,
                 nearest: below.into_iter().chain(above).collect(),
             }
@@ -235,7 +213,7 @@ impl UNet1dModel {
         if !self.up_blocks.is_empty() && len != horizon {
             return Err(format!("it comes back up with {len} positions"));
         }
-        if let Some(expected) = self.out_block.as_ref().and_then(OutBlock::features) {
+        if let Some(expected) = self.out_block.as_ref().and_then(Block::features) {
             let actual = len * self.config.hidden_channels();
             if actual != expected {
                 return Err(format!(
@@ -248,7 +226,7 @@ impl UNet1dModel {
 
     /// What depends on the timesteps alone, for any number of calls: one timestep for the whole batch, or one a sample.
     pub fn time_features(&self, timesteps: &[f32]) -> TimeFeatures {
-        TimeFeatures::new(self, timesteps)
+        TimeFeatures::new(self.identity.number(), &self.time_layers(), timesteps)
     }
 
     /// The algorithm that is asked for, or that suits this network: Toom-Cook in networks with a level of 128 channels or more.
@@ -264,17 +242,44 @@ impl UNet1dModel {
         }
     }
 
-    /// The residual blocks in the order of the forward pass.
-    pub(crate) fn residual_blocks(&self) -> Vec<&ResidualTemporalBlock1d> {
-        let down = self.down_blocks.iter().flat_map(|block| &block.resnets);
-        let up = self.up_blocks.iter().flat_map(|block| &block.resnets);
-        down.chain(self.mid_block.residual_blocks()).chain(up).collect()
+    /// The layers that make the time embedding and its projections.
+    pub(crate) fn time_layers(&self) -> TimeLayers<'_> {
+        let mut blocks: Vec<Option<&Linear>> = vec![None; self.time_widths.len()];
+        self.blocks().for_each(|block| {
+            block.time_layers(&mut |slot, layer| blocks[slot] = Some(layer));
+        });
+        TimeLayers {
+            projection: &self.time_proj,
+            mlp: &self.time_mlp,
+            blocks: blocks.into_iter().flatten().collect(),
+        }
     }
 
-    /// The residual blocks in the order of the forward pass.
-    pub(crate) fn residual_blocks_mut(&mut self) -> Vec<&mut ResidualTemporalBlock1d> {
-        let down = self.down_blocks.iter_mut().flat_map(|block| &mut block.resnets);
-        let up = self.up_blocks.iter_mut().flat_map(|block| &mut block.resnets);
-        down.chain(self.mid_block.residual_blocks_mut()).chain(up).collect()
+    /// All blocks.
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = &AnyBlock> {
+        let (down, up) = (&self.down_blocks, &self.up_blocks);
+        down.iter().chain([&self.mid_block]).chain(up).chain(&self.out_block)
+    }
+}
+
+/// Which model a value belongs to: no two have the same, a model's copy neither.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Identity(u64);
+
+impl Identity {
+    fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A number that stands for it; 0 is no model's.
+    pub(crate) fn number(&self) -> u64 {
+        self.0
+    }
+}
+
+impl Clone for Identity {
+    fn clone(&self) -> Self {
+        Self::new()
     }
 }

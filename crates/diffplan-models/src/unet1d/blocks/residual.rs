@@ -1,8 +1,9 @@
 //! `ResidualTemporalBlock1D`: two convolutions with normalisation and Mish, the time embedding added between them, and the
 //! input added at the end.
 
-use super::{Forward, GradTask, Keep, Scratch, conv_task};
-use crate::config::RESIDUAL_GROUPS;
+use super::block::{Forward, GradTask, Gradients, Keep, Scratch, Slots, conv_task};
+use crate::unet1d::config::RESIDUAL_GROUPS;
+use crate::unet1d::time::TimeGrad;
 use diffplan_kernels::{After, Rows};
 use diffplan_nn::{
     Activation, Conv1d, Exec, GroupNorm, GroupNormSaved, Linear, Signal, add_params, fill_zero, params, zeros_like,
@@ -44,6 +45,8 @@ pub(crate) struct ResidualTemporalBlock1d {
     conv_out: Conv1dBlock,
     pub(crate) time_emb: Linear,
     residual_conv: Option<Conv1d>,
+    /// Where its projection of the time embedding is.
+    slot: usize,
 }
 params!(ResidualTemporalBlock1d {
     conv_in,
@@ -75,21 +78,20 @@ struct ForParams {
     d_time: Vec<f32>,
 }
 
-impl ResidualSaved {
-    /// The gradient of the time embedding's projection.
-    pub(crate) fn d_time(&self) -> &[f32] {
-        self.for_params.as_ref().map_or(&[], |saved| &saved.d_time)
-    }
-}
-
 impl ResidualTemporalBlock1d {
-    pub(crate) fn zeros(in_channels: usize, out_channels: usize, time_channels: usize) -> Self {
+    pub(crate) fn zeros(in_channels: usize, out_channels: usize, time_channels: usize, slots: &mut Slots) -> Self {
         Self {
+            slot: slots.next(),
             conv_in: Conv1dBlock::zeros(in_channels, out_channels),
             conv_out: Conv1dBlock::zeros(out_channels, out_channels),
             time_emb: Linear::zeros(time_channels, out_channels),
             residual_conv: (in_channels != out_channels).then(|| Conv1d::zeros(in_channels, out_channels, 1)),
         }
+    }
+
+    /// Shows the layer that projects the time embedding.
+    pub(crate) fn time_layer<'a>(&'a self, f: &mut dyn FnMut(usize, &'a Linear)) {
+        f(self.slot, &self.time_emb);
     }
 
     pub(crate) fn saved(&self, keep: Keep) -> ResidualSaved {
@@ -113,19 +115,23 @@ impl ResidualTemporalBlock1d {
 
     /// `x` becomes the output.
     pub(crate) fn forward(&self, x: &mut Signal, saved: Option<&mut ResidualSaved>, run: &mut Forward) {
-        let time = Rows::new(run.time.next_rows(), self.time_emb.out_features());
+        let time = Rows::new(run.time.rows(self.slot), self.time_emb.out_features());
         let Scratch {
             exec,
             out,
             hidden,
-            residual,
+            norm_in,
+            norm_out,
             ..
         } = &mut *run.scratch;
         let keep = saved.is_some();
-        let saved = saved.unwrap_or(residual);
+        let (norm_in, norm_out, mut for_params) = match saved {
+            Some(saved) => (&mut saved.norm_in, &mut saved.norm_out, saved.for_params.as_deref_mut()),
+            None => (norm_in, norm_out, None),
+        };
         self.conv_in
-            .forward(x, &mut saved.norm_in, keep, hidden, After::AddRow(time), exec);
-        if let Some(for_params) = &mut saved.for_params {
+            .forward(x, norm_in, keep, hidden, After::AddRow(time), exec);
+        if let Some(for_params) = &mut for_params {
             for_params.x.copy_from(x);
             for_params.d_time.resize(time.rows() * time.cols(), 0.0);
         }
@@ -134,8 +140,8 @@ impl ResidualTemporalBlock1d {
             std::mem::swap(x, out);
         }
         self.conv_out
-            .forward(hidden, &mut saved.norm_out, keep, x, After::Accumulate, exec);
-        if let Some(for_params) = &mut saved.for_params {
+            .forward(hidden, norm_out, keep, x, After::Accumulate, exec);
+        if let Some(for_params) = for_params {
             std::mem::swap(&mut for_params.between, hidden);
         }
     }
@@ -192,13 +198,13 @@ impl ResidualTemporalBlock1d {
         conv_in.conv1d.add_input_grad(d_in, d, exec);
     }
 
-    /// Adds the gradients of the normalisations, and the tasks that add those of the convolutions, from all parts of a batch;
-    /// the projection of the time embedding is left to [`TimeFeatures`](crate::TimeFeatures).
+    /// Adds the gradients of the normalisations, and what is to be done for those of the convolutions and of the projection of
+    /// the time embedding, from all parts of a batch.
     pub(crate) fn param_grads<'a>(
         &'a self,
         saved: impl Iterator<Item = &'a ResidualSaved>,
         grad: &'a mut Self,
-        tasks: &mut Vec<GradTask<'a>>,
+        into: &mut Gradients<'a>,
     ) {
         let parts: Vec<&ForParams> = saved.filter_map(|saved| saved.for_params.as_deref()).collect();
         for part in &parts {
@@ -206,6 +212,13 @@ impl ResidualTemporalBlock1d {
             add_params(&mut grad.conv_out.group_norm, &part.norm_out);
         }
         let of = |of: fn(&ForParams) -> (&Signal, &Signal)| parts.clone().into_iter().map(of);
+        into.time.push(TimeGrad {
+            slot: self.slot,
+            layer: &self.time_emb,
+            grad: &mut grad.time_emb,
+            d: parts.iter().map(|part| part.d_time.as_slice()).collect(),
+        });
+        let tasks = &mut into.tasks;
         let (conv_in, conv_out) = (&mut grad.conv_in.conv1d, &mut grad.conv_out.conv1d);
         tasks.push(conv_task!(&self.conv_in.conv1d, conv_in, of(|p| (&p.x, &p.d_in))));
         tasks.push(conv_task!(
