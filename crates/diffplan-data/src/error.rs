@@ -18,14 +18,9 @@ pub enum Error {
         /// What the operating system said.
         error: std::io::Error,
     },
-    /// A file is not JSON. (NaN and Infinity, which Python's `json` writes, are not JSON.)
-    #[error("{}: not valid JSON: {error}", path.display())]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// What the parser said, with line and column.
-        error: serde_json::Error,
-    },
+    /// A file is not JSON, or something else altogether.
+    #[error(transparent)]
+    Content(#[from] diffplan_files::FileError),
     /// A file is JSON, but does not describe normalisers.
     #[error("{}: {error}", path.display())]
     File {

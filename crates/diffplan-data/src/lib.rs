@@ -31,7 +31,6 @@
 //! # }
 //! ```
 
-mod atomic_file;
 mod cdf;
 mod config;
 mod dataset;

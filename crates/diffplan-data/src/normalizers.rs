@@ -5,8 +5,8 @@ use std::path::Path;
 
 use ndarray::ArrayView2;
 
-use crate::atomic_file::write_atomically;
 use crate::{Error, Key, Normalizer, NormalizerConfig, NormalizerKind, Warning, format};
+use diffplan_files::write_atomically;
 
 /// What `normalizer.json` holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,10 +92,15 @@ impl Normalizers {
             operation: "read",
             error,
         })?;
-        let value = serde_json::from_slice(&text).map_err(|error| Error::Json {
-            path: path.into(),
-            error,
-        })?;
+        Self::from_bytes(&text, path)
+    }
+
+    /// Reads the content of a `normalizer.json`, as [`from_json`](Self::from_json) a file; `path` is for errors alone.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn from_bytes(text: &[u8], path: &Path) -> Result<Self, Error> {
+        let value = diffplan_files::parse_json(text, path)?;
         format::parse(&value)
             .and_then(|[observations, actions, values]| {
                 let required = |config: Option<_>, name| {

@@ -10,7 +10,7 @@ use hdf5_writer::{
 use ndarray::{ArrayView1, ArrayView2};
 
 use crate::Error;
-use crate::atomic_file::write_atomically;
+use diffplan_files::write_atomically;
 
 /// Bytes of a chunk, uncompressed.
 const CHUNK: usize = 1 << 18;

@@ -5,20 +5,15 @@ use std::path::PathBuf;
 /// A result whose error is this crate's.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// An error of loading a pipeline, planning, or playing an episode.
+/// An error of loading a pipeline, or planning.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    /// A file that is not there, cannot be read, or is something else altogether.
+    #[error(transparent)]
+    File(#[from] diffplan_files::FileError),
     /// A part of a checkpoint folder is not there.
-    #[error("{}: {what} is missing; expected {expected}", folder.display())]
+    #[error("{}: {what} is missing; expected {expected}{hint}", folder.display())]
     Missing {
         /// The checkpoint.
         folder: PathBuf,
@@ -26,6 +21,8 @@ pub enum Error {
         what: &'static str,
         /// What belongs there.
         expected: &'static str,
+        /// Where it may be instead, as the end of a sentence; empty if nobody knows.
+        hint: String,
     },
     /// A configuration file that is no JSON object, or has a wrong key or value.
     #[error("{}: {reason}", path.display())]
@@ -54,14 +51,24 @@ pub enum Error {
     /// The parts of a pipeline do not fit each other.
     #[error("{0}")]
     Parts(String),
-    /// An observation, as a condition of a plan, that is none.
-    #[error("observation{}: {reason}", place(*index, *time))]
-    Observation {
-        /// Which of a batch.
+    /// A condition of a plan that cannot be imposed.
+    #[error("{part}{}: {reason}", place(*index, *time))]
+    Condition {
+        /// Of which query.
         index: usize,
         /// The time step it was to be imposed at.
         time: usize,
+        /// `observation` or `action`.
+        part: &'static str,
         /// What is wrong with it, and what is expected.
+        reason: String,
+    },
+    /// What a plan cannot start from.
+    #[error("start of query {index}: {reason}")]
+    Start {
+        /// Which query.
+        index: usize,
+        /// What is wrong with it.
         reason: String,
     },
     /// A batch of observations came with another number of noise sources.
@@ -72,18 +79,27 @@ pub enum Error {
         /// How many were needed.
         expected: usize,
     },
-    /// Trajectories or their values became NaN or infinite: the scale is too large, or a network or guide is broken.
+    /// Numbers of a plan became NaN or infinite: an observation too large, a scale too large, a network or guide that is broken.
     #[error(
-        "{}the trajectories or their values are no longer finite after timestep {timestep}; a smaller scale (now {scale}) may help",
-        if *index == 0 { String::new() } else { format!("observation {index}: ") }
+        "{}{what} are no longer finite, at step {} (timestep {timestep}){}",
+        if *index == 0 { String::new() } else { format!("observation {index}: ") },
+        step + 1,
+        scale.map_or_else(
+            || "; is the observation far from what was trained on?".to_owned(),
+            |scale| format!("; a smaller scale (now {scale}) may help, unless the observation is far from what was trained on")
+        )
     )]
     Diverged {
-        /// For which observation of a batch.
+        /// For which query of a batch.
         index: usize,
-        /// Where it was seen.
-        timestep: usize,
-        /// The guidance scale.
-        scale: f32,
+        /// The visit, from 0.
+        step: usize,
+        /// Its timestep.
+        timestep: f32,
+        /// Which numbers.
+        what: &'static str,
+        /// The guidance scale, where there is guidance.
+        scale: Option<f32>,
     },
     /// From a network.
     #[error(transparent)]
@@ -113,25 +129,6 @@ pub enum Error {
         /// What went wrong with its source.
         error: crate::NoiseError,
     },
-    /// A reward that no return can be made of.
-    #[error("the reward is {reward}, expected a finite number")]
-    Reward {
-        /// The reward.
-        reward: f64,
-    },
-    /// From an episode of an evaluation.
-    #[error("episode {index}, step {step}: {error}")]
-    Episode {
-        /// Which episode.
-        index: usize,
-        /// The steps it had done.
-        step: usize,
-        /// What went wrong in it.
-        error: Box<Error>,
-    },
-    /// From an environment.
-    #[error(transparent)]
-    Env(#[from] diffplan_envs::Error),
     /// From a guide of yours.
     #[error("guide: {0}")]
     Guide(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -10,14 +10,15 @@
 //!
 //! | part | |
 //! | --- | --- |
-//! | [`ValueGuidedPipeline`] | a checkpoint: planner network, guide, scheduler, normalisers, the checkpoint's own options |
-//! | [`PlanOptions`] | candidates, horizon, guide steps, scale, scaling rule, … under the reference's names and defaults |
-//! | [`Planner`] | a pipeline with options fixed and every buffer in place, to be called again and again |
+//! | [`ValueGuidedPipeline`] | the parts of a planner, from a folder on disk, from bytes, or put together |
+//! | [`PlanOptions`] | candidates, horizon, guide steps, scale, scaling rule, … under the reference's names and defaults; [`OPTIONS`] describes them |
+//! | [`Planner`] | a pipeline with options fixed and every buffer in place, to be called again and again; it borrows nothing |
+//! | [`Query`], [`Condition`], [`Start`] | what is asked: what is imposed on which dimensions of observations and actions, when; from noise or an earlier plan |
+//! | [`Denoising`] | the loop, a step at a time: progress, cancelling, an early answer |
 //! | [`Plan`] | action, trajectories sorted by value, values, order |
 //! | [`Guide`] | what bends trajectories; the value network is one ([`ValueNetwork`]), a function of yours another ([`FnGuide`]) |
+//! | [`SampleLayout`], [`Select`], [`ActionHead`] | where actions lie in a sample; which candidate is acted on; what is done of it |
 //! | [`NoiseSource`] | where noise comes from: [`RngNoise`], [`RecordedNoise`], or [`TorchRng`], which gives the reference's plan for a torch seed |
-//! | [`rollout`] | an episode with the planner in the loop |
-//! | [`evaluate()`] | many episodes side by side, planned for in one batch; each is the one that [`rollout`] plays |
 //!
 //! # How a plan flows
 //!
@@ -43,26 +44,31 @@
 //! # }
 //! ```
 
-mod acting;
+mod action;
+mod condition;
 mod error;
-mod evaluate;
 mod guide;
+mod layout;
 mod noise;
 mod options;
 mod pipeline;
 mod plan;
 mod planner;
-mod rollout;
+mod pretrained;
+mod select;
 mod torch_rng;
 
+pub use action::{ActionHead, Chosen, OwnActions};
+pub use condition::{Condition, Part};
 pub use diffplan_models::{Compute, Precision};
 pub use error::{Error, Result};
-pub use evaluate::{EpisodeResult, EvaluationEvent, Start, evaluate};
-pub use guide::{FnGuide, Guide, GuideSession, ValueNetwork};
+pub use guide::{FnGuide, Guide, GuideSession, Moment, ValueNetwork};
+pub use layout::SampleLayout;
 pub use noise::{NoiseError, NoiseSource, RecordedNoise, RngNoise};
-pub use options::{Guidance, PlanOptions, PlanningConfig};
-pub use pipeline::{ValueGuidedPipeline, check_model_index, names_value_function};
-pub use plan::{Condition, Plan, PlanEvent};
-pub use planner::Planner;
-pub use rollout::{Episode, StepEvent, rollout};
+pub use options::{Guidance, Kind, OPTIONS, OptionSpec, PlanOptions, PlanningConfig};
+pub use pipeline::ValueGuidedPipeline;
+pub use plan::{Plan, Query, Start, StepReport};
+pub use planner::{Denoising, Planner};
+pub use pretrained::{ModelIndex, Registries};
+pub use select::{AtRandom, ByValue, Candidates, Select, Selection};
 pub use torch_rng::TorchRng;

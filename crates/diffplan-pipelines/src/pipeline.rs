@@ -1,121 +1,61 @@
-//! [`ValueGuidedPipeline`]: a checkpoint in memory, from a folder or from parts.
+//! [`ValueGuidedPipeline`]: the parts of a planner, from a folder or from anywhere.
 
+use crate::action::{ActionHead, OwnActions};
 use crate::error::{Error, Result};
-use crate::guide::{Guide, ValueNetwork};
-use crate::noise::NoiseSource;
+use crate::guide::{Guide, Weighted};
+use crate::layout::SampleLayout;
 use crate::options::{PlanOptions, PlanningConfig};
-use crate::plan::Plan;
-use crate::planner::Planner;
+use crate::select::{ByValue, Select};
 use diffplan_data::Normalizers;
-use diffplan_models::UNet1dModel;
-use diffplan_schedulers::{DdpmScheduler, Scheduler};
-use ndarray::ArrayView1;
-use serde_json::Value;
-use std::fs;
-use std::path::Path;
+use diffplan_models::Network;
+use diffplan_schedulers::{Registry as Schedulers, Scheduler};
+use std::sync::Arc;
 
-/// A planner network, a guide, a scheduler and normalisers that fit together, and the options to use them with.
-#[derive(Debug)]
+/// diffusers' `ValueGuidedRLPipeline`: planner network, guides, scheduler, normalisers, and what is said about how to plan.
+///
+/// It is immutable and cheap to clone: its parts are shared. [`planner`](Self::planner) makes what plans, with a clone of it
+/// inside.
+#[derive(Clone, Debug)]
 pub struct ValueGuidedPipeline {
-    pub(crate) unet: UNet1dModel,
-    pub(crate) guide: Option<Box<dyn Guide>>,
-    pub(crate) scheduler: Box<dyn Scheduler>,
-    pub(crate) normalizers: Normalizers,
-    pub(crate) action_dim: usize,
+    pub(crate) network: Arc<dyn Network>,
+    pub(crate) guides: Weighted,
+    pub(crate) scheduler: Arc<dyn Scheduler>,
+    pub(crate) schedulers: Schedulers,
+    pub(crate) normalizers: Arc<Normalizers>,
+    pub(crate) layout: SampleLayout,
+    pub(crate) select: Arc<dyn Select>,
+    pub(crate) head: Arc<dyn ActionHead>,
     planning_config: PlanningConfig,
+    pub(crate) notes: Vec<String>,
 }
 
-const CLASS_NAME: &str = "ValueGuidedRLPipeline";
-
 impl ValueGuidedPipeline {
-    /// The checkpoint in `folder`: `unet/`, `value_function/` and `scheduler/` as diffusers saves them, `normalizer.json`, and
-    /// `planning_config.json` where there is one. A folder without a value function, of which `model_index.json` names none
-    /// either, is of a planner alone, and has no guide.
+    /// A pipeline of parts.
+    ///
+    /// Actions come first in a sample, as many as their normaliser has dimensions; where the normalisers do not say (scalar ones), as
+    /// many as are left of the observations', or one. [`with_layout`](Self::with_layout) says otherwise.
     ///
     /// # Errors
-    /// If a part is missing, damaged or not supported, or the parts do not fit each other.
-    pub fn from_pretrained(folder: impl AsRef<Path>) -> Result<Self> {
-        let folder = folder.as_ref();
-        require(
-            folder,
-            "normalizer.json",
-            "the statistics that observations and actions are normalised with",
-        )?;
-        let normalizers = Normalizers::from_json(folder.join("normalizer.json"))?;
-        Self::from_pretrained_with(folder, normalizers)
-    }
-
-    /// [`from_pretrained`](Self::from_pretrained) with normalisers from elsewhere: a folder as diffusers leaves it has none.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn from_pretrained_with(folder: impl AsRef<Path>, normalizers: Normalizers) -> Result<Self> {
-        let folder = folder.as_ref();
-        let metadata = fs::metadata(folder).map_err(|source| Error::Io {
-            path: folder.to_owned(),
-            source,
-        })?;
-        if !metadata.is_dir() {
-            return Err(Error::Missing {
-                folder: folder.to_owned(),
-                what: "the folder",
-                expected: "not a file",
-            });
-        }
-        let needs_guide = names_value_function(folder)?;
-        let network = |part: &'static str, what: &'static str| {
-            require(folder, part, what)?;
-            UNet1dModel::from_pretrained(folder.join(part)).map_err(|error| Error::Network { part, error })
-        };
-        let unet = network("unet", "a folder with the planner network")?;
-        let guide: Option<Box<dyn Guide>> = if needs_guide || folder.join("value_function").exists() {
-            let value_function = network("value_function", "a folder with the value function")?;
-            Some(Box::new(ValueNetwork::new(value_function)?))
-        } else {
-            None
-        };
-        require(folder, "scheduler", "a folder with scheduler_config.json")?;
-        let scheduler = DdpmScheduler::from_pretrained(folder.join("scheduler"))?;
-        let pipeline = Self::assemble(unet, guide, Box::new(scheduler), normalizers)?;
-        let config = folder.join("planning_config.json");
-        let config = if config.exists() {
-            PlanningConfig::from_json(&config)?
-        } else {
-            PlanningConfig::default()
-        };
-        Ok(pipeline.with_planning_config(config))
-    }
-
-    /// A pipeline from its parts. The number of action dimensions is that of the actions' normaliser, or else what the
-    /// observations' leaves of the network's channels; where both are scalar, use
-    /// [`with_action_dim`](Self::with_action_dim).
-    ///
-    /// # Errors
-    /// If the parts do not fit each other.
+    /// [`Error::Parts`] where they do not fit each other.
     pub fn new(
-        unet: UNet1dModel,
-        guide: Box<dyn Guide>,
-        scheduler: Box<dyn Scheduler>,
+        network: Arc<dyn Network>,
+        guide: Arc<dyn Guide>,
+        scheduler: Arc<dyn Scheduler>,
         normalizers: Normalizers,
     ) -> Result<Self> {
-        Self::assemble(unet, Some(guide), scheduler, normalizers)
+        Ok(Self::without_guide(network, scheduler, normalizers)?.with_guide(guide))
     }
 
-    /// [`new`](Self::new) without a guide: plans are samples of what the planner network has learned, unguided and unranked.
+    /// A pipeline that nothing guides.
     ///
     /// # Errors
-    /// As there.
-    pub fn without_guide(unet: UNet1dModel, scheduler: Box<dyn Scheduler>, normalizers: Normalizers) -> Result<Self> {
-        Self::assemble(unet, None, scheduler, normalizers)
-    }
-
-    fn assemble(
-        unet: UNet1dModel,
-        guide: Option<Box<dyn Guide>>,
-        scheduler: Box<dyn Scheduler>,
+    /// As [`ValueGuidedPipeline::new`].
+    pub fn without_guide(
+        network: Arc<dyn Network>,
+        scheduler: Arc<dyn Scheduler>,
         normalizers: Normalizers,
     ) -> Result<Self> {
-        let channels = unet.config().sample_channels();
+        let channels = network.signature().sample_channels;
         let (actions, observations) = (
             normalizers.actions().dimensions(),
             normalizers.observations().dimensions(),
@@ -127,66 +67,126 @@ impl ValueGuidedPipeline {
             (None, None) => 1,
         };
         let pipeline = Self {
-            unet,
-            guide,
+            network,
+            guides: Weighted::default(),
             scheduler,
-            normalizers,
-            action_dim,
+            schedulers: Schedulers::builtin(),
+            normalizers: normalizers.into(),
+            layout: SampleLayout::action_first(action_dim, channels.saturating_sub(action_dim)),
+            select: Arc::new(ByValue),
+            head: Arc::new(OwnActions::default()),
             planning_config: PlanningConfig::default(),
+            notes: Vec::new(),
         };
+        pipeline.check_action_dim(action_dim)?;
         pipeline.check()?;
         Ok(pipeline)
     }
 
-    /// The same pipeline with this number of action dimensions: needed where statistics are scalars, which fit any.
+    /// So many action dimensions, then observations: needed where no normaliser tells them.
     ///
     /// # Errors
-    /// If it contradicts the normalisers, or leaves no observation.
-    pub fn with_action_dim(mut self, action_dim: usize) -> Result<Self> {
-        self.action_dim = action_dim;
+    /// [`Error::Parts`] where they do not fit the network.
+    pub fn with_action_dim(self, action_dim: usize) -> Result<Self> {
+        self.check_action_dim(action_dim)?;
+        let channels = self.network.signature().sample_channels;
+        self.with_layout(SampleLayout::action_first(action_dim, channels - action_dim))
+    }
+
+    /// Actions and observations elsewhere in a sample.
+    ///
+    /// # Errors
+    /// [`Error::Parts`] where that does not fit the network or the normalisers.
+    pub fn with_layout(mut self, layout: SampleLayout) -> Result<Self> {
+        self.layout = layout;
         self.check()?;
         Ok(self)
     }
 
-    /// The same pipeline with other defaults.
+    /// With these defaults of the checkpoint's own.
     #[must_use]
     pub fn with_planning_config(mut self, config: PlanningConfig) -> Self {
         self.planning_config = config;
         self
     }
 
-    /// The same pipeline with another guide.
+    /// Guided by this alone.
     #[must_use]
-    pub fn with_guide(mut self, guide: Box<dyn Guide>) -> Self {
-        self.guide = Some(guide);
+    pub fn with_guide(self, guide: Arc<dyn Guide>) -> Self {
+        self.with_guides([(1.0, guide)])
+    }
+
+    /// Guided by the weighted sum of these.
+    #[must_use]
+    pub fn with_guides(mut self, guides: impl IntoIterator<Item = (f32, Arc<dyn Guide>)>) -> Self {
+        self.guides = Weighted(guides.into_iter().collect());
         self
     }
 
+    /// With this scheduler.
+    #[must_use]
+    pub fn with_scheduler(mut self, scheduler: Arc<dyn Scheduler>) -> Self {
+        self.scheduler = scheduler;
+        self
+    }
+
+    /// With these classes for the option `scheduler` to choose from.
+    #[must_use]
+    pub fn with_schedulers(mut self, schedulers: Schedulers) -> Self {
+        self.schedulers = schedulers;
+        self
+    }
+
+    /// With this choice of a candidate.
+    #[must_use]
+    pub fn with_select(mut self, select: Arc<dyn Select>) -> Self {
+        self.select = select;
+        self
+    }
+
+    /// With this way from a candidate to actions.
+    #[must_use]
+    pub fn with_head(mut self, head: Arc<dyn ActionHead>) -> Self {
+        self.head = head;
+        self
+    }
+
+    fn check_action_dim(&self, action_dim: usize) -> Result<()> {
+        let channels = self.network.signature().sample_channels;
+        if action_dim == 0 || action_dim >= channels {
+            return Err(Error::Parts(format!(
+                "{action_dim} action dimensions in a network of {channels} channels: expected at least one action and one \
+                 observation"
+            )));
+        }
+        Ok(())
+    }
+
     fn check(&self) -> Result<()> {
-        let channels = self.unet.config().sample_channels();
+        let signature = self.network.signature();
+        let channels = signature.sample_channels;
+        if signature.out_channels != channels {
+            return Err(Error::Parts(format!(
+                "the planner network takes {channels} channels and gives {}: expected as many",
+                signature.out_channels
+            )));
+        }
+        if self.layout.channels() != channels {
+            return Err(Error::Parts(format!(
+                "a layout of {} actions and {} observations for a network of {channels} channels",
+                self.layout.actions().len(),
+                self.layout.observations().len()
+            )));
+        }
         let fits = |actual: Option<usize>, expected: usize, key: &str| match actual {
-            Some(actual) if actual != expected => Err(Error::Parts(format!(
+            Some(actual) if expected > 0 && actual != expected => Err(Error::Parts(format!(
                 "the normaliser of {key} has {actual} dimensions, expected {expected}: the planner network takes {channels} \
-                 channels, action first"
+                 channels, {} of them actions",
+                self.layout.actions().len()
             ))),
             _ => Ok(()),
         };
-        if self.unet.is_value_function() {
-            return Err(Error::Parts("the planner network is a value function".into()));
-        }
-        if self.unet.config().out_channels != channels {
-            return Err(Error::Parts(format!(
-                "the planner network takes {channels} channels and gives {}: expected as many",
-                self.unet.config().out_channels
-            )));
-        }
-        if self.action_dim == 0 || self.action_dim >= channels {
-            return Err(Error::Parts(format!(
-                "{} action dimensions in a network of {channels} channels: expected at least one action and one observation",
-                self.action_dim
-            )));
-        }
-        fits(self.normalizers.actions().dimensions(), self.action_dim, "actions")?;
+        fits(self.normalizers.actions().dimensions(), self.action_dim(), "actions")?;
         fits(
             self.normalizers.observations().dimensions(),
             self.observation_dim(),
@@ -194,44 +194,48 @@ impl ValueGuidedPipeline {
         )
     }
 
-    /// The options of a call that says nothing: the checkpoint's own, then those of the reference; without a guide, no guide
-    /// steps unless the checkpoint asks for them.
+    /// The options that a call uses where nothing else is said: the checkpoint's own, over those of the reference.
     pub fn options(&self) -> PlanOptions {
         let mut defaults = PlanOptions::default();
-        if self.guide.is_none() {
+        if self.guides.0.is_empty() {
             defaults.n_guide_steps = 0;
         }
         self.planning_config.over(defaults)
     }
 
-    /// What the checkpoint says of itself.
+    /// What the checkpoint says about planning.
     pub fn planning_config(&self) -> &PlanningConfig {
         &self.planning_config
     }
 
-    /// The number of action dimensions.
+    /// Dimensions of an action.
     pub fn action_dim(&self) -> usize {
-        self.action_dim
+        self.layout.actions().len()
     }
 
-    /// The number of observation dimensions.
+    /// Dimensions of an observation.
     pub fn observation_dim(&self) -> usize {
-        self.unet.config().sample_channels() - self.action_dim
+        self.layout.observations().len()
+    }
+
+    /// Where actions and observations lie in a sample.
+    pub fn layout(&self) -> &SampleLayout {
+        &self.layout
     }
 
     /// The planner network.
-    pub fn unet(&self) -> &UNet1dModel {
-        &self.unet
+    pub fn network(&self) -> &Arc<dyn Network> {
+        &self.network
     }
 
-    /// What bends the trajectories, if anything does.
-    pub fn guide(&self) -> Option<&dyn Guide> {
-        self.guide.as_deref()
+    /// What guides, with weights.
+    pub fn guides(&self) -> &[(f32, Arc<dyn Guide>)] {
+        &self.guides.0
     }
 
     /// The scheduler.
-    pub fn scheduler(&self) -> &dyn Scheduler {
-        self.scheduler.as_ref()
+    pub fn scheduler(&self) -> &Arc<dyn Scheduler> {
+        &self.scheduler
     }
 
     /// The normalisers.
@@ -239,86 +243,8 @@ impl ValueGuidedPipeline {
         &self.normalizers
     }
 
-    /// Options fixed and buffers in place, for plan after plan.
-    ///
-    /// # Errors
-    /// If the options do not fit the networks or the scheduler.
-    pub fn planner(&self, options: PlanOptions) -> Result<Planner<'_>> {
-        Planner::new(self, options)
-    }
-
-    /// One plan. For more than one, keep a [`planner`](Self::planner).
-    ///
-    /// # Errors
-    /// As [`planner`](Self::planner) and [`Planner::plan`].
-    pub fn plan(
-        &self,
-        observation: ArrayView1<f32>,
-        options: PlanOptions,
-        noise: &mut dyn NoiseSource,
-    ) -> Result<Plan> {
-        self.planner(options)?.plan(observation, noise)
-    }
-}
-
-fn require(folder: &Path, what: &'static str, expected: &'static str) -> Result<()> {
-    match fs::metadata(folder.join(what)) {
-        Ok(_) => Ok(()),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound && folder.is_dir() => Err(Error::Missing {
-            folder: folder.to_owned(),
-            what,
-            expected,
-        }),
-        Err(source) => Err(Error::Io {
-            path: folder.join(what),
-            source,
-        }),
-    }
-}
-
-/// Checks that the `model_index.json` of a checkpoint folder, where there is one, is of this kind of pipeline; whether
-/// there is one.
-///
-/// # Errors
-/// If it cannot be read, is no JSON, or names another class.
-pub fn check_model_index(folder: &Path) -> Result<bool> {
-    Ok(model_index(folder)?.is_some())
-}
-
-/// Whether the `model_index.json` of a checkpoint folder, where there is one, says that there is a value function.
-///
-/// # Errors
-/// As [`check_model_index`].
-pub fn names_value_function(folder: &Path) -> Result<bool> {
-    let index = model_index(folder)?.unwrap_or_default();
-    // diffusers writes `[null, null]` for what the caller is to bring.
-    let component = &index["value_function"];
-    Ok(!component.is_null()
-        && component
-            .as_array()
-            .is_none_or(|names| names.iter().any(|name| !name.is_null())))
-}
-
-fn model_index(folder: &Path) -> Result<Option<Value>> {
-    let path = folder.join("model_index.json");
-    if !path.exists() {
-        return Ok(None);
-    }
-    let text = fs::read_to_string(&path).map_err(|source| Error::Io {
-        path: path.clone(),
-        source,
-    })?;
-    let refuse = |reason: String| {
-        Err(Error::Config {
-            path: path.clone(),
-            reason,
-        })
-    };
-    match serde_json::from_str::<Value>(&text) {
-        Err(e) => refuse(e.to_string()),
-        Ok(index) => match &index["_class_name"] {
-            Value::String(name) if name == CLASS_NAME => Ok(Some(index)),
-            other => refuse(format!("`_class_name` is {other}, expected {CLASS_NAME:?}")),
-        },
+    /// What was odd and harmless in the files it was loaded from, a sentence each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 }

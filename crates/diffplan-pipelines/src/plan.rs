@@ -1,74 +1,117 @@
 //! What goes into a plan beside options, and what comes out.
 
-use ndarray::{Array1, Array3, ArrayView1, ArrayView3, Slice};
+use crate::condition::Condition;
+use crate::layout::SampleLayout;
+use crate::noise::NoiseSource;
+use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView3, Slice};
 
-/// An observation imposed on every trajectory at a time step: the current one at time 0, a goal at a later one.
-#[derive(Clone, Copy, Debug)]
-pub struct Condition<'a> {
-    /// The step of the trajectory, below the horizon.
-    pub time: usize,
-    /// The observation, in the environment's units (observation dimensions).
-    pub observation: ArrayView1<'a, f32>,
+/// What a plan is asked for.
+pub struct Query<'a> {
+    /// What is imposed on it.
+    pub conditions: &'a [Condition<'a>],
+    /// Where its randomness comes from.
+    pub noise: &'a mut dyn NoiseSource,
+    /// What it starts from.
+    pub start: Start<'a>,
+}
+
+impl<'a> Query<'a> {
+    /// From noise.
+    pub fn new(conditions: &'a [Condition<'a>], noise: &'a mut dyn NoiseSource) -> Self {
+        Self {
+            conditions,
+            noise,
+            start: Start::Noise,
+        }
+    }
+
+    /// From something else.
+    #[must_use]
+    pub fn start(mut self, start: Start<'a>) -> Self {
+        self.start = start;
+        self
+    }
+}
+
+impl std::fmt::Debug for Query<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Query")
+            .field("conditions", &self.conditions)
+            .field("start", &self.start)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a plan starts from.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub enum Start<'a> {
+    /// Noise, at the first visit.
+    #[default]
+    Noise,
+    /// Candidates that are noised to a visit, from which the rest is denoised: the last plan, shifted. All queries of a call start
+    /// at the same visit.
+    Warm {
+        /// (batch, horizon, dimensions), normalised, as in [`Plan::normalized`].
+        sample: &'a Array3<f32>,
+        /// The visit, counted from 0 (nothing but noise is left of the sample) up.
+        from: usize,
+    },
 }
 
 /// A plan: candidates in the environment's units, best first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// What to do now: the first action of the chosen candidate (action dimensions).
+    /// What to do now: the first of `chunk` (action dimensions).
     pub action: Array1<f32>,
+    /// What to do one after another, as the action head says (1 or more, action dimensions).
+    pub chunk: Array2<f32>,
     /// Which of `trajectories` the action is from: 0, the best; or the one picked where there are no values.
     pub chosen: usize,
-    /// Every candidate, (batch, horizon, action + observation dimensions), sorted by value, highest first.
+    /// Every candidate, (batch, horizon, dimensions), sorted by value, highest first.
     pub trajectories: Array3<f32>,
     /// The same as the networks see them, normalised.
     pub normalized: Array3<f32>,
-    /// The value of each, as the guide gives it, (batch), falling; none where nothing valued them.
+    /// The value of each, as the guides give it, (batch), falling; none where nothing valued them.
     pub values: Option<Array1<f32>>,
     /// Where each was before sorting.
     pub order: Vec<usize>,
-    pub(crate) action_dim: usize,
+    pub(crate) layout: SampleLayout,
 }
 
 impl Plan {
     /// The actions of every candidate (batch, horizon, action dimensions).
     pub fn actions(&self) -> ArrayView3<'_, f32> {
-        self.trajectories
-            .slice_axis(ndarray::Axis(2), Slice::from(..self.action_dim))
+        let own = Slice::from(self.layout.actions());
+        self.trajectories.slice_axis(ndarray::Axis(2), own)
     }
 
     /// The observations of every candidate (batch, horizon, observation dimensions).
     pub fn observations(&self) -> ArrayView3<'_, f32> {
-        self.trajectories
-            .slice_axis(ndarray::Axis(2), Slice::from(self.action_dim..))
+        let own = Slice::from(self.layout.observations());
+        self.trajectories.slice_axis(ndarray::Axis(2), own)
+    }
+
+    /// Where actions and observations lie.
+    pub fn layout(&self) -> &SampleLayout {
+        &self.layout
     }
 }
 
-/// What a plan in the making shows to who watches. Trajectories are normalised, (observations · batch, horizon, dimensions).
-#[derive(Clone, Debug)]
+/// What a step of a plan in the making did. Trajectories are normalised, (queries · batch, horizon, dimensions).
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub enum PlanEvent<'a> {
-    /// The gradient steps of a timestep are done: what the planner network and the scheduler are handed.
-    Guided {
-        /// Which timestep in the order they are visited, from 0.
-        step: usize,
-        /// How many there are.
-        steps: usize,
-        /// The timestep.
-        timestep: usize,
-        /// The trajectories.
-        sample: ArrayView3<'a, f32>,
-        /// Their values before the last gradient step, where there was one.
-        values: Option<ArrayView1<'a, f32>>,
-    },
-    /// The scheduler's step is done.
-    Denoised {
-        /// Which timestep in the order they are visited, from 0.
-        step: usize,
-        /// How many there are.
-        steps: usize,
-        /// The timestep.
-        timestep: usize,
-        /// The trajectories before conditions are put back.
-        prev_sample: ArrayView3<'a, f32>,
-    },
+pub struct StepReport<'a> {
+    /// Which visit it was, from 0.
+    pub visit: usize,
+    /// How many there are.
+    pub visits: usize,
+    /// Its timestep.
+    pub timestep: f32,
+    /// The trajectories once the guide had bent them: what the network and the scheduler were handed.
+    pub guided: ArrayView3<'a, f32>,
+    /// Their values before the last gradient step, where there was one.
+    pub values: Option<ArrayView1<'a, f32>>,
+    /// What the scheduler made of them, before conditions are put back.
+    pub prev_sample: ArrayView3<'a, f32>,
 }

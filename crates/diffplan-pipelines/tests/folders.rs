@@ -59,7 +59,8 @@ fn every_missing_part_is_named() {
     refused(Path::new("/no/such/checkpoint"), "/no/such/checkpoint");
     broken_by(
         |path| fs::remove_file(path("normalizer.json")).unwrap(),
-        "normalizer.json is missing",
+        "normalizer.json is missing: the statistics that observations and actions are normalised with, which diffusers does not save. \
+         Make it from the dataset: `diffplan normalizer --dataset FILE --out",
     );
     broken_by(|path| fs::remove_dir_all(path("unet")).unwrap(), "unet is missing");
     broken_by(
@@ -80,12 +81,18 @@ fn every_missing_part_is_named() {
 #[test]
 fn every_damaged_part_is_named() {
     broken_by(
-        |path| edit(path("model_index.json"), "ValueGuidedRLPipeline", "DDPMPipeline"),
-        "`_class_name`",
+        |path| {
+            edit(
+                path("model_index.json"),
+                "ValueGuidedRLPipeline",
+                "ValueGuidedRLPipline",
+            )
+        },
+        "did you mean ValueGuidedRLPipeline?",
     );
     broken_by(
         |path| edit(path("planning_config.json"), "\"scale\"", "\"scales\""),
-        "unknown field `scales`",
+        "line 6: unknown key `scales`, did you mean `scale`?",
     );
     broken_by(
         |path| edit(path("planning_config.json"), "\"diffusers\"", "\"strong\""),

@@ -10,7 +10,7 @@ use diffplan_data::{NormalizerConfig, Normalizers};
 use diffplan_kernels::Isa;
 use diffplan_models::{UNet1dConfig, UNet1dModel, ValuePooling};
 use diffplan_pipelines::{
-    Condition, NoiseSource, PlanEvent, PlanOptions, Precision, RngNoise, ValueGuidedPipeline, ValueNetwork,
+    Condition, NoiseSource, PlanOptions, Precision, Query, RngNoise, ValueGuidedPipeline, ValueNetwork,
 };
 use diffplan_schedulers::{DdpmConfig, DdpmScheduler};
 use ndarray::{Array1, Array2};
@@ -48,9 +48,9 @@ fn pipeline(value_pooling: Option<ValuePooling>) -> ValueGuidedPipeline {
     })
     .unwrap();
     ValueGuidedPipeline::new(
-        network(UNet1dConfig::planner(6, &[32, 64])),
-        Box::new(ValueNetwork::new(network(value_config)).unwrap()),
-        Box::new(scheduler),
+        Arc::new(network(UNet1dConfig::planner(6, &[32, 64]))),
+        Arc::new(ValueNetwork::new(network(value_config)).unwrap()),
+        Arc::new(scheduler),
         Normalizers::new(unit(4), unit(2), None).unwrap(),
     )
     .unwrap()
@@ -96,18 +96,17 @@ fn the_loop_allocates_nothing_after_its_first_step() {
             };
             let mut planner = pipeline.planner(options).unwrap().in_pool(Arc::clone(&pool));
             let mut counts = Vec::with_capacity(100);
-            let conditions = [Condition {
-                time: 0,
-                observation: observation.view(),
-            }];
-            let watch = &mut |event: PlanEvent| {
-                if let PlanEvent::Denoised { .. } = event {
+            let conditions = [Condition::observation(0, &observation)];
+            let mut noise = RngNoise::seed(0);
+            let mut queries = [Query::new(&conditions, &mut noise)];
+            // On a thread of the pool: a step that is handed to the pool from outside goes through a queue of rayon's, which takes
+            // memory of its own now and then.
+            pool.install(|| {
+                let mut denoising = planner.begin(&mut queries).unwrap();
+                while denoising.step().unwrap().is_some() {
                     counts.push(allocations());
                 }
-            };
-            planner
-                .plan_conditioned(&conditions, &mut RngNoise::seed(0), watch)
-                .unwrap();
+            });
             assert_eq!(counts.len(), 6);
             assert!(
                 counts.iter().all(|&count| count == counts[0]),

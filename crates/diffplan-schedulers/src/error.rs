@@ -12,7 +12,7 @@ pub enum Error {
     File(#[from] diffplan_files::FileError),
     /// A scheduler of a class that there is none of here, or another than was asked for.
     #[error(
-        "`_class_name` is {name}, a scheduler that is not supported; {}there are {}",
+        "scheduler {name} is not supported: {}there are {}",
         nearest.as_ref().map_or(String::new(), |nearest| format!("did you mean {nearest}? ")),
         known.join(", ")
     )]

@@ -171,7 +171,7 @@ pub trait Sampler: Debug + Send {
     fn step_into(&mut self, visit: usize, step: SamplerStep<'_>) -> Result<()>;
 }
 
-impl dyn Sampler {
+impl dyn Sampler + '_ {
     /// As [`Sampler::step_into`], in arrays of its own.
     ///
     /// # Errors

@@ -34,7 +34,7 @@ pub trait Scheduler: Debug + Send + Sync {
     }
 }
 
-impl dyn Scheduler {
+impl dyn Scheduler + '_ {
     /// The text of a `scheduler_config.json` that diffusers loads as well.
     pub fn to_json(&self) -> String {
         let mut text = format!("{:#}", Value::Object(self.to_map()));

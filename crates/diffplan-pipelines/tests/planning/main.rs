@@ -2,19 +2,17 @@
 
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
-mod evaluate;
+mod queries;
 mod refusals;
 
 use diffplan_data::{NormalizerConfig, Normalizers};
 use diffplan_models::{Params, UNet1dConfig, UNet1dModel};
 use diffplan_pipelines::{
-    Condition, Error, FnGuide, Guidance, NoiseSource, Plan, PlanEvent, PlanOptions, RecordedNoise, RngNoise, TorchRng,
-    ValueGuidedPipeline, ValueNetwork, rollout,
+    Condition, Error, FnGuide, Guidance, Moment, NoiseSource, Plan, PlanOptions, Query, RecordedNoise, RngNoise,
+    TorchRng, ValueGuidedPipeline, ValueNetwork,
 };
 use diffplan_schedulers::{BetaSchedule, DdpmConfig, DdpmScheduler, PredictionType, VarianceType};
-use ndarray::{
-    Array1, Array2, Array3, ArrayView1, ArrayView2, ArrayView3, ArrayViewMut1, ArrayViewMut3, Axis, array, s,
-};
+use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView3, ArrayViewMut1, ArrayViewMut3, Axis, array, s};
 use ndarray_rand::rand::{SeedableRng, rngs::StdRng};
 use std::sync::Arc;
 
@@ -54,7 +52,7 @@ fn normalizers() -> Normalizers {
 fn pipeline() -> ValueGuidedPipeline {
     let unet = network(UNet1dConfig::planner(4, &[16, 32]), 1);
     let value = ValueNetwork::new(network(UNet1dConfig::value_function(4, &[16, 32]), 2)).unwrap();
-    ValueGuidedPipeline::new(unet, Box::new(value), Box::new(scheduler(6)), normalizers()).unwrap()
+    ValueGuidedPipeline::new(Arc::new(unet), Arc::new(value), Arc::new(scheduler(6)), normalizers()).unwrap()
 }
 
 fn options() -> PlanOptions {
@@ -239,7 +237,7 @@ type GuideResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 /// A guide that prefers large actions: gradient 1 for the action dimension at every timestep.
 fn push_actions(
     x: ArrayView3<f32>,
-    _: usize,
+    _: Moment,
     mut values: ArrayViewMut1<f32>,
     grad: Option<ArrayViewMut3<f32>>,
 ) -> GuideResult {
@@ -253,30 +251,27 @@ fn push_actions(
 
 /// How far the guide moved actions at each timestep, from the difference of two plans that share noise up to there.
 fn pushes(options: PlanOptions) -> Vec<(usize, f32)> {
-    let pipeline = pipeline().with_guide(Box::new(FnGuide(push_actions)));
+    let pipeline = pipeline().with_guide(Arc::new(FnGuide(push_actions)));
     let mut planner = pipeline.planner(options).unwrap();
     let mut before: Option<Array3<f32>> = None;
     let mut pushes = Vec::new();
-    let observation = ArrayView1::from(&OBSERVATION);
-    let conditions = [Condition { time: 0, observation }];
-    planner
-        .plan_conditioned(&conditions, &mut RngNoise::seed(3), &mut |event| match event {
-            PlanEvent::Guided { timestep, sample, .. } => {
-                if let Some(before) = &before {
-                    pushes.push((timestep, sample[[2, 7, 0]] - before[[2, 7, 0]]));
-                }
-            }
-            PlanEvent::Denoised { prev_sample, .. } => before = Some(prev_sample.to_owned()),
-            _ => {}
-        })
-        .unwrap();
+    let conditions = [Condition::observation(0, &OBSERVATION)];
+    let mut noise = RngNoise::seed(3);
+    let mut queries = [Query::new(&conditions, &mut noise)];
+    let mut denoising = planner.begin(&mut queries).unwrap();
+    while let Some(step) = denoising.step().unwrap() {
+        if let Some(before) = &before {
+            pushes.push((step.timestep as usize, step.guided[[2, 7, 0]] - before[[2, 7, 0]]));
+        }
+        before = Some(step.prev_sample.to_owned());
+    }
     pushes
 }
 
 #[test]
 fn gradient_steps_have_the_length_each_reading_gives_them() {
-    use diffplan_schedulers::Scheduler;
-    let scheduler = scheduler(6);
+    use diffplan_schedulers::{Scheduler, Steps};
+    let sampler = scheduler(6).sampler(&Steps::default()).unwrap();
     for (guidance, t_stopgrad) in [
         (Guidance::Diffusers, 2),
         (Guidance::Diffuser, 2),
@@ -294,8 +289,8 @@ fn gradient_steps_have_the_length_each_reading_gives_them() {
         for (t, push) in pushes {
             let weight = match guidance {
                 _ if t < t_stopgrad => 0.0,
-                Guidance::Diffuser => scheduler.posterior_variance(t).unwrap(),
-                _ => (0.5 * scheduler.variance(t).unwrap()).exp(),
+                Guidance::Diffuser => sampler.visits()[5 - t].posterior_variance,
+                _ => (0.5 * sampler.visits()[5 - t].variance.unwrap()).exp(),
             };
             assert!(
                 (push - 3.0 * 0.25 * weight).abs() < 1e-5,
@@ -307,7 +302,7 @@ fn gradient_steps_have_the_length_each_reading_gives_them() {
 
 #[test]
 fn a_function_guides_as_well_as_a_network() {
-    let pipeline = pipeline().with_guide(Box::new(FnGuide(push_actions)));
+    let pipeline = pipeline().with_guide(Arc::new(FnGuide(push_actions)));
     // With the gradient on to the end, the values before the last gradient step have seen the one before it: 16 actions
     // of gradient 1 at a length of scale · weight, weight at least 1.
     let best = |scale: f32| {
@@ -320,84 +315,15 @@ fn a_function_guides_as_well_as_a_network() {
     };
     assert!(best(0.5) > best(0.0) + 4.0);
     let failing = FnGuide(
-        |_: ArrayView3<f32>, _: usize, _: ArrayViewMut1<f32>, _: Option<ArrayViewMut3<f32>>| {
+        |_: ArrayView3<f32>, _: Moment, _: ArrayViewMut1<f32>, _: Option<ArrayViewMut3<f32>>| {
             GuideResult::Err("no map of this room".into())
         },
     );
-    let pipeline = pipeline.with_guide(Box::new(failing));
+    let pipeline = pipeline.with_guide(Arc::new(failing));
     let error = pipeline
         .plan(ArrayView1::from(&OBSERVATION), options(), &mut RngNoise::seed(0))
         .unwrap_err();
     assert_eq!(error.to_string(), "guide: no map of this room");
-}
-
-#[test]
-fn goals_are_conditions_at_other_times() {
-    let pipeline = pipeline();
-    let mut planner = pipeline.planner(options()).unwrap();
-    let (start, goal) = (array![0.5, -0.5, 2.0], array![1.0, 0.0, 0.0]);
-    let conditions = [
-        Condition {
-            time: 0,
-            observation: start.view(),
-        },
-        Condition {
-            time: 15,
-            observation: goal.view(),
-        },
-    ];
-    let plan = planner
-        .plan_conditioned(&conditions, &mut RngNoise::seed(3), &mut |_| ())
-        .unwrap();
-    for (time, expected) in [(0, &start), (15, &goal)] {
-        for row in plan.observations().index_axis(Axis(1), time).outer_iter() {
-            assert!((&row - expected).iter().all(|d| d.abs() < 1e-5), "time {time}: {row}");
-        }
-    }
-    let mut refused = |conditions: &[Condition], part: &str| {
-        let error = planner
-            .plan_conditioned(conditions, &mut RngNoise::seed(3), &mut |_| ())
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains(part), "{error}");
-    };
-    refused(
-        &[Condition {
-            time: 16,
-            observation: goal.view(),
-        }],
-        "at time 16: the time is beyond the horizon",
-    );
-    refused(&[conditions[1], conditions[1]], "two conditions for the same time");
-}
-
-#[test]
-fn fewer_inference_steps_visit_fewer_timesteps() {
-    let pipeline = pipeline();
-    let mut visited = Vec::new();
-    let mut planner = pipeline
-        .planner(PlanOptions {
-            num_inference_steps: Some(3),
-            ..options()
-        })
-        .unwrap();
-    let conditions = [Condition {
-        time: 0,
-        observation: ArrayView1::from(&OBSERVATION),
-    }];
-    planner
-        .plan_conditioned(&conditions, &mut RngNoise::seed(3), &mut |event| {
-            if let PlanEvent::Denoised {
-                step, steps, timestep, ..
-            } = event
-            {
-                visited.push((step, steps, timestep));
-            }
-        })
-        .unwrap();
-    assert_eq!(visited, [(0, 3, 4), (1, 3, 2), (2, 3, 0)]);
-    // The pipeline's own scheduler is as it was.
-    assert_eq!(pipeline.scheduler().timesteps().len(), 6);
 }
 
 #[test]
@@ -416,50 +342,6 @@ fn torch_noise_is_drawn_in_the_order_of_the_reference() {
         .plan(observation, options(), &mut TorchRng::manual_seed(77))
         .unwrap();
     assert_eq!(replayed, seeded);
-}
-
-#[test]
-fn an_episode_is_played_to_its_end_and_is_the_same_again() {
-    let pipeline = pipeline();
-    let options = PlanOptions {
-        batch_size: 2,
-        num_inference_steps: Some(1),
-        ..options()
-    };
-    let play = || {
-        let mut env = diffplan_envs::make("Pendulum-v1").unwrap();
-        let (mut planner, mut steps) = (pipeline.planner(options.clone()).unwrap(), 0);
-        let episode = rollout(&mut env, Some(5), &mut planner, &mut RngNoise::seed(1), &mut |event| {
-            assert_eq!(event.step, steps);
-            steps += 1;
-        })
-        .unwrap();
-        assert_eq!(steps, 200);
-        episode
-    };
-    let episode = play();
-    assert_eq!(
-        (episode.length(), episode.terminated, episode.truncated),
-        (200, false, true)
-    );
-    assert_eq!(episode.observations.dim(), (201, 3));
-    assert!(episode.actions.iter().all(|a| a.abs() <= 2.0));
-    assert_eq!(episode.total_return(), episode.rewards.sum());
-    let again = play();
-    assert_eq!(
-        (again.observations, again.actions),
-        (episode.observations, episode.actions)
-    );
-
-    let mut car = diffplan_envs::make("MountainCarContinuous-v0").unwrap();
-    let mut planner = pipeline.planner(options.clone()).unwrap();
-    let error = rollout(&mut car, Some(5), &mut planner, &mut RngNoise::seed(1), &mut |_| ())
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("observations have 2 dimensions, the checkpoint's 3"),
-        "{error}"
-    );
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn bad_options_are_refused_by_name() {
 #[test]
 fn a_scale_that_blows_up_is_told() {
     let error = pipeline()
-        .with_guide(Box::new(FnGuide(push_actions)))
+        .with_guide(Arc::new(FnGuide(push_actions)))
         .plan(
             ArrayView1::from(&OBSERVATION),
             PlanOptions {
@@ -108,13 +108,23 @@ fn a_scale_that_blows_up_is_told() {
             &mut RngNoise::seed(0),
         )
         .unwrap_err();
-    assert!(matches!(error, Error::Diverged { .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            Error::Diverged {
+                step: 0,
+                scale: Some(_),
+                ..
+            }
+        ),
+        "{error}"
+    );
 }
 
 #[test]
 fn parts_that_do_not_fit_are_refused() {
     let unet = || network(UNet1dConfig::planner(4, &[16, 32]), 1);
-    let value = || Box::new(ValueNetwork::new(network(UNet1dConfig::value_function(4, &[16, 32]), 2)).unwrap());
+    let value = || Arc::new(ValueNetwork::new(network(UNet1dConfig::value_function(4, &[16, 32]), 2)).unwrap());
     let scalar = NormalizerConfig::ScalarGaussian { mean: 0.0, std: 1.0 };
     let gaussian = |dims: usize| NormalizerConfig::Gaussian {
         mean: vec![0.0; dims],
@@ -122,7 +132,7 @@ fn parts_that_do_not_fit_are_refused() {
     };
     let build = |unet: UNet1dModel, observations: NormalizerConfig, actions: NormalizerConfig| {
         let normalizers = Normalizers::new(observations, actions, None).unwrap();
-        ValueGuidedPipeline::new(unet, value(), Box::new(scheduler(6)), normalizers)
+        ValueGuidedPipeline::new(Arc::new(unet), value(), Arc::new(scheduler(6)), normalizers)
     };
     let refused = |result: Result<ValueGuidedPipeline, Error>, part: &str| {
         let error = result.unwrap_err().to_string();
@@ -138,11 +148,17 @@ fn parts_that_do_not_fit_are_refused() {
     );
     refused(
         build(
-            network(UNet1dConfig::value_function(4, &[16, 32]), 3),
+            network(
+                UNet1dConfig {
+                    out_channels: 3,
+                    ..UNet1dConfig::planner(4, &[16, 32])
+                },
+                3,
+            ),
             gaussian(3),
             gaussian(1),
         ),
-        "a value function",
+        "takes 4 channels and gives 3",
     );
     assert_eq!(build(unet(), gaussian(2), scalar.clone()).unwrap().action_dim(), 2);
     let both = build(unet(), scalar.clone(), scalar)
@@ -159,7 +175,7 @@ fn parts_that_do_not_fit_are_refused() {
 #[test]
 fn values_that_are_no_numbers_rank_nothing() {
     let lost = FnGuide(
-        |_: ArrayView3<f32>, _: usize, mut values: ArrayViewMut1<f32>, grad: Option<ArrayViewMut3<f32>>| {
+        |_: ArrayView3<f32>, _: Moment, mut values: ArrayViewMut1<f32>, grad: Option<ArrayViewMut3<f32>>| {
             values.fill(f32::NAN);
             if let Some(mut grad) = grad {
                 grad.fill(0.0);
@@ -167,11 +183,18 @@ fn values_that_are_no_numbers_rank_nothing() {
             Ok(())
         },
     );
-    let pipeline = pipeline().with_guide(Box::new(lost));
+    let pipeline = pipeline().with_guide(Arc::new(lost));
     let observation = ArrayView1::from(&OBSERVATION);
     for rescore in [false, true] {
         let options = PlanOptions { rescore, ..options() };
         let error = pipeline.plan(observation, options, &mut RngNoise::seed(0)).unwrap_err();
-        assert!(matches!(error, Error::Diverged { timestep: 0, .. }), "{error}");
+        // Where it is first seen: at the first visit that is guided.
+        assert!(matches!(error, Error::Diverged { step: 0, .. }), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("the guide's values are no longer finite, at step 1 (timestep 5)"),
+            "{error}"
+        );
     }
 }

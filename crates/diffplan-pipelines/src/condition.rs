@@ -1,0 +1,183 @@
+//! [`Condition`]: numbers imposed on a plan, and how they are put into every candidate.
+
+use crate::error::{Error, Result};
+use crate::layout::SampleLayout;
+use diffplan_data::Normalizers;
+use ndarray::{Array1, ArrayView1, ArrayViewMut3, Axis, Slice};
+use std::borrow::Cow;
+
+/// What a condition is imposed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// The observation at its time.
+    #[default]
+    Observation,
+    /// The action at its time.
+    Action,
+}
+
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Part::Observation => "observation",
+            Part::Action => "action",
+        }
+    }
+}
+
+/// Numbers imposed on every candidate at a time step, in the environment's units: the current observation at time 0, a goal at a
+/// later one, an action that is already decided, some dimensions of any of these.
+#[derive(Clone, Debug)]
+pub struct Condition<'a> {
+    /// The step of the trajectory, below the horizon.
+    pub time: usize,
+    /// What they are of.
+    pub part: Part,
+    /// Their dimensions; `None` for all, in order.
+    pub dims: Option<&'a [usize]>,
+    /// The numbers, one a dimension.
+    pub values: Cow<'a, [f32]>,
+}
+
+impl<'a> Condition<'a> {
+    /// An observation at a time, whole (observation dimensions): a view, an array or a slice.
+    pub fn observation(time: usize, values: impl Into<ArrayView1<'a, f32>>) -> Self {
+        let values: ArrayView1<'a, f32> = values.into();
+        Self {
+            time,
+            part: Part::Observation,
+            dims: None,
+            values: match values.to_slice() {
+                Some(slice) => Cow::Borrowed(slice),
+                None => Cow::Owned(values.to_vec()),
+            },
+        }
+    }
+
+    /// An action at a time, whole (action dimensions).
+    pub fn action(time: usize, values: impl Into<ArrayView1<'a, f32>>) -> Self {
+        Self {
+            part: Part::Action,
+            ..Self::observation(time, values)
+        }
+    }
+
+    /// Of these dimensions alone; `values` has one number for each.
+    #[must_use]
+    pub fn dims(mut self, dims: &'a [usize]) -> Self {
+        self.dims = Some(dims);
+        self
+    }
+}
+
+/// The conditions of all queries, normalised.
+#[derive(Debug, Default)]
+pub(crate) struct Imposed(Vec<Cell>);
+
+/// A number that stays where it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Cell {
+    query: usize,
+    time: usize,
+    channel: usize,
+    value: f32,
+}
+
+impl Imposed {
+    /// Forgets all.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Adds those of a query.
+    ///
+    /// # Errors
+    /// [`Error::Condition`], which says what of which.
+    pub(crate) fn add(
+        &mut self,
+        query: usize,
+        conditions: &[Condition],
+        (layout, horizon): (&SampleLayout, usize),
+        normalizers: &Normalizers,
+    ) -> Result<()> {
+        let first = self.0.len();
+        for condition in conditions {
+            let &Condition {
+                time,
+                part,
+                dims,
+                ref values,
+            } = condition;
+            let refuse = |reason| {
+                Err(Error::Condition {
+                    index: query,
+                    time,
+                    part: part.name(),
+                    reason,
+                })
+            };
+            let (channels, normalizer) = match part {
+                Part::Observation => (layout.observations(), normalizers.observations()),
+                Part::Action => (layout.actions(), normalizers.actions()),
+            };
+            if time >= horizon {
+                return refuse(format!("the time is beyond the horizon, expected below {horizon}"));
+            }
+            let expected = dims.map_or(channels.len(), <[usize]>::len);
+            if values.len() != expected {
+                return refuse(format!("{} numbers, expected {expected}", values.len()));
+            }
+            let dim_of = |i: usize| dims.map_or(i, |dims| dims[i]);
+            if let Some(i) = values.iter().position(|v| !v.is_finite()) {
+                return refuse(format!(
+                    "dimension {} is {}, expected a finite number",
+                    dim_of(i),
+                    values[i]
+                ));
+            }
+            // Normalisers work dimension by dimension: those without a number are filled in and not looked at.
+            let mut row = Array1::zeros(channels.len());
+            for (i, &value) in values.iter().enumerate() {
+                match row.get_mut(dim_of(i)) {
+                    Some(place) => *place = value,
+                    None => return refuse(format!("dimension {}, expected below {}", dim_of(i), channels.len())),
+                }
+            }
+            let row = normalizer.normalize(row.view())?;
+            for (i, &original) in values.iter().enumerate() {
+                let (dim, value) = (dim_of(i), row[dim_of(i)]);
+                if !value.is_finite() {
+                    return refuse(format!(
+                        "dimension {dim} is {original}, which is {value} once normalised: too far from what was trained on"
+                    ));
+                }
+                let cell = Cell {
+                    query,
+                    time,
+                    channel: channels.start + dim,
+                    value,
+                };
+                let taken = |other: &Cell| (other.time, other.channel) == (cell.time, cell.channel);
+                if self.0[first..].iter().any(taken) {
+                    return refuse("two conditions for the same time and dimension, expected one".into());
+                }
+                self.0.push(cell);
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts them into `x` (queries · batch, horizon, channels).
+    pub(crate) fn apply(&self, mut x: ArrayViewMut3<f32>, batch: usize) {
+        for &Cell {
+            query,
+            time,
+            channel,
+            value,
+        } in &self.0
+        {
+            let mut candidates = x.slice_axis_mut(Axis(0), Slice::from(query * batch..(query + 1) * batch));
+            candidates.index_axis_mut(Axis(1), time).column_mut(channel).fill(value);
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! How a plan is made: one table of the options, under the reference's names and defaults.
+//!
+//! From the table come [`PlanOptions`], what a checkpoint or a caller may leave unsaid of it ([`PlanningConfig`]), the bounds, which
+//! hold here as on a command line, and [`OPTIONS`], by which a command makes its arguments and a report its text. One more option is
+//! one more entry.
+
+mod value;
+
+pub use value::{Guidance, Kind, OptionSpec};
+
+use crate::error::{Error, Result};
+use diffplan_files::{FileError, nearest, parse_json_object};
+use diffplan_models::{Algorithm, Compute, Precision};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use value::OptionValue;
+
+/// Makes the structs and the descriptions of the table.
+macro_rules! planning_options {
+    ($(
+        $(#[doc = $doc:literal])+
+        $name:ident: $kind:ty = $default:expr, $flag:literal $(($short:literal))?, $value_name:literal, $spec:expr;
+    )+) => {
+        /// How a plan is made. [`Default`] is that of the reference's call.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct PlanOptions {
+            $($(#[doc = $doc])+ pub $name: $kind,)+
+        }
+
+        impl Default for PlanOptions {
+            fn default() -> Self {
+                Self { $($name: $default,)+ }
+            }
+        }
+
+        /// `planning_config.json`: what a call uses where the caller says nothing. Every key is optional.
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct PlanningConfig {
+            /// The environment the checkpoint was trained for.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub env: Option<String>,
+            $(
+                #[doc = concat!("As in [`PlanOptions::", stringify!($name), "`].")]
+                #[serde(skip_serializing_if = "Option::is_none")]
+                pub $name: Option<<$kind as OptionValue>::Given>,
+            )+
+        }
+
+        /// Every planning option.
+        pub const OPTIONS: &[OptionSpec] = &[$(OptionSpec {
+            name: stringify!($name),
+            flag: $flag,
+            short: planning_options!(@short $($short)?),
+            value_name: $value_name,
+            kind: $spec,
+            doc: concat!($($doc),+),
+        },)+];
+
+        impl PlanOptions {
+            /// Checks what does not depend on the networks.
+            ///
+            /// # Errors
+            /// [`Error::Option`] for the first that is impossible.
+            pub fn validate(&self) -> Result<()> {
+                $(self.$name.given().map_or(Ok(()), |given| value::check(stringify!($name), &$spec, given))?;)+
+                self.check_size()
+            }
+
+            /// The text of an option's value, as [`PlanningConfig::set`] takes it; `None` where it is not set, or there is none of that
+            /// name.
+            pub fn text(&self, name: &str) -> Option<String> {
+                match name {
+                    $(stringify!($name) => self.$name.given().map(ToString::to_string),)+
+                    _ => None,
+                }
+            }
+        }
+
+        impl PlanningConfig {
+            /// The keys of a file.
+            pub const KEYS: &[&str] = &["env", $(stringify!($name),)+];
+
+            /// `options` with what this says in place of theirs.
+            pub fn over(&self, options: PlanOptions) -> PlanOptions {
+                PlanOptions {
+                    $($name: match &self.$name {
+                        Some(given) => given.clone().into(),
+                        None => options.$name,
+                    },)+
+                }
+            }
+
+            /// Sets an option from text.
+            ///
+            /// # Errors
+            /// [`Error::Option`] if there is none of that name, or the text says no value that it takes.
+            pub fn set(&mut self, name: &str, text: &str) -> Result<()> {
+                match name {
+                    $(stringify!($name) => self.$name = Some(value::parse(stringify!($name), &$spec, text)?),)+
+                    _ => return Err(Error::Option {
+                        name: "name",
+                        value: name.to_owned(),
+                        expected: format!("one of {}", Self::KEYS[1..].join(", ")),
+                    }),
+                }
+                Ok(())
+            }
+        }
+    };
+    (@short) => { None };
+    (@short $short:literal) => { Some($short) };
+}
+
+planning_options! {
+    /// Candidate trajectories for an observation
+    batch_size: usize = 64, "batch-size" ('b'), "B", Kind::Count { low: 1, high: 1 << 20 };
+    /// Steps of a trajectory
+    planning_horizon: usize = 32, "horizon", "H", Kind::Count { low: 1, high: 1 << 20 };
+    /// Gradient steps at every timestep; 0 plans without guidance
+    n_guide_steps: usize = 2, "n-guide-steps" ('g'), "G", Kind::Count { low: 0, high: 10_000 };
+    /// Length of a gradient step
+    scale: f32 = 0.1, "scale", "X", Kind::Number { low: f32::MIN, high: f32::MAX };
+    /// Weight of the gradient at a timestep: as in diffusers, or as in the paper's code
+    guidance: Guidance = Guidance::Diffusers, "guidance", "RULE", Kind::Choice(Guidance::NAMES);
+    /// Rank candidates by the value of what they became, not of what they were before the last denoising
+    rescore: bool = false, "rescore", "BOOL", Kind::Switch;
+    /// No gradient step below this timestep
+    t_stopgrad: usize = 2, "t-stopgrad", "T", Kind::Count { low: 0, high: 1_000_000 };
+    /// Timesteps visited, all by default
+    num_inference_steps: Option<usize> = None, "num-inference-steps", "K", Kind::Count { low: 1, high: 1_000_000 };
+    /// Scheduler in place of the checkpoint's, with what they have in common: ddpm, ddim
+    scheduler: Option<String> = None, "scheduler", "NAME", Kind::Text;
+    /// Noise of ddim's steps: 0 none, 1 as much as ddpm's
+    eta: f32 = 0.0, "eta", "0..1", Kind::Number { low: 0.0, high: 1.0 };
+    /// In which precision convolutions multiply; bf16 is faster on CPUs with AVX-512 BF16, and less exact
+    precision: Precision = Precision::F32, "precision", "P", Kind::Choice(value::PRECISIONS);
+}
+
+/// Candidates from which on Toom-Cook's fewer multiplications are worth its larger weights.
+const TOOM_COOK_FROM: usize = 3;
+
+/// Steps of all candidates together; of more no machine has the memory.
+const MAX_STEPS: usize = 1 << 28;
+
+impl PlanOptions {
+    /// How the networks are computed on so many threads. The rest depends on these options alone, not on how many observations
+    /// are planned for at a time: a plan has the same bits alone and among others.
+    pub fn compute(&self, threads: usize) -> Compute {
+        Compute {
+            threads,
+            algorithm: if self.batch_size < TOOM_COOK_FROM {
+                Algorithm::Direct
+            } else {
+                Algorithm::Auto
+            },
+            precision: self.precision,
+        }
+    }
+
+    fn check_size(&self) -> Result<()> {
+        match self.batch_size.checked_mul(self.planning_horizon) {
+            Some(steps) if steps <= MAX_STEPS => Ok(()),
+            _ => Err(Error::Option {
+                name: "batch_size",
+                value: self.batch_size.to_string(),
+                expected: format!(
+                    "at most {} candidates of a planning_horizon of {}",
+                    MAX_STEPS / self.planning_horizon,
+                    self.planning_horizon
+                ),
+            }),
+        }
+    }
+
+    /// Whether candidates come out with values.
+    pub(crate) fn ranks(&self) -> bool {
+        self.n_guide_steps > 0 || self.rescore
+    }
+}
+
+impl PlanningConfig {
+    /// Reads the content of a file; `path` is for errors alone.
+    ///
+    /// # Errors
+    /// If it is no JSON, or has a key or value that is unknown or out of bounds; the error names the line.
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self> {
+        let object = parse_json_object(bytes, path)?;
+        let refuse = |key: &str, reason: String| {
+            let text = String::from_utf8_lossy(bytes);
+            let quoted = format!("\"{key}\"");
+            let line = text.lines().position(|line| line.contains(&quoted));
+            let line = line.map_or(String::new(), |line| format!("line {}: ", line + 1));
+            FileError::malformed(path, format!("{line}{reason}"))
+        };
+        for (key, value) in &object {
+            if !Self::KEYS.contains(&key.as_str()) {
+                let meant = nearest(key, Self::KEYS.iter().copied());
+                let meant = meant.map_or(String::new(), |meant| format!(", did you mean `{meant}`?"));
+                let reason = format!("unknown key `{key}`{meant}; there are {}", Self::KEYS.join(", "));
+                return Err(refuse(key, reason).into());
+            }
+            // Each key alone: serde says what is wrong but not where.
+            let alone = serde_json::Map::from_iter([(key.clone(), value.clone())]);
+            let config =
+                serde_json::from_value::<Self>(alone.into()).map_err(|e| refuse(key, format!("`{key}`: {e}")))?;
+            let options = config.over(PlanOptions::default());
+            options.validate().map_err(|e| refuse(key, e.to_string()))?;
+        }
+        let config = serde_json::from_value::<Self>(object.into()).map_err(|e| refuse("", e.to_string()))?;
+        let options = config.over(PlanOptions::default());
+        options.validate().map_err(|e| refuse("batch_size", e.to_string()))?;
+        Ok(config)
+    }
+
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// If it cannot be read, and as [`PlanningConfig::from_bytes`].
+    pub fn from_json(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|source| FileError::io(path, source))?;
+        Self::from_bytes(&bytes, path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_goes_through_text_and_back() {
+        let unusual = [
+            ("batch_size", "5"),
+            ("planning_horizon", "16"),
+            ("n_guide_steps", "0"),
+            ("scale", "-0.5"),
+            ("guidance", "diffuser"),
+            ("rescore", "true"),
+            ("t_stopgrad", "0"),
+            ("num_inference_steps", "3"),
+            ("scheduler", "ddim"),
+            ("eta", "0.25"),
+            ("precision", "bf16"),
+        ];
+        assert_eq!(
+            unusual.map(|(name, _)| name),
+            *OPTIONS.iter().map(|spec| spec.name).collect::<Vec<_>>()
+        );
+        for (name, text) in unusual {
+            let mut config = PlanningConfig::default();
+            config.set(name, text).unwrap();
+            let options = config.over(PlanOptions::default());
+            options.validate().unwrap();
+            assert_eq!(options.text(name).as_deref(), Some(text));
+            assert_ne!(options, PlanOptions::default(), "{name}");
+            let json = serde_json::to_string(&config).unwrap();
+            assert_eq!(
+                PlanningConfig::from_bytes(json.as_bytes(), Path::new("p")).unwrap(),
+                config
+            );
+        }
+    }
+
+    #[test]
+    fn bounds_hold_whoever_sets_them() {
+        for (name, text) in [
+            ("batch_size", "0"),
+            ("batch_size", "18446744073709551615"),
+            ("planning_horizon", "0"),
+            ("scale", "inf"),
+            ("scale", "NaN"),
+            ("eta", "1.5"),
+            ("num_inference_steps", "0"),
+            ("guidance", "strong"),
+            ("rescore", "perhaps"),
+            ("precision", "f16"),
+        ] {
+            let error = PlanningConfig::default().set(name, text).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("{name} = ")) && error.contains("expected"),
+                "{error}"
+            );
+        }
+        let absurd = PlanOptions {
+            batch_size: 1 << 20,
+            planning_horizon: 1 << 20,
+            ..PlanOptions::default()
+        };
+        assert!(
+            absurd
+                .validate()
+                .unwrap_err()
+                .to_string()
+                .contains("at most 256 candidates")
+        );
+        let text = b"{\n  \"batch_size\": 1048576,\n  \"planning_horizon\": 1048576\n}";
+        let error = PlanningConfig::from_bytes(text, Path::new("planning_config.json")).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("planning_config.json: line 2: batch_size"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_wrong_key_is_told_with_its_line_and_the_nearest() {
+        let read = |text: &str| {
+            let error = PlanningConfig::from_bytes(text.as_bytes(), Path::new("c.json")).unwrap_err();
+            error.to_string()
+        };
+        let error = read("{\n  \"env\": \"x\",\n  \"scales\": 1\n}");
+        assert!(
+            error.starts_with("c.json: line 3: unknown key `scales`, did you mean `scale`?"),
+            "{error}"
+        );
+        let error = read("{\"guidance\": \"strong\"}");
+        assert!(error.contains("`guidance`") && error.contains("strong"), "{error}");
+    }
+
+    /// What an evaluation of an earlier version stored.
+    #[test]
+    fn options_stored_before_there_were_more_are_read() {
+        let stored = r#"{"batch_size":8,"planning_horizon":32,"n_guide_steps":2,"scale":0.03,"guidance":"diffusers","rescore":false,
+            "t_stopgrad":2,"num_inference_steps":null,"precision":"f32"}"#;
+        let options: PlanOptions = serde_json::from_str(stored).unwrap();
+        let expected = PlanOptions {
+            batch_size: 8,
+            scale: 0.03,
+            ..PlanOptions::default()
+        };
+        assert_eq!(options, expected);
+    }
+}

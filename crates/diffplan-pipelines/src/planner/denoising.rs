@@ -1,0 +1,360 @@
+//! [`Denoising`]: the loop, a step at a time.
+
+use super::Planner;
+use super::buffers::{Buffers, Lost, draw};
+use crate::action::Chosen;
+use crate::error::{Error, Result};
+use crate::guide::Moment;
+use crate::noise::NoiseSource;
+use crate::plan::{Plan, Query, Start, StepReport};
+use crate::select::{Candidates, Selection};
+use ndarray::{Array1, Array3, ArrayView3, Axis, Slice};
+
+/// Plans in the making, one for each query: [`step`](Self::step) through the visits, or [`finish`](Self::finish). Dropped, it leaves
+/// nothing behind.
+///
+/// ```
+/// # use diffplan_pipelines::{Condition, Query, RngNoise, ValueGuidedPipeline};
+/// # use ndarray::array;
+/// # fn main() -> Result<(), diffplan_pipelines::Error> {
+/// # let checkpoint = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/pendulum-hor32");
+/// # if !std::path::Path::new(checkpoint).exists() { return Ok(()); } // a published crate comes without checkpoints
+/// let mut planner = ValueGuidedPipeline::from_pretrained(checkpoint)?.planner(Default::default())?;
+/// let (observation, mut noise) = (array![1.0, 0.0, 0.1], RngNoise::seed(0));
+/// let conditions = [Condition::observation(0, observation.view())];
+/// let mut queries = [Query::new(&conditions, &mut noise)];
+/// let mut denoising = planner.begin(&mut queries)?;
+/// while let Some(step) = denoising.step()? {
+///     println!("{} of {}", step.visit + 1, step.visits);
+/// }
+/// let plans = denoising.finish()?;
+/// # assert_eq!(plans.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Denoising<'a> {
+    planner: &'a mut Planner,
+    noise: Vec<&'a mut dyn NoiseSource>,
+    /// The visit to make next.
+    next: usize,
+    /// Whether a visit was made.
+    begun: bool,
+}
+
+impl std::fmt::Debug for Denoising<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Denoising")
+            .field("next", &self.next)
+            .field("visits", &self.visits())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Planner {
+    pub(super) fn begin_here<'a>(&'a mut self, queries: &'a mut [Query]) -> Result<Denoising<'a>> {
+        let (batch, horizon) = (self.options.batch_size, self.options.planning_horizon);
+        let channels = self.pipeline.layout.channels();
+        let from = self.check_starts(queries)?;
+        let buffers = &mut self.buffers;
+        buffers.imposed.clear();
+        for (index, query) in queries.iter().enumerate() {
+            let sizes = (&self.pipeline.layout, horizon);
+            buffers
+                .imposed
+                .add(index, query.conditions, sizes, &self.pipeline.normalizers)?;
+        }
+        let candidates = queries.len().checked_mul(batch).ok_or_else(|| Error::Option {
+            name: "batch_size",
+            value: batch.to_string(),
+            expected: format!("fewer candidates for {} queries", queries.len()),
+        })?;
+        buffers.resize(candidates, horizon, channels)?;
+        self.sampler.begin([candidates, horizon, channels], from);
+        let starts: Vec<Start> = queries.iter().map(|query| query.start).collect();
+        let mut noise: Vec<&mut dyn NoiseSource> = queries.iter_mut().map(|query| &mut *query.noise as _).collect();
+        if !noise.is_empty() {
+            draw(&mut buffers.x, &mut noise)?;
+        }
+        self.set_off(&starts)?;
+        Ok(Denoising {
+            planner: self,
+            noise,
+            next: from,
+            begun: false,
+        })
+    }
+
+    /// The visit that all queries start at.
+    fn check_starts(&self, queries: &[Query]) -> Result<usize> {
+        let visits = self.sampler.visits().len();
+        let shape = (
+            self.options.batch_size,
+            self.options.planning_horizon,
+            self.pipeline.layout.channels(),
+        );
+        let mut common = None;
+        for (index, query) in queries.iter().enumerate() {
+            let refuse = |reason| Err(Error::Start { index, reason });
+            let from = match query.start {
+                Start::Noise => 0,
+                Start::Warm { from, .. } if from >= visits => {
+                    return refuse(format!("visit {from} of {visits}"));
+                }
+                Start::Warm { sample, .. } if sample.dim() != shape => {
+                    return refuse(format!("a sample of shape {:?}, expected {shape:?}", sample.dim()));
+                }
+                Start::Warm { sample, .. } if sample.iter().any(|v| !v.is_finite()) => {
+                    return refuse("a sample with numbers that are not finite".into());
+                }
+                Start::Warm { from, .. } => from,
+            };
+            if *common.get_or_insert(from) != from {
+                return refuse(format!(
+                    "visit {from}, others of the call start at another: expected the same"
+                ));
+            }
+        }
+        Ok(common.unwrap_or(0))
+    }
+
+    /// What was drawn becomes what the first visit sees.
+    fn set_off(&mut self, starts: &[Start]) -> Result<()> {
+        let (batch, x) = (self.options.batch_size, &mut self.buffers.x);
+        let sigma = self.sampler.init_noise_sigma();
+        for (index, start) in starts.iter().enumerate() {
+            let own = Slice::from(index * batch..(index + 1) * batch);
+            let mut own = x.slice_axis_mut(Axis(0), own);
+            match *start {
+                // By 1 the numbers stay as they are.
+                Start::Noise if sigma == 1.0 => {}
+                Start::Noise => own.mapv_inplace(|draw| sigma * draw),
+                Start::Warm { sample, from } => {
+                    let schedule = self.pipeline.scheduler.schedule();
+                    let timestep = self.sampler.visits()[from].timestep as usize;
+                    let noised = schedule.add_noise(sample.view().into_dyn(), own.view().into_dyn(), &[timestep])?;
+                    own.assign(&noised);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Denoising<'_> {
+    /// The number of visits, made and to be made.
+    pub fn visits(&self) -> usize {
+        self.planner.sampler.visits().len()
+    }
+
+    /// Makes the next visit, and says what it did; `None` once all are made.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] if numbers are no longer finite, and where; what a network, the scheduler, a guide or the noise source
+    /// says. After an error this is of no use any more.
+    pub fn step(&mut self) -> Result<Option<StepReport<'_>>> {
+        if self.next >= self.visits() {
+            return Ok(None);
+        }
+        match self.planner.pool.clone() {
+            Some(pool) => pool.install(|| self.step_here())?,
+            None => self.step_here()?,
+        }
+        let visit = self.next - 1;
+        let buffers = &self.planner.buffers;
+        Ok(Some(StepReport {
+            visit,
+            visits: self.visits(),
+            timestep: self.planner.sampler.visits()[visit].timestep,
+            guided: buffers.prev_sample.view(),
+            values: (self.planner.options.n_guide_steps > 0).then(|| buffers.values.view()),
+            prev_sample: buffers.x.view(),
+        }))
+    }
+
+    fn step_here(&mut self) -> Result<()> {
+        let Planner {
+            options,
+            sampler,
+            weights,
+            buffers,
+            ..
+        } = &mut *self.planner;
+        let (index, visit) = (self.next, sampler.visits()[self.next]);
+        let candidates = buffers.x.dim().0;
+        let diverged = |buffers: &Buffers, of: &dyn Fn(&Buffers) -> (&Array3<f32>, &'static str)| -> Result<()> {
+            let (array, what) = of(buffers);
+            let lost = Buffers::lost_in(array.as_slice().unwrap_or_default(), candidates);
+            lost.map_or(Ok(()), |candidate| {
+                Err(Error::Diverged {
+                    index: candidate / options.batch_size,
+                    step: index,
+                    timestep: visit.timestep,
+                    what,
+                    scale: (options.n_guide_steps > 0).then_some(options.scale),
+                })
+            })
+        };
+        buffers.impose(options.batch_size);
+        let at = Moment {
+            index,
+            timestep: visit.timestep,
+        };
+        buffers.guide(options, at, weights[index])?;
+        if options.n_guide_steps > 0 {
+            check_values(buffers, options.batch_size, index, visit.timestep, options.scale)?;
+            diverged(buffers, &|b| (&b.x, "the trajectories, once guided,"))?;
+        }
+        buffers.predict(&**sampler, index)?;
+        diverged(buffers, &|b| (&b.model_output, "the planner network's output"))?;
+        if visit.draws_noise {
+            draw(&mut buffers.noise, &mut self.noise)?;
+        }
+        buffers.step(&mut **sampler, index, visit.draws_noise)?;
+        diverged(buffers, &|b| (&b.x, "the trajectories"))?;
+        self.next += 1;
+        self.begun = true;
+        Ok(())
+    }
+
+    /// What the plans would be by the sample without noise that the last visit predicted: an early answer, the better the later.
+    /// `None` before the first visit. The candidates are ranked by the values of the last gradient step; where nothing valued
+    /// them, the first is acted on.
+    ///
+    /// # Errors
+    /// What a normaliser or the action head says.
+    pub fn estimate(&self) -> Result<Option<Vec<Plan>>> {
+        if !self.begun {
+            return Ok(None);
+        }
+        let planner = &*self.planner;
+        let mut original = planner.buffers.original.clone();
+        let batch = planner.options.batch_size;
+        planner.buffers.imposed.apply(original.view_mut(), batch);
+        let valued = planner.options.n_guide_steps > 0;
+        let plans = (0..self.noise.len()).map(|index| planner.plan_of(original.view(), index, valued, &mut First));
+        plans.collect::<Result<_>>().map(Some)
+    }
+
+    /// Makes the visits that are left, and the plans.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step); what a normaliser, the selection or the action head says.
+    pub fn finish(self) -> Result<Vec<Plan>> {
+        match self.planner.pool.clone() {
+            Some(pool) => pool.install(|| self.finish_here()),
+            None => self.finish_here(),
+        }
+    }
+
+    pub(super) fn finish_here(mut self) -> Result<Vec<Plan>> {
+        while self.next < self.visits() {
+            self.step_here()?;
+        }
+        let Self { planner, noise, .. } = &mut self;
+        let visits = planner.sampler.visits();
+        let (after, last) = (visits.len(), visits.last().map_or(0.0, |visit| visit.timestep));
+        let buffers = &mut planner.buffers;
+        let options = &planner.options;
+        buffers.impose(options.batch_size);
+        if let (true, Some(guide)) = (options.rescore, &mut buffers.guide) {
+            let at = Moment {
+                index: after,
+                timestep: 0.0,
+            };
+            guide.value(buffers.x.view(), at, buffers.values.view_mut())?;
+            check_values(
+                buffers,
+                options.batch_size,
+                after.saturating_sub(1),
+                last,
+                options.scale,
+            )?;
+        }
+        let planner = &**planner;
+        let valued = planner.options.ranks();
+        let noise = noise.iter_mut().enumerate();
+        noise
+            .map(|(index, noise)| planner.plan_of(planner.buffers.x.view(), index, valued, &mut **noise))
+            .collect()
+    }
+}
+
+/// That the guide's values are finite.
+fn check_values(buffers: &Buffers, batch: usize, step: usize, timestep: f32, scale: f32) -> Result<()> {
+    let values = buffers.values.as_slice().unwrap_or_default();
+    let lost: Lost = Buffers::lost_in(values, values.len()).map(|_| "the guide's values");
+    match (lost, Buffers::lost_in(values, values.len())) {
+        (Some(what), Some(candidate)) => Err(Error::Diverged {
+            index: candidate / batch,
+            step,
+            timestep,
+            what,
+            scale: Some(scale),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Picks the first: an estimate takes nothing from anybody's randomness.
+struct First;
+
+impl NoiseSource for First {
+    fn fill_standard_normal(&mut self, out: &mut [f32]) -> std::result::Result<(), crate::NoiseError> {
+        out.fill(0.0);
+        Ok(())
+    }
+
+    fn pick_index(&mut self, n: usize) -> std::result::Result<usize, crate::NoiseError> {
+        if n == 0 {
+            return Err(crate::NoiseError::NothingToPick);
+        }
+        Ok(0)
+    }
+}
+
+impl Planner {
+    /// The plan of query `index` from its candidates in `x`.
+    fn plan_of(&self, x: ArrayView3<f32>, index: usize, valued: bool, noise: &mut dyn NoiseSource) -> Result<Plan> {
+        let (pipeline, batch) = (&self.pipeline, self.options.batch_size);
+        let own = Slice::from(index * batch..(index + 1) * batch);
+        let x = x.slice_axis(Axis(0), own);
+        let values = valued.then(|| self.buffers.values.slice_axis(Axis(0), own));
+        let Selection { order, chosen } = pipeline.select.select(Candidates { normalized: x, values }, noise)?;
+        if chosen >= order.len() || order.iter().any(|&candidate| candidate >= batch) {
+            return Err(Error::Parts(format!(
+                "the selection chose place {chosen} of the order {order:?}, of {batch} candidates"
+            )));
+        }
+        let normalized = x.select(Axis(0), &order);
+        let mut trajectories = normalized.clone();
+        let (layout, normalizers) = (&pipeline.layout, &pipeline.normalizers);
+        let parts = [
+            (layout.actions(), normalizers.actions()),
+            (layout.observations(), normalizers.observations()),
+        ];
+        for (channels, normalizer) in parts.into_iter().filter(|(channels, _)| !channels.is_empty()) {
+            normalizer.denormalize_inplace(trajectories.slice_axis_mut(Axis(2), Slice::from(channels)))?;
+        }
+        let chunk = pipeline.head.actions(Chosen {
+            trajectory: trajectories.index_axis(Axis(0), chosen),
+            normalized: normalized.index_axis(Axis(0), chosen),
+            layout,
+        })?;
+        if chunk.nrows() == 0 {
+            return Err(Error::Parts(
+                "the action head gave no action, expected at least one".into(),
+            ));
+        }
+        let action: Array1<f32> = chunk.row(0).to_owned();
+        Ok(Plan {
+            action,
+            chunk,
+            chosen,
+            trajectories,
+            normalized,
+            values: values.map(|values| values.select(Axis(0), &order)),
+            order,
+            layout: layout.clone(),
+        })
+    }
+}

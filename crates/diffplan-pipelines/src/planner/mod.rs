@@ -1,0 +1,204 @@
+//! [`Planner`]: a pipeline with options fixed and every buffer in place.
+
+mod buffers;
+mod denoising;
+
+pub use denoising::Denoising;
+
+use crate::condition::Condition;
+use crate::error::{Error, Result};
+use crate::noise::NoiseSource;
+use crate::options::{Guidance, PlanOptions};
+use crate::pipeline::ValueGuidedPipeline;
+use crate::plan::{Plan, Query};
+use buffers::Buffers;
+use diffplan_schedulers::{Sampler, Steps};
+use ndarray::{ArrayView1, ArrayView2};
+use std::sync::Arc;
+
+/// Plans again and again: options fixed, every buffer in place.
+///
+/// It borrows nothing, so it can be a field, and moved to a thread. [`begin`](Self::begin) gives the loop to step through; the
+/// `plan…` calls are that loop to its end.
+pub struct Planner {
+    pipeline: ValueGuidedPipeline,
+    options: PlanOptions,
+    sampler: Box<dyn Sampler>,
+    /// For every visit how long a gradient step is before the scale; 0 where there is none.
+    weights: Vec<f32>,
+    pool: Option<Arc<rayon::ThreadPool>>,
+    buffers: Buffers,
+}
+
+// A planner goes where it is needed.
+const _: () = {
+    const fn goes_to_threads<T: Send + 'static>() {}
+    goes_to_threads::<Planner>();
+};
+
+impl std::fmt::Debug for Planner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Planner")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ValueGuidedPipeline {
+    /// What plans with these options; computed on all threads of the rayon pool it is called in, unless it is given
+    /// [one of its own](Planner::in_pool).
+    ///
+    /// # Errors
+    /// [`Error::Option`] and the like if an option is impossible, or the networks do not take the horizon.
+    pub fn planner(&self, options: PlanOptions) -> Result<Planner> {
+        Planner::new(self.clone(), options)
+    }
+
+    /// One plan: [`Planner::plan`] of a planner made for it.
+    ///
+    /// # Errors
+    /// Those of [`planner`](Self::planner) and of [`Planner::plan`].
+    pub fn plan(
+        &self,
+        observation: ArrayView1<f32>,
+        options: PlanOptions,
+        noise: &mut dyn NoiseSource,
+    ) -> Result<Plan> {
+        self.planner(options)?.plan(observation, noise)
+    }
+}
+
+impl Planner {
+    fn new(pipeline: ValueGuidedPipeline, options: PlanOptions) -> Result<Self> {
+        options.validate()?;
+        let channels = pipeline.layout.channels();
+        let horizon = options.planning_horizon;
+        let in_unet = |error| Error::Network { part: "unet", error };
+        pipeline.network.check_horizon(horizon).map_err(in_unet)?;
+        if options.ranks() {
+            if pipeline.guides.0.is_empty() {
+                let asked = match options.rescore {
+                    true => "rescore = true".into(),
+                    false => format!("n_guide_steps = {}", options.n_guide_steps),
+                };
+                return Err(Error::NoGuide { asked });
+            }
+            pipeline.guides.check(horizon, channels)?;
+        }
+        let scheduler = match &options.scheduler {
+            Some(name) => pipeline.schedulers.converted(name, &*pipeline.scheduler)?,
+            None => Arc::clone(&pipeline.scheduler),
+        };
+        let steps = Steps::new(options.num_inference_steps).with_eta(options.eta);
+        let sampler = scheduler.sampler(&steps)?;
+        let weight = |visit: &diffplan_schedulers::Visit| {
+            let guided = options.n_guide_steps > 0 && visit.timestep >= options.t_stopgrad as f32;
+            match options.guidance {
+                _ if !guided => 0.0,
+                // The posterior's where the scheduler has none of a timestep, which the reference cannot guide at all.
+                Guidance::Diffusers => (0.5 * visit.variance.unwrap_or(visit.posterior_variance)).exp(),
+                Guidance::Diffuser => visit.posterior_variance,
+            }
+        };
+        let weights = sampler.visits().iter().map(weight).collect();
+        let buffers = Buffers::new(&pipeline, &options, &*sampler, rayon::current_num_threads());
+        Ok(Self {
+            pipeline,
+            options,
+            sampler,
+            weights,
+            pool: None,
+            buffers,
+        })
+    }
+
+    /// Computes on the threads of `pool` from now on. Plans have the same bits on any.
+    #[must_use]
+    pub fn in_pool(mut self, pool: Arc<rayon::ThreadPool>) -> Self {
+        let threads = pool.current_num_threads();
+        self.buffers = Buffers::new(&self.pipeline, &self.options, &*self.sampler, threads);
+        self.pool = Some(pool);
+        self
+    }
+
+    /// The options.
+    pub fn options(&self) -> &PlanOptions {
+        &self.options
+    }
+
+    /// The pipeline that it plans with.
+    pub fn pipeline(&self) -> &ValueGuidedPipeline {
+        &self.pipeline
+    }
+
+    /// The sampler: which visits a plan makes.
+    pub fn sampler(&self) -> &dyn Sampler {
+        &*self.sampler
+    }
+
+    /// Plans from an observation (observation dimensions), in the environment's units.
+    ///
+    /// # Errors
+    /// [`Error::Condition`] if it is none; [`Error::Diverged`]; what a network, the scheduler, a guide or the noise source says.
+    pub fn plan(&mut self, observation: ArrayView1<f32>, noise: &mut dyn NoiseSource) -> Result<Plan> {
+        self.plan_conditioned(&[Condition::observation(0, observation)], noise)
+    }
+
+    /// Plans under any conditions: the current observation, goals, actions that are decided.
+    ///
+    /// # Errors
+    /// As [`Planner::plan`].
+    pub fn plan_conditioned(&mut self, conditions: &[Condition], noise: &mut dyn NoiseSource) -> Result<Plan> {
+        let mut plans = self.plan_queries(&mut [Query::new(conditions, noise)])?;
+        Ok(plans.remove(0))
+    }
+
+    /// A plan from each of several observations (count, observation dimensions), each with a noise source of its own and the bits it
+    /// would have alone.
+    ///
+    /// # Errors
+    /// As [`Planner::plan`], naming the observation; [`Error::NoiseSources`].
+    pub fn plan_batch(
+        &mut self,
+        observations: ArrayView2<f32>,
+        noise: &mut [&mut dyn NoiseSource],
+    ) -> Result<Vec<Plan>> {
+        if noise.len() != observations.nrows() {
+            return Err(Error::NoiseSources {
+                actual: noise.len(),
+                expected: observations.nrows(),
+            });
+        }
+        let conditions: Vec<[Condition; 1]> = observations
+            .outer_iter()
+            .map(|observation| [Condition::observation(0, observation)])
+            .collect();
+        let queries = conditions.iter().zip(noise);
+        let mut queries: Vec<Query> = queries.map(|(own, noise)| Query::new(own, &mut **noise)).collect();
+        self.plan_queries(&mut queries)
+    }
+
+    /// A plan for each query, with the bits it would have alone.
+    ///
+    /// # Errors
+    /// As [`Planner::plan`], naming the query.
+    pub fn plan_queries(&mut self, queries: &mut [Query]) -> Result<Vec<Plan>> {
+        if queries.is_empty() {
+            return Ok(Vec::new());
+        }
+        // One piece of work on the pool, rather than one a step.
+        match self.pool.clone() {
+            Some(pool) => pool.install(|| self.begin_here(queries)?.finish_here()),
+            None => self.begin_here(queries)?.finish_here(),
+        }
+    }
+
+    /// Begins a plan for each query, to be stepped through: for progress, pictures, cancelling (drop it), deadlines
+    /// ([`estimate`](Denoising::estimate)).
+    ///
+    /// # Errors
+    /// What is wrong with a query; what the noise source says.
+    pub fn begin<'a>(&'a mut self, queries: &'a mut [Query]) -> Result<Denoising<'a>> {
+        self.begin_here(queries)
+    }
+}
