@@ -195,9 +195,9 @@ pub fn hopper() -> Result<ValueGuidedPipeline, Error> {
     };
     let value = ValueNetwork::new(value_function())?;
     ValueGuidedPipeline::new(
-        planner(),
-        Box::new(value),
-        Box::new(scheduler),
+        Arc::new(planner()),
+        Arc::new(value),
+        Arc::new(scheduler),
         Normalizers::new(unit(11), unit(3), None)?,
     )
 }

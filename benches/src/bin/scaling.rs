@@ -11,8 +11,8 @@
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 use diffplan_benches::{HORIZON, TIMESTEPS, hopper, plan_options, pool};
+use diffplan_files::write_atomically;
 use diffplan_kernels::Isa;
-use diffplan_nn::write_atomically;
 use diffplan_pipelines::{PlanOptions, Precision, RngNoise, ValueGuidedPipeline};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use ndarray::Array1;

@@ -6,8 +6,11 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a program
 
 use diffplan_benches::{CHANNELS, HORIZON, normal, planner, value_function};
-use diffplan_schedulers::{DdpmConfig, DdpmScheduler};
-use diffplan_train::{Batch, Loss, Objective, TrainOptions, Trainer, TrajectoryWeights};
+use diffplan_models::UNet1dModel;
+use diffplan_schedulers::{DdpmConfig, DdpmScheduler, Scheduler};
+use diffplan_train::{
+    Batch, DiffusionLoss, Loss, TrainOptions, Trainer, TrajectoryObjective, TrajectoryWeights, ValueRegression,
+};
 use ndarray::Array1;
 use std::time::Instant;
 
@@ -19,19 +22,23 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [network_name, batch, threads, repeat] = &args[..] else {
         return Err("usage: train_step planner|value BATCH THREADS REPEAT".into());
     };
-    let (scheduler, dims) = (
-        DdpmScheduler::new(DdpmConfig::default())?,
-        (ACTION_DIM, CHANNELS, HORIZON),
-    );
-    let (model, objective) = match network_name.as_str() {
+    let schedule = DdpmScheduler::new(DdpmConfig::default())?.schedule().clone();
+    let dims = (ACTION_DIM, CHANNELS, HORIZON);
+    let (model, objective): (UNet1dModel, TrajectoryObjective<UNet1dModel>) = match network_name.as_str() {
         "planner" => {
-            let objective = Objective::planner(scheduler, dims, Loss::L2, &TrajectoryWeights::default())?;
-            (planner(), objective)
+            let weights = TrajectoryWeights::default();
+            (
+                planner(),
+                Box::new(DiffusionLoss::new(schedule, dims, Loss::L2, &weights)?),
+            )
         }
-        "value" => (value_function(), Objective::value(scheduler, dims, Loss::L2)?),
+        "value" => (
+            value_function(),
+            Box::new(ValueRegression::new(schedule, dims, Loss::L2)?),
+        ),
         other => return Err(format!("{other}: neither planner nor value").into()),
     };
-    let is_value = objective.is_value();
+    let is_value = model.is_value_function();
     let mut trainer = Trainer::new(model, objective, TrainOptions::default())?;
     let size: usize = batch.parse()?;
     let rows = || normal(HORIZON, size, CHANNELS).to_bcl().permuted_axes([0, 2, 1]);

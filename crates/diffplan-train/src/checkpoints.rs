@@ -15,12 +15,14 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use diffplan_files::write_atomically;
 use diffplan_models::UNet1dModel;
-use diffplan_nn::{named_params, safetensors, write_atomically};
+use diffplan_nn::{named_params, safetensors};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::objective::Objective;
 use crate::trainer::Trainer;
 
 const PREFIX: &str = "step-";
@@ -105,17 +107,17 @@ impl Checkpoints {
     ///
     /// # Errors
     /// If a file cannot be written, or a number is not finite; no state that was there is touched then.
-    pub fn save(&self, trainer: &Trainer, about: &Value) -> Result<Saved> {
+    pub fn save<O: Objective<UNet1dModel>>(&self, trainer: &Trainer<UNet1dModel, O>, about: &Value) -> Result<Saved> {
         let name = format!("{PREFIX}{:08}", trainer.steps());
         let folder = self.folder.join(&name);
         let saved = Saved {
             steps: trainer.steps(),
             folder: folder.clone(),
         };
-        if !folder.exists() {
+        if !exists(&folder)? {
             trainer.check_finite()?;
             let temporary = self.folder.join(format!("{TEMPORARY}{name}"));
-            if temporary.exists() {
+            if exists(&temporary)? {
                 fs::remove_dir_all(&temporary).map_err(Error::io("delete", &temporary))?;
             }
             write_state(&temporary, trainer, about)?;
@@ -133,7 +135,7 @@ impl Checkpoints {
     }
 }
 
-impl Trainer {
+impl<O: Objective<UNet1dModel>> Trainer<UNet1dModel, O> {
     /// A state of numbers that are not finite could not be gone on from.
     fn check_finite(&self) -> Result<()> {
         for (what, model) in [
@@ -192,7 +194,11 @@ impl Trainer {
     }
 }
 
-fn write_state(folder: &Path, trainer: &Trainer, about: &Value) -> Result<()> {
+fn write_state<O: Objective<UNet1dModel>>(
+    folder: &Path,
+    trainer: &Trainer<UNet1dModel, O>,
+    about: &Value,
+) -> Result<()> {
     fs::create_dir(folder).map_err(Error::io("create", folder))?;
     trainer.average.save_pretrained(folder.join("ema"))?;
     trainer.model.save_pretrained(folder.join("model"))?;
@@ -210,6 +216,11 @@ fn write_state(folder: &Path, trainer: &Trainer, about: &Value) -> Result<()> {
     write_atomically(&path, &text).map_err(Error::io("write", &path))?;
     sync(&folder.join("ema"))?;
     sync(&folder.join("model"))
+}
+
+/// Whether there is something of this name; one that cannot be looked at is an error, not an absence.
+fn exists(path: &Path) -> Result<bool> {
+    path.try_exists().map_err(Error::io("look at", path))
 }
 
 /// Has the names in a folder on disk, where the system can be asked for it.

@@ -46,6 +46,17 @@ pub enum Error {
         /// What it should be.
         expected: String,
     },
+    /// A gradient was to be applied, and there is none that was not.
+    #[error("there is no gradient to apply: compute one first")]
+    NoGradient,
+    /// A process that trains along cannot be reached.
+    #[error("rank {rank}: {reason}")]
+    Rank {
+        /// Which.
+        rank: usize,
+        /// Why.
+        reason: String,
+    },
     /// The parts of a run do not fit each other.
     #[error("{0}")]
     Parts(String),

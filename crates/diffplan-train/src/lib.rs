@@ -4,16 +4,19 @@
 //!
 //! ```text
 //! Batches (windows of the dataset, timesteps, noise; all from seed and step)        batches
-//!    │ Batch
+//!    │ microbatches
 //!    ▼
-//! Objective: noised sample, conditions imposed ──▶ network ──▶ conditions imposed ──▶ loss, and its gradient     objective, loss
-//!    │ gradient of the output
+//! Objective: noised sample, conditions imposed ──▶ network ──▶ loss ──▶ network's backward pass     objective
+//!    │ each microbatch's gradient, from zero
 //!    ▼
-//! UNet1dModel::backward ──▶ sum over accumulated batches ──▶ clipped ──▶ Adam at the scheduled rate ──▶ EMA       trainer, …
+//! Tree: added by number; Reduce: over processes ──▶ Trainer::apply: clipped ──▶ Adam at the scheduled rate ──▶ EMA     reduce, trainer, optim
 //! ```
 //!
-//! [`Trainer`] holds the network, its average and the optimiser's state; [`Trainer::step`] takes one step on batches at hand, which
-//! is all that the reference cases need. [`Batches`] draws them: what step `n` sees depends on the seed and on `n` alone, so
+//! Each knows the next thing alone: an [`Objective`] knows batches and a [`Trainable`] network; [`Trainer`] knows an objective and
+//! parameters, and takes any; optimiser and average know parameters, and which of them are frozen. [`Trainer::gradient`] and
+//! [`Trainer::apply`] are the halves of [`Trainer::step`].
+//!
+//! [`Batches`] draws what a step sees: that depends on the seed and on the step's number alone, so
 //! the only state of the random numbers is the step. [`Checkpoints`] keeps the last few states on disk, each written whole before
 //! it has its name.
 //!
@@ -21,20 +24,20 @@
 
 mod batches;
 mod checkpoints;
-mod ema;
 mod error;
-mod loss;
 mod objective;
-mod optimizer;
-mod rate;
+mod optim;
+mod reduce;
+mod trainable;
 mod trainer;
 
 pub use batches::{Batch, Batches, Conditions};
 pub use checkpoints::{Checkpoints, Saved};
-pub use ema::Ema;
 pub use error::{Error, Result};
-pub use loss::{Loss, TrajectoryWeights};
-pub use objective::Objective;
-pub use optimizer::{Adam, Decay};
-pub use rate::{LearningRate, RateSchedule};
-pub use trainer::{StepReport, TrainOptions, Trainer};
+pub use objective::{
+    BatchLoss, DiffusionLoss, Loss, Objective, TrajectoryObjective, TrajectorySize, TrajectoryWeights, ValueRegression,
+};
+pub use optim::{Adam, Decay, Ema, LearningRate, RateSchedule};
+pub use reduce::{Alone, Reduce};
+pub use trainable::Trainable;
+pub use trainer::{GradientReport, StepReport, TrainOptions, Trainer};

@@ -1,15 +1,11 @@
-//! [`Trainer`]: a network in training.
+//! [`Trainer`]: a model in training, whatever it is trained for.
 
-use diffplan_models::{Backprop, UNet1dModel};
-use diffplan_nn::{fill_zero, zeros_like};
-use ndarray::{Array3, ArrayD};
+use diffplan_nn::{Params, zeros_like};
 
-use crate::batches::Batch;
-use crate::ema::Ema;
 use crate::error::{Error, Result};
 use crate::objective::Objective;
-use crate::optimizer::{self, Adam};
-use crate::rate::LearningRate;
+use crate::optim::{Adam, Ema, LearningRate, clip, norm};
+use crate::reduce::{Alone, Reduce, Tree, over_ranks};
 
 /// How a network is trained.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,30 +47,40 @@ pub struct StepReport {
     pub lr: f64,
 }
 
-/// A network, its average, the state of the optimiser, and every buffer that a step needs.
-#[derive(Debug)]
-pub struct Trainer {
-    pub(crate) model: UNet1dModel,
-    pub(crate) average: UNet1dModel,
-    pub(crate) moments: (UNet1dModel, UNet1dModel),
-    /// Steps taken.
-    pub(crate) steps: u64,
-    objective: Objective,
-    options: TrainOptions,
-    grad: UNet1dModel,
-    backprop: Backprop,
-    sample: Array3<f32>,
-    output: ArrayD<f32>,
-    timesteps: Vec<f32>,
+/// The loss of a step whose gradient is computed and not yet applied.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GradientReport {
+    /// The mean over its batches, of all ranks.
+    pub loss: f64,
+    /// The mean loss of the first action alone, unweighted; none of a value function.
+    pub first_action_loss: Option<f64>,
+    /// The norm of the gradient.
+    pub grad_norm: f64,
 }
 
-impl Trainer {
+/// A model, its average, the state of the optimiser, and every buffer that a step needs.
+#[derive(Debug)]
+pub struct Trainer<M, O> {
+    pub(crate) model: M,
+    pub(crate) average: M,
+    pub(crate) moments: (M, M),
+    /// Steps taken.
+    pub(crate) steps: u64,
+    objective: O,
+    options: TrainOptions,
+    reduce: Box<dyn Reduce>,
+    tree: Tree<M>,
+    /// Of the gradient in the tree; none once it was applied.
+    gradient: Option<GradientReport>,
+}
+
+impl<M: Params + Clone + Send + Sync, O: Objective<M>> Trainer<M, O> {
     /// A network at step 0, whose average is itself.
     ///
     /// # Errors
     /// If an option is impossible, or the network does not fit the objective; a horizon that it cannot take is refused with
     /// those that it can.
-    pub fn new(model: UNet1dModel, objective: Objective, options: TrainOptions) -> Result<Self> {
+    pub fn new(model: M, objective: O, options: TrainOptions) -> Result<Self> {
         options.rate.check()?;
         options.adam.check()?;
         options.ema.check()?;
@@ -88,30 +94,35 @@ impl Trainer {
             steps: 0,
             objective,
             options,
-            grad: zeros_like(&model),
-            backprop: Backprop::default(),
-            sample: Array3::zeros((0, 0, 0)),
-            output: ArrayD::zeros(vec![0]),
-            timesteps: Vec::new(),
+            reduce: Box::new(Alone),
+            tree: Tree::new(&model),
+            gradient: None,
             model,
         })
     }
 
+    /// Training together with other processes, each with an equal share of the batches.
+    #[must_use]
+    pub fn with_reduce(mut self, reduce: Box<dyn Reduce>) -> Self {
+        self.reduce = reduce;
+        self
+    }
+
     /// The network.
     #[must_use]
-    pub fn model(&self) -> &UNet1dModel {
+    pub fn model(&self) -> &M {
         &self.model
     }
 
     /// The average of its parameters, which is what should act.
     #[must_use]
-    pub fn average(&self) -> &UNet1dModel {
+    pub fn average(&self) -> &M {
         &self.average
     }
 
     /// What it is trained for.
     #[must_use]
-    pub fn objective(&self) -> &Objective {
+    pub fn objective(&self) -> &O {
         &self.objective
     }
 
@@ -121,66 +132,81 @@ impl Trainer {
         self.steps
     }
 
-    /// One step of the optimiser, by the mean gradient over `batches`, on all threads of the rayon pool it is called in.
+    /// One step of the optimiser, by the mean gradient over `batches`, on all threads of the rayon pool it is called in:
+    /// [`gradient`](Self::gradient), then [`apply`](Self::apply).
     ///
     /// # Errors
     /// If there is no batch, or one has another shape; [`Error::NotFinite`] if the loss or the gradient is, and the network is
     /// then as it was.
-    pub fn step(&mut self, batches: &[Batch]) -> Result<StepReport> {
+    pub fn step(&mut self, batches: &[O::Batch]) -> Result<StepReport> {
+        self.gradient(batches)?;
+        self.apply()
+    }
+
+    /// The mean gradient over `batches` (microbatches, each summed from zero and added in a fixed tree), and over all ranks. The
+    /// network is as it was.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step).
+    pub fn gradient(&mut self, batches: &[O::Batch]) -> Result<GradientReport> {
         if batches.is_empty() {
             return Err(Error::option("batches", 0, "at least 1"));
         }
         batches.iter().try_for_each(|batch| self.objective.check_batch(batch))?;
-        fill_zero(&mut self.grad);
-        let (mut loss, mut first_action) = (0.0, None);
+        self.tree.clear();
+        self.gradient = None;
+        let share = 1.0 / (batches.len() * self.reduce.ranks()) as f64;
+        let (mut loss, mut first_action, mut valued) = (0.0, 0.0, false);
         for batch in batches {
-            let of_batch = self.add_gradient(batch, 1.0 / batches.len() as f64)?;
+            let mut grad = self.tree.zeros(&self.model);
+            let of_batch = self.objective.accumulate(&self.model, batch, share, &mut grad)?;
+            self.tree.add(grad);
             loss += of_batch.loss;
-            first_action = of_batch.first_action.map(|sum| sum + first_action.unwrap_or(0.0));
+            first_action += of_batch.first_action.unwrap_or(0.0);
+            valued |= of_batch.first_action.is_some();
         }
-        let (step, grad_norm) = (self.steps, optimizer::norm(&self.grad));
-        for (what, value) in [("loss", loss), ("norm of the gradient", grad_norm)] {
+        let Some(grad) = self.tree.total() else {
+            return Err(Error::option("batches", 0, "at least 1"));
+        };
+        let mut scalars = [loss, first_action];
+        over_ranks(&mut *self.reduce, grad, &mut scalars)?;
+        let report = GradientReport {
+            loss: scalars[0],
+            first_action_loss: valued.then_some(scalars[1]),
+            grad_norm: norm(grad),
+        };
+        let step = self.steps;
+        for (what, value) in [("loss", report.loss), ("norm of the gradient", report.grad_norm)] {
             if !value.is_finite() {
                 return Err(Error::NotFinite { step, what, value });
             }
         }
+        self.gradient = Some(report);
+        Ok(report)
+    }
+
+    /// Applies the gradient that was computed last: clipped, by the optimiser, and the average follows.
+    ///
+    /// # Errors
+    /// [`Error::NoGradient`] if there is none, or it was applied.
+    pub fn apply(&mut self) -> Result<StepReport> {
+        let (Some(report), Some(grad)) = (self.gradient.take(), self.tree.total()) else {
+            return Err(Error::NoGradient);
+        };
         if let Some(max) = self.options.max_grad_norm {
-            optimizer::clip(&mut self.grad, grad_norm, max);
+            clip(grad, report.grad_norm, max);
         }
-        let lr = self.options.rate.at(step);
+        let (step, lr) = (self.steps, self.options.rate.at(self.steps));
         let adam = self.options.adam;
-        adam.step(lr, step + 1, &mut self.model, &self.grad, &mut self.moments);
+        adam.step(lr, step + 1, &mut self.model, grad, &mut self.moments);
         self.options.ema.update(step, &mut self.average, &self.model);
         self.steps += 1;
         Ok(StepReport {
             step,
-            loss,
-            first_action_loss: first_action,
-            grad_norm,
+            loss: report.loss,
+            first_action_loss: report.first_action_loss,
+            grad_norm: report.grad_norm,
             lr,
         })
-    }
-
-    fn forward(&mut self, batch: &Batch) -> Result<()> {
-        let (size, horizon, dims) = batch.trajectories.dim();
-        if self.sample.dim() != (size, dims, horizon) {
-            self.sample = Array3::zeros((size, dims, horizon));
-            self.output = ArrayD::zeros(self.model.output_shape(size, horizon)?);
-        }
-        self.timesteps.clear();
-        self.timesteps.extend(batch.timesteps.iter().map(|&t| t as f32));
-        self.objective.noised(batch, self.sample.view_mut())?;
-        let (sample, output) = (self.sample.view(), self.output.view_mut());
-        Ok(self
-            .model
-            .forward_saving(sample, &self.timesteps, output, &mut self.backprop)?)
-    }
-
-    fn add_gradient(&mut self, batch: &Batch, share: f64) -> Result<crate::objective::BatchLoss> {
-        self.forward(batch)?;
-        let loss = self.objective.loss(batch, self.output.view_mut(), share)?;
-        let (cotangent, grad) = (self.output.view(), &mut self.grad);
-        self.model.backward(cotangent, None, grad, &mut self.backprop)?;
-        Ok(loss)
     }
 }

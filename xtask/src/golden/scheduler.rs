@@ -2,8 +2,9 @@
 
 use super::case::{Case, CaseError};
 use super::compare::{Measure, Report};
-use diffplan_schedulers::{DdpmConfig, DdpmScheduler, PredictionType, Scheduler};
+use diffplan_schedulers::{PredictionType, Registry, Sampler, Scheduler, Steps, Timesteps};
 use ndarray::{ArrayD, ArrayView1};
+use std::path::Path;
 
 /// The last bit or two of float32: measured 3e-7 at most where the predicted original is not a large difference.
 const TOLERANCE: f64 = 1e-6;
@@ -13,25 +14,34 @@ const TOLERANCE: f64 = 1e-6;
 const RESCALED: f64 = 5e-5;
 
 pub(super) fn check(case: &Case, report: &mut Report) -> Result<(), CaseError> {
-    match case.text("class")? {
-        "DDPMScheduler" => {}
-        class => return Err(CaseError::NotSupported(class.to_owned())),
+    let class = case.text("class")?;
+    let registry = Registry::builtin();
+    if !registry.classes().any(|known| known == class) {
+        return Err(CaseError::NotSupported(class.to_owned()));
     }
-    let config = case.value("config");
-    if !config.is_object() {
+    let serde_json::Value::Object(mut config) = case.value("config").clone() else {
         return Err(case.wrong_key("config", "an object"));
-    }
-    let config = DdpmConfig::from_json(&config.to_string()).map_err(CaseError::refused)?;
-    let mut scheduler = DdpmScheduler::new(config).map_err(CaseError::refused)?;
-    match (case.optional_count("num_inference_steps")?, custom_timesteps(case)?) {
-        (None, None) => {}
-        (Some(count), None) => scheduler.set_timesteps(count).map_err(CaseError::refused)?,
-        (None, Some(timesteps)) => scheduler.set_custom_timesteps(&timesteps).map_err(CaseError::refused)?,
+    };
+    config.insert("_class_name".into(), class.into());
+    let text = serde_json::Value::Object(config).to_string();
+    let scheduler = registry
+        .read(text.as_bytes(), Path::new("config"))
+        .map_err(CaseError::refused)?;
+    let timesteps = match (case.optional_count("num_inference_steps")?, custom_timesteps(case)?) {
+        (None, None) => Timesteps::All,
+        (Some(count), None) => Timesteps::Count(count),
+        (None, Some(timesteps)) => Timesteps::Custom(timesteps),
         (Some(_), Some(_)) => return Err(case.wrong_key("num_inference_steps", "null beside custom_timesteps")),
-    }
-    let check = Check {
+    };
+    let eta = match case.value("eta").is_null() {
+        true => 0.0,
+        false => case.number("eta")? as f32,
+    };
+    let steps = Steps::new(timesteps).with_eta(eta);
+    let mut check = Check {
         case,
-        scheduler: &scheduler,
+        scheduler: &*scheduler,
+        sampler: scheduler.sampler(&steps).map_err(CaseError::refused)?,
     };
     check.schedule(report)?;
     check.forward_process(report)?;
@@ -58,23 +68,27 @@ fn custom_timesteps(case: &Case) -> Result<Option<Vec<usize>>, CaseError> {
 
 struct Check<'a> {
     case: &'a Case,
-    scheduler: &'a DdpmScheduler,
+    scheduler: &'a dyn Scheduler,
+    sampler: Box<dyn Sampler>,
 }
 
 impl Check<'_> {
+    fn is_rescaled(&self) -> bool {
+        self.scheduler.to_map().get("rescale_betas_zero_snr") == Some(&true.into())
+    }
+
     fn tolerance(&self) -> f64 {
-        if self.scheduler.config().rescale_betas_zero_snr {
-            RESCALED
-        } else {
-            TOLERANCE
-        }
+        if self.is_rescaled() { RESCALED } else { TOLERANCE }
     }
 
     fn schedule(&self, report: &mut Report) -> Result<(), CaseError> {
-        let Self { case, scheduler } = *self;
+        let (case, schedule) = (self.case, self.scheduler.schedule());
         // Betas are 1e-4 and less: they have to agree one by one, unless they are rescaled.
-        let rescaled = scheduler.config().rescale_betas_zero_snr;
-        let measure = if rescaled { Measure::Scaled } else { Measure::Relative };
+        let measure = if self.is_rescaled() {
+            Measure::Scaled
+        } else {
+            Measure::Relative
+        };
         let mut compare = |name: &str, actual: &[f32]| {
             report.compare(
                 name,
@@ -84,16 +98,16 @@ impl Check<'_> {
                 self.tolerance(),
             )
         };
-        compare("betas", scheduler.betas())?;
-        compare("alphas_cumprod", scheduler.alphas_cumprod())?;
+        compare("betas", schedule.betas())?;
+        compare("alphas_cumprod", schedule.alphas_cumprod())?;
         if case.has("variance") {
-            let variances = scheduler.timesteps().iter().map(|&t| scheduler.variance(t));
+            let variances = self.sampler.visits().iter().map(|visit| visit.variance);
             compare(
                 "variance",
-                &variances.collect::<Result<Vec<_>, _>>().map_err(CaseError::refused)?,
+                &variances.map(|v| v.unwrap_or(f32::NAN)).collect::<Vec<_>>(),
             )?;
         }
-        let timesteps: Vec<f64> = scheduler.timesteps().iter().map(|&t| t as f64).collect();
+        let timesteps: Vec<f64> = self.sampler.timesteps().into_iter().map(f64::from).collect();
         let expected = case.tensor("timesteps")?;
         report.compare(
             "timesteps",
@@ -105,16 +119,16 @@ impl Check<'_> {
     }
 
     fn forward_process(&self, report: &mut Report) -> Result<(), CaseError> {
-        let Self { case, scheduler } = *self;
+        let (case, schedule) = (self.case, self.scheduler.schedule());
         let x0: ArrayD<f32> = case.tensor_f32("add_noise_x0")?;
         let noise: ArrayD<f32> = case.tensor_f32("add_noise_noise")?;
         let timesteps = case.counts("add_noise_t")?;
-        let noisy = scheduler
+        let noisy = schedule
             .add_noise(x0.view(), noise.view(), &timesteps)
             .map_err(CaseError::refused)?;
         self.compare(report, "add_noise_out", &noisy)?;
         if case.has("velocity_out") {
-            let velocity = scheduler
+            let velocity = schedule
                 .get_velocity(x0.view(), noise.view(), &timesteps)
                 .map_err(CaseError::refused)?;
             self.compare(report, "velocity_out", &velocity)?;
@@ -122,24 +136,27 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn reverse_process(&self, report: &mut Report) -> Result<(), CaseError> {
-        let Self { case, scheduler } = *self;
-        for (i, &timestep) in scheduler.timesteps().iter().enumerate() {
+    fn reverse_process(&mut self, report: &mut Report) -> Result<(), CaseError> {
+        let case = self.case;
+        for i in 0..self.sampler.visits().len() {
+            let visit = self.sampler.visits()[i];
             let name = |what: &str| format!("step{i}.{what}");
             let model_output: ArrayD<f32> = case.tensor_f32(&name("model_output"))?;
             let sample: ArrayD<f32> = case.tensor_f32(&name("sample"))?;
             // Recorded for the steps that add none as well.
-            let recorded = scheduler.needs_noise(timestep) || case.has(&name("noise"));
+            let recorded = visit.draws_noise || case.has(&name("noise"));
             let noise: Option<ArrayD<f32>> = if recorded {
                 Some(case.tensor_f32(&name("noise"))?)
             } else {
                 None
             };
             let noise = noise.as_ref().map(|noise| noise.view());
-            let output = scheduler
-                .step(model_output.view(), timestep, sample.view(), noise)
+            let output = self
+                .sampler
+                .step(i, model_output.view(), sample.view(), noise)
                 .map_err(CaseError::refused)?;
-            let tolerance = self.tolerance().max(self.rounding_of_original(timestep, &model_output));
+            let rounding = self.rounding_of_original(visit.timestep as usize, &model_output);
+            let tolerance = self.tolerance().max(rounding);
             for (what, actual) in [
                 ("prev_sample", &output.prev_sample),
                 ("pred_original_sample", &output.pred_original_sample),
@@ -154,13 +171,14 @@ impl Check<'_> {
     /// What a last bit of √(1 − ᾱ), which PyTorch takes from MKL, does to the original sample that is predicted from noise,
     /// (x − √(1 − ᾱ) ε) / √ᾱ: clipping may leave the error and take the size.
     fn rounding_of_original(&self, timestep: usize, model_output: &ArrayD<f32>) -> f64 {
-        if self.scheduler.config().prediction_type != PredictionType::Epsilon {
+        let schedule = self.scheduler.schedule();
+        if schedule.prediction_type() != PredictionType::Epsilon {
             return 0.0;
         }
         let largest = model_output
             .iter()
             .fold(0.0_f64, |largest, value| largest.max(f64::from(value.abs())));
-        f64::from(f32::EPSILON) * largest / f64::from(self.scheduler.alphas_cumprod()[timestep]).sqrt()
+        f64::from(f32::EPSILON) * largest / f64::from(schedule.alphas_cumprod()[timestep]).sqrt()
     }
 
     fn compare(&self, report: &mut Report, name: &str, actual: &ArrayD<f32>) -> Result<(), CaseError> {

@@ -3,9 +3,10 @@
 use super::case::{Case, CaseError};
 use super::compare::{Measure, Report};
 use diffplan_models::{UNet1dModel, named_params};
-use diffplan_schedulers::{DdpmConfig, DdpmScheduler};
+use diffplan_schedulers::{DdpmConfig, DdpmScheduler, Scheduler};
 use diffplan_train::{
-    Adam, Batch, Conditions, Decay, Ema, LearningRate, Loss, Objective, TrainOptions, Trainer, TrajectoryWeights,
+    Adam, Batch, Conditions, Decay, DiffusionLoss, Ema, LearningRate, Loss, TrainOptions, Trainer, TrajectoryObjective,
+    TrajectoryWeights, ValueRegression,
 };
 use ndarray::{Array2, Axis};
 use serde_json::Value;
@@ -19,7 +20,10 @@ pub(super) fn check(case: &Case, report: &mut Report) -> Result<(), CaseError> {
     let refused = |error: diffplan_train::Error| CaseError::refused(error);
     let model = UNet1dModel::from_pretrained(case.folder().join("model")).map_err(CaseError::refused)?;
     let config = DdpmConfig::from_json(&case.value("scheduler").to_string()).map_err(CaseError::refused)?;
-    let scheduler = DdpmScheduler::new(config).map_err(CaseError::refused)?;
+    let schedule = DdpmScheduler::new(config)
+        .map_err(CaseError::refused)?
+        .schedule()
+        .clone();
     let (lr, adam) = optimizer(case)?;
     let loss = named(case, "loss", Loss::L2)?;
     let action_dim = case.count("action_dim")?;
@@ -28,7 +32,8 @@ pub(super) fn check(case: &Case, report: &mut Report) -> Result<(), CaseError> {
         action_dim + case.count("observation_dim")?,
         case.count("horizon")?,
     );
-    let objective = match case.text("objective")? {
+    let conditions = named(case, "conditions", Conditions::Current)?;
+    let objective: TrajectoryObjective<UNet1dModel> = match case.text("objective")? {
         "planner" => {
             let weights = TrajectoryWeights {
                 action_weight: case.number("action_weight")? as f32,
@@ -37,14 +42,15 @@ pub(super) fn check(case: &Case, report: &mut Report) -> Result<(), CaseError> {
                     .optional_numbers("loss_weights")?
                     .map_or_else(Vec::new, |weights| weights.iter().map(|&w| w as f32).collect()),
             };
-            Objective::planner(scheduler, dims, loss, &weights)
+            let objective = DiffusionLoss::new(schedule, dims, loss, &weights).map_err(refused)?;
+            Box::new(objective.with_conditions(conditions))
         }
-        "value" => Objective::value(scheduler, dims, loss),
+        "value" => {
+            let objective = ValueRegression::new(schedule, dims, loss).map_err(refused)?;
+            Box::new(objective.with_conditions(conditions))
+        }
         _ => return Err(case.wrong_key("objective", "\"planner\" or \"value\"")),
     };
-    let objective = objective
-        .map_err(refused)?
-        .with_conditions(named(case, "conditions", Conditions::Current)?);
     let options = TrainOptions {
         rate: LearningRate::constant(lr),
         adam,

@@ -4,12 +4,10 @@ use super::super::case::{Case, CaseError};
 use super::super::sensitivity::Arrays;
 use super::Draw;
 use diffplan_data::{NormalizerKind, Normalizers};
-use diffplan_models::UNet1dModel;
-use diffplan_pipelines::{
-    Condition, NoiseSource, PlanEvent, PlanOptions, RecordedNoise, ValueGuidedPipeline, ValueNetwork,
-};
-use diffplan_schedulers::{DdpmScheduler, Scheduler};
+use diffplan_pipelines::{Condition, NoiseSource, PlanOptions, Query, RecordedNoise, ValueGuidedPipeline};
+use diffplan_schedulers::{NoiseSchedule, Sampler, Scheduler, Steps, Timesteps};
 use ndarray::{Array1, Array2, ArrayD, Axis};
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// What diffplan computes on the way to a plan, and the plan, under the names of the reference's tensors; of a tensor with
@@ -22,11 +20,31 @@ pub(super) struct Trace {
 
 pub(super) struct Call {
     pipeline: ValueGuidedPipeline,
-    /// The value function and the scheduler, which a pipeline does not give back.
-    value_function: UNet1dModel,
-    scheduler: DdpmScheduler,
+    timesteps: Vec<usize>,
     options: PlanOptions,
     observation: Array1<f32>,
+}
+
+/// A scheduler that visits some of its timesteps alone.
+#[derive(Debug)]
+struct Visiting(Arc<dyn Scheduler>, Vec<usize>);
+
+impl Scheduler for Visiting {
+    fn class_name(&self) -> &'static str {
+        self.0.class_name()
+    }
+
+    fn schedule(&self) -> &NoiseSchedule {
+        self.0.schedule()
+    }
+
+    fn sampler(&self, _: &Steps) -> diffplan_schedulers::Result<Box<dyn Sampler>> {
+        self.0.sampler(&Steps::new(Timesteps::Custom(self.1.clone())))
+    }
+
+    fn to_map(&self) -> Map<String, Value> {
+        self.0.to_map()
+    }
 }
 
 impl Call {
@@ -52,22 +70,18 @@ impl Call {
             num_inference_steps: case.optional_count("num_inference_steps")?,
             ..PlanOptions::default()
         };
-        let part = |name: &str| case.folder().join(name);
-        let mut scheduler = DdpmScheduler::from_pretrained(part("scheduler")).map_err(CaseError::refused)?;
-        if let Some(count) = options.num_inference_steps {
-            scheduler.set_timesteps(count).map_err(CaseError::refused)?;
-        }
+        let steps = Steps::new(options.num_inference_steps);
+        let sampler = pipeline.scheduler().sampler(&steps).map_err(CaseError::refused)?;
         Ok(Self {
+            timesteps: sampler.timesteps().into_iter().map(|t| t as usize).collect(),
             pipeline,
-            value_function: UNet1dModel::from_pretrained(part("value_function")).map_err(CaseError::refused)?,
-            scheduler,
             options,
             observation: case.tensor_f32("obs")?,
         })
     }
 
     pub(super) fn timesteps(&self) -> &[usize] {
-        self.scheduler.timesteps()
+        &self.timesteps
     }
 
     /// The whole plan.
@@ -79,13 +93,8 @@ impl Call {
     pub(super) fn single_step(&self, step: usize) -> Result<SingleStep<'_>, CaseError> {
         let timesteps = self.timesteps();
         let two = &timesteps[step..timesteps.len().min(step + 2)];
-        let mut scheduler = self.scheduler.clone();
-        scheduler.set_custom_timesteps(two).map_err(CaseError::refused)?;
-        let guide = ValueNetwork::new(self.value_function.clone()).map_err(CaseError::refused)?;
-        let (unet, normalizers) = (self.pipeline.unet().clone(), self.pipeline.normalizers().clone());
-        let pipeline = ValueGuidedPipeline::new(unet, Box::new(guide), Box::new(scheduler), normalizers)
-            .and_then(|pipeline| pipeline.with_action_dim(self.pipeline.action_dim()))
-            .map_err(CaseError::refused)?;
+        let scheduler = Visiting(self.pipeline.scheduler().clone(), two.to_vec());
+        let pipeline = self.pipeline.clone().with_scheduler(Arc::new(scheduler));
         let options = PlanOptions {
             num_inference_steps: None,
             ..self.options.clone()
@@ -144,25 +153,18 @@ fn trace(
     let planner = pipeline.planner(options.clone()).map_err(CaseError::refused)?;
     let mut planner = planner.in_pool(Arc::new(pool));
     let mut arrays = Arrays::new();
-    let mut watch = |event: PlanEvent| match event {
-        PlanEvent::Guided { step, sample, .. } => {
-            arrays.push((format!("guided[{}]", first + step), sample.to_owned().into_dyn()));
-        }
-        PlanEvent::Denoised { step, prev_sample, .. } => {
-            arrays.push((
-                format!("prev_sample[{}]", first + step),
-                prev_sample.to_owned().into_dyn(),
-            ));
-        }
-        _ => {}
-    };
-    let now = Condition {
-        time: 0,
-        observation: observation.view(),
-    };
-    let plan = planner
-        .plan_conditioned(&[now], noise, &mut watch)
-        .map_err(CaseError::refused)?;
+    let now = [Condition::observation(0, observation)];
+    let mut queries = [Query::new(&now, noise)];
+    let mut denoising = planner.begin(&mut queries).map_err(CaseError::refused)?;
+    while let Some(step) = denoising.step().map_err(CaseError::refused)? {
+        let mut keep = |name: &str, sample: ndarray::ArrayView3<f32>| {
+            let name = format!("{name}[{}]", first + step.visit);
+            arrays.push((name, sample.to_owned().into_dyn()));
+        };
+        keep("guided", step.guided);
+        keep("prev_sample", step.prev_sample);
+    }
+    let plan = denoising.finish().map_err(CaseError::refused)?.remove(0);
 
     // The reference's are those before sorting.
     let unsorted = |sorted: ArrayD<f32>| {

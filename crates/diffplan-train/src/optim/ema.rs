@@ -1,7 +1,6 @@
 //! The exponential moving average of a network's parameters, which is what acts.
 
-use diffplan_models::UNet1dModel;
-use diffplan_nn::{named_params, named_params_mut};
+use diffplan_nn::{Params, Role, named_params, named_params_mut, roles};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
@@ -39,8 +38,8 @@ impl Ema {
         Ok(())
     }
 
-    /// What happens to the average after step `step`, from 0.
-    pub(crate) fn update(&self, step: u64, average: &mut UNet1dModel, model: &UNet1dModel) {
+    /// What happens to the average after step `step`, from 0. Frozen parameters are the network's own, to the bit.
+    pub(crate) fn update<M: Params>(&self, step: u64, average: &mut M, model: &M) {
         if !step.is_multiple_of(self.every) {
             return;
         }
@@ -49,11 +48,15 @@ impl Ema {
         } else {
             (self.decay as f32, (1.0 - self.decay) as f32)
         };
-        let pairs: Vec<_> = named_params_mut(average).into_iter().zip(named_params(model)).collect();
-        pairs.into_par_iter().for_each(|((_, mut average), (_, parameter))| {
-            average.zip_mut_with(&parameter, |average, &parameter| {
-                *average = keep * *average + take * parameter
+        let pairs = named_params_mut(average).into_iter().zip(named_params(model));
+        let pairs: Vec<_> = pairs.zip(roles(model)).collect();
+        pairs
+            .into_par_iter()
+            .for_each(|(((_, mut average), (_, parameter)), role)| {
+                let (keep, take) = if role == Role::Frozen { (0.0, 1.0) } else { (keep, take) };
+                average.zip_mut_with(&parameter, |average, &parameter| {
+                    *average = keep * *average + take * parameter
+                });
             });
-        });
     }
 }

@@ -1,8 +1,7 @@
 //! Adam and AdamW (`torch.optim`), with the gradient's norm and clipping.
 
 use diffplan_kernels::AdamStep;
-use diffplan_models::UNet1dModel;
-use diffplan_nn::{named_params, named_params_mut};
+use diffplan_nn::{Params, Role, named_params, named_params_mut, roles};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
@@ -62,14 +61,9 @@ impl Adam {
     }
 
     /// Step `t`, from 1.
-    pub(crate) fn step(
-        &self,
-        lr: f64,
-        t: u64,
-        model: &mut UNet1dModel,
-        grad: &UNet1dModel,
-        moments: &mut (UNet1dModel, UNet1dModel),
-    ) {
+    ///
+    /// Parameters that are frozen stay as they are: no gradient moves them, and no decay.
+    pub(crate) fn step<M: Params>(&self, lr: f64, t: u64, model: &mut M, grad: &M, moments: &mut (M, M)) {
         let mut step = AdamStep::with_betas(lr, self.betas, t);
         step.eps = self.eps as f32;
         match self.decay {
@@ -77,11 +71,16 @@ impl Adam {
             Decay::L2(decay) => step.l2 = decay as f32,
             Decay::Decoupled(decay) => step.shrink = (1.0 - lr * decay) as f32,
         }
+        let roles = roles(model);
         let params = named_params_mut(model).into_iter().zip(named_params(grad));
         let moments = named_params_mut(&mut moments.0)
             .into_iter()
             .zip(named_params_mut(&mut moments.1));
-        let work: Vec<_> = params.zip(moments).collect();
+        let work = params.zip(moments).zip(roles);
+        let work: Vec<_> = work
+            .filter(|(_, role)| *role == Role::Trained)
+            .map(|(work, _)| work)
+            .collect();
         work.into_par_iter()
             .for_each(|(((_, mut p), (_, g)), ((_, mut m), (_, mut v)))| {
                 let slices = (
@@ -99,7 +98,7 @@ impl Adam {
 }
 
 /// The Euclidean norm of all gradients together. Summed parameter by parameter: the same bits on any number of threads.
-pub(crate) fn norm(grad: &UNet1dModel) -> f64 {
+pub(crate) fn norm<M: Params>(grad: &M) -> f64 {
     let squares: Vec<f64> = named_params(grad)
         .into_par_iter()
         .map(|(_, g)| match g.as_slice_memory_order() {
@@ -115,7 +114,7 @@ pub(crate) fn norm(grad: &UNet1dModel) -> f64 {
 }
 
 /// Multiplies all gradients so that their norm is at most `max`, as `torch.nn.utils.clip_grad_norm_`.
-pub(crate) fn clip(grad: &mut UNet1dModel, norm: f64, max: f64) {
+pub(crate) fn clip<M: Params>(grad: &mut M, norm: f64, max: f64) {
     let factor = max / (norm + 1e-6);
     if factor < 1.0 {
         for (_, mut g) in named_params_mut(grad) {
