@@ -5,18 +5,13 @@
 //! arguments. Everything wrong with input ends in one line on stderr and exit status 2.
 
 mod args;
-mod chart;
 mod commands;
 mod error;
 mod interrupt;
 mod json;
-mod names;
 mod output;
-mod pictures;
-mod rows;
+mod patience;
 mod settings;
-mod stats;
-mod table;
 
 use crate::args::{Cli, Command};
 use crate::error::{Error, Result};

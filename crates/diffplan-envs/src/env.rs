@@ -151,6 +151,17 @@ pub trait Env {
         None
     }
 
+    /// What the dimensions of observations are called, one name each, for tables and pictures; `None` where they have no names
+    /// (what this default returns).
+    fn observation_names(&self) -> Option<Vec<String>> {
+        None
+    }
+
+    /// What the dimensions of actions are called, likewise.
+    fn action_names(&self) -> Option<Vec<String>> {
+        None
+    }
+
     /// What the environment was registered with; `None` where it was not made by a [`Registry`](crate::Registry).
     fn spec(&self) -> Option<&EnvSpec> {
         None
@@ -180,6 +191,14 @@ macro_rules! forward_to_env {
     (@ action_space) => {
         fn action_space(&self) -> &$crate::Space {
             self.env.action_space()
+        }
+
+        fn observation_names(&self) -> Option<Vec<String>> {
+            self.env.observation_names()
+        }
+
+        fn action_names(&self) -> Option<Vec<String>> {
+            self.env.action_names()
         }
     };
     (@ render) => {
@@ -270,6 +289,14 @@ impl<E: Env + ?Sized> Env for Box<E> {
 
     fn simulator(&self) -> Option<String> {
         (**self).simulator()
+    }
+
+    fn observation_names(&self) -> Option<Vec<String>> {
+        (**self).observation_names()
+    }
+
+    fn action_names(&self) -> Option<Vec<String>> {
+        (**self).action_names()
     }
 
     fn spec(&self) -> Option<&EnvSpec> {

@@ -1,6 +1,7 @@
 //! How diffplan meets files, in one place.
 //!
 //! - [`write_atomically`] writes a file that appears whole or not at all; a [`FolderLock`] keeps a second process out.
+//! - [`Rows`] is a table on disk that grows a row at a time and survives a kill.
 //! - A [`Folder`] holds a checkpoint's files: on disk, embedded in the program, or in memory. Every loader takes one.
 //! - [`parse_json_object`] reads JSON as Python writes it; [`nearest`] finds the key that was meant.
 //! - [`recognise`] tells what a file is that is not what it should be: a Git LFS pointer, a web page, a pickle.
@@ -14,6 +15,7 @@ mod folder;
 mod json;
 mod lock;
 mod nearest;
+mod rows;
 mod wrong;
 
 pub use atomic::{folder_of, prepare_folder, write_atomically};
@@ -22,4 +24,5 @@ pub use folder::Folder;
 pub use json::{number, parse_json, parse_json_object};
 pub use lock::FolderLock;
 pub use nearest::nearest;
+pub use rows::{Rows, read_rows};
 pub use wrong::{WrongContent, recognise};

@@ -186,6 +186,14 @@ impl Env for MountainCarContinuous {
         &self.observation_space
     }
 
+    fn observation_names(&self) -> Option<Vec<String>> {
+        Some(["position", "velocity"].map(str::to_owned).to_vec())
+    }
+
+    fn action_names(&self) -> Option<Vec<String>> {
+        Some(["force"].map(str::to_owned).to_vec())
+    }
+
     fn action_space(&self) -> &Space {
         &self.action_space
     }

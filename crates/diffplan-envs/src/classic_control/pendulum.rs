@@ -140,6 +140,14 @@ impl Env for Pendulum {
         &self.observation_space
     }
 
+    fn observation_names(&self) -> Option<Vec<String>> {
+        Some(["cos θ", "sin θ", "dθ/dt"].map(str::to_owned).to_vec())
+    }
+
+    fn action_names(&self) -> Option<Vec<String>> {
+        Some(["torque"].map(str::to_owned).to_vec())
+    }
+
     fn action_space(&self) -> &Space {
         &self.action_space
     }

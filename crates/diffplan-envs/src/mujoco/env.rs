@@ -289,6 +289,17 @@ impl Env for MujocoEnv {
         &self.observation_space
     }
 
+    fn observation_names(&self) -> Option<Vec<String>> {
+        let (names, _) = super::names::names(self.robot);
+        let dim = self.observation_space.as_box().ok()?.dim();
+        (names.len() == dim).then(|| names.iter().map(|&name| name.to_owned()).collect())
+    }
+
+    fn action_names(&self) -> Option<Vec<String>> {
+        let (_, names) = super::names::names(self.robot);
+        Some(names.iter().map(|&name| name.to_owned()).collect())
+    }
+
     fn action_space(&self) -> &Space {
         &self.action_space
     }

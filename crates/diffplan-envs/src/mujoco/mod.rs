@@ -40,6 +40,7 @@
 mod env;
 mod ffi;
 mod library;
+mod names;
 mod options;
 
 pub use env::MujocoEnv;

@@ -141,6 +141,14 @@ impl<E: Env<Action = Array1<f32>>> Env for RescaleAction<E> {
         self.env.step(&inner)
     }
 
+    fn observation_names(&self) -> Option<Vec<String>> {
+        self.env.observation_names()
+    }
+
+    fn action_names(&self) -> Option<Vec<String>> {
+        self.env.action_names()
+    }
+
     fn action_space(&self) -> &Space {
         &self.action_space
     }

@@ -1,0 +1,457 @@
+//! What decides how the episodes of an evaluation go, and what only decides how fast.
+
+use super::saved::Saved;
+use crate::error::{Error, Result};
+use crate::table;
+use diffplan_envs::d4rl;
+use diffplan_files::Folder;
+use diffplan_pipelines::{PlanOptions, PlanningConfig, Precision};
+use fnv::FnvHasher;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::hash::Hasher;
+use std::path::{Path, PathBuf};
+
+/// Episodes of an evaluation of which nothing else is said.
+pub(super) const EPISODES: usize = 150;
+/// Episodes side by side, unless their plans are very large.
+const PARALLEL: usize = 8;
+/// More are a mistyped number.
+pub const MAX_EPISODES: usize = 1_000_000;
+/// Of all episodes' seeds the first; so there is room for those that follow.
+pub const MAX_SEED: u64 = i64::MAX as u64;
+/// Steps of all candidates together: beyond this the networks' buffers take tens of gigabytes.
+pub const MAX_TRAJECTORY_STEPS: usize = 1 << 20;
+
+/// What was asked for; the rest comes from an evaluation that is gone on with, the checkpoint, or the defaults.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// A policy by name, if it is not the checkpoint's planner.
+    pub policy: Option<String>,
+    /// The checkpoint's folder.
+    pub checkpoint: Option<PathBuf>,
+    /// The environment, or a dataset of it.
+    pub env: Option<String>,
+    /// How many episodes.
+    pub episodes: Option<usize>,
+    /// How many side by side.
+    pub parallel: Option<usize>,
+    /// The seed of the first episode.
+    pub seed: Option<u64>,
+    /// The folder of results.
+    pub out: Option<PathBuf>,
+    /// Planning options.
+    pub planning: PlanningConfig,
+}
+
+/// As `config` of rollout's summary, and more. Keys of a planner are absent where another policy acts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "ConfigJson")]
+pub struct Config {
+    /// The policy, where it is no checkpoint's planner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// The planner's folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<PathBuf>,
+    /// What tells a checkpoint from another in the same place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_hash: Option<String>,
+    /// How many episodes.
+    pub episodes: usize,
+    /// How many side by side.
+    pub parallel: usize,
+    /// How the planner plans.
+    #[serde(flatten)]
+    pub options: Option<PlanOptions>,
+    /// What the environment's dynamics are calculated by, such as "MuJoCo 4.0.0"; none where they are diffplan's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub simulator: Option<String>,
+    /// Threads.
+    pub threads: usize,
+    /// The folder of results.
+    pub out: Option<PathBuf>,
+}
+
+/// A configuration as it is read: options that were not there yet when it was written have their defaults.
+#[derive(Deserialize)]
+struct ConfigJson {
+    policy: Option<String>,
+    checkpoint: Option<PathBuf>,
+    checkpoint_hash: Option<String>,
+    episodes: usize,
+    parallel: usize,
+    #[serde(flatten)]
+    options: PlanOptions,
+    simulator: Option<String>,
+    threads: usize,
+    out: Option<PathBuf>,
+}
+
+impl From<ConfigJson> for Config {
+    fn from(json: ConfigJson) -> Self {
+        Self {
+            options: json.policy.is_none().then_some(json.options),
+            policy: json.policy,
+            checkpoint: json.checkpoint,
+            checkpoint_hash: json.checkpoint_hash,
+            episodes: json.episodes,
+            parallel: json.parallel,
+            simulator: json.simulator,
+            threads: json.threads,
+            out: json.out,
+        }
+    }
+}
+
+/// An evaluation's environment, seed and configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The environment's id.
+    pub env: String,
+    /// Episode i is reset with `seed` + i.
+    pub seed: u64,
+    /// Everything else.
+    pub config: Config,
+}
+
+/// What a path is called from any folder: an evaluation may be resumed from another.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// FNV-1a over all files of a checkpoint that plans depend on.
+///
+/// # Errors
+/// If one cannot be read.
+pub fn hash(checkpoint: &Folder) -> Result<String> {
+    let mut hasher = FnvHasher::default();
+    for name in [
+        "model_index.json",
+        "normalizer.json",
+        "scheduler/scheduler_config.json",
+        "unet/config.json",
+        "unet/diffusion_pytorch_model.safetensors",
+        "value_function/config.json",
+        "value_function/diffusion_pytorch_model.safetensors",
+    ] {
+        // A planner may be alone.
+        let bytes = match checkpoint.has(name)? {
+            true => checkpoint.read(name)?,
+            false => Vec::new().into(),
+        };
+        hasher.write(&(bytes.len() as u64).to_le_bytes());
+        hasher.write(&bytes);
+    }
+    Ok(format!("{:016x}", hasher.finish()))
+}
+
+impl Settings {
+    /// Of a planner: as asked, over what the checkpoint says.
+    pub fn of_planner(asked: &Asked, env: String, checkpoint: &Path, hash: String, defaults: PlanOptions) -> Self {
+        let mut settings = Self::of_policy(asked, env, String::new());
+        let config = &mut settings.config;
+        config.policy = None;
+        config.checkpoint = Some(absolute(checkpoint));
+        config.checkpoint_hash = Some(hash);
+        config.options = Some(asked.planning.over(defaults));
+        settings
+    }
+
+    /// Of any other policy.
+    pub fn of_policy(asked: &Asked, env: String, policy: String) -> Self {
+        Self {
+            env,
+            seed: asked.seed.unwrap_or(0),
+            config: Config {
+                policy: Some(policy),
+                checkpoint: None,
+                checkpoint_hash: None,
+                episodes: asked.episodes.unwrap_or(EPISODES),
+                parallel: 1,
+                options: None,
+                simulator: None,
+                threads: 1,
+                out: asked.out.clone(),
+            },
+        }
+    }
+
+    /// As asked, over what an evaluation was begun with.
+    ///
+    /// # Errors
+    /// If that decides otherwise about an episode, or fewer episodes are asked for than there are.
+    pub fn again(asked: &Asked, saved: &Saved) -> Result<Self> {
+        let again = Self {
+            env: match &asked.env {
+                Some(id) => d4rl::env_id(id).map_or_else(|| id.clone(), str::to_owned),
+                None => saved.env.clone(),
+            },
+            seed: asked.seed.unwrap_or(saved.seed),
+            config: Config {
+                policy: asked.policy.clone().or_else(|| saved.config.policy.clone()),
+                episodes: asked.episodes.unwrap_or(saved.config.episodes),
+                options: saved.config.options.clone().map(|options| asked.planning.over(options)),
+                ..saved.config.clone()
+            },
+        };
+        again.check_same(saved)?;
+        let last = saved.rows.iter().map(|row| row.episode).max();
+        match last.filter(|&last| last >= again.config.episodes) {
+            Some(last) => Err(Error::Setting {
+                name: "episodes",
+                value: again.config.episodes.to_string(),
+                expected: format!("at least {}: episode {last} is played already", last + 1),
+            }),
+            None => Ok(again),
+        }
+    }
+
+    /// Checks that all which decides about an episode is what it was.
+    ///
+    /// # Errors
+    /// [`Error::Changed`].
+    pub fn check_same(&self, saved: &Saved) -> Result<()> {
+        let changed = |key: &str, typed: String, saved_as: String| match typed == saved_as {
+            true => Ok(()),
+            false => Err(Error::Changed {
+                key: key.to_owned(),
+                typed,
+                saved: saved_as,
+                path: saved.path.clone(),
+            }),
+        };
+        changed("env", self.env.clone(), saved.env.clone())?;
+        changed("seed", self.seed.to_string(), saved.seed.to_string())?;
+        let policy = |config: &Config| config.policy.clone().unwrap_or_else(|| "planner".into());
+        changed("policy", policy(&self.config), policy(&saved.config))?;
+        let options =
+            |config: &Config| serde_json::to_value(&config.options).map_err(Error::encode("planning options"));
+        let (typed, before) = (options(&self.config)?, options(&saved.config)?);
+        for (key, value) in typed.as_object().into_iter().flatten() {
+            let text = |config: &Config, value: &Value| {
+                // As it is printed: a `Value` has a number in double precision, where 0.03 is 0.029999999329447746.
+                let text = config.options.as_ref().and_then(|options| options.text(key));
+                text.unwrap_or_else(|| match value {
+                    Value::Null => "all".into(),
+                    value => value.to_string(),
+                })
+            };
+            changed(key, text(&self.config, value), text(&saved.config, &before[key]))?;
+        }
+        let hash = |config: &Config| {
+            let hash = config.checkpoint_hash.as_deref().unwrap_or("none");
+            format!("networks with hash {hash}")
+        };
+        changed("checkpoint", hash(&self.config), hash(&saved.config))
+    }
+
+    /// Says what the environment's dynamics are calculated by.
+    ///
+    /// # Errors
+    /// If it is not what the episodes that are there were played with.
+    pub fn set_simulator(&mut self, simulator: Option<String>, saved: Option<&Saved>) -> Result<()> {
+        self.config.simulator = simulator;
+        let name = |simulator: &Option<String>| simulator.clone().unwrap_or_else(|| "diffplan's own".into());
+        match saved {
+            Some(saved) if saved.config.simulator != self.config.simulator => Err(Error::Changed {
+                key: "simulator".into(),
+                typed: name(&self.config.simulator),
+                saved: name(&saved.config.simulator),
+                path: saved.path.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// What belongs to this run alone: whose networks, how many threads, and how many episodes side by side, of which `played` are
+    /// there.
+    ///
+    /// # Errors
+    /// If candidates, horizon and episodes together need more memory than makes sense.
+    pub fn set_run(&mut self, asked: &Asked, checkpoint: Option<&Path>, threads: usize, played: usize) -> Result<()> {
+        let config = &mut self.config;
+        if let Some(checkpoint) = checkpoint {
+            config.checkpoint = Some(absolute(checkpoint));
+        }
+        (config.threads, config.out) = (threads, asked.out.clone());
+        let missing = config.episodes.saturating_sub(played);
+        let most = match &config.options {
+            // At least one: a plan for one episode has been checked to be small enough.
+            Some(options) => (MAX_TRAJECTORY_STEPS / (options.batch_size * options.planning_horizon)).max(1),
+            None => MAX_EPISODES,
+        };
+        if let (Some(parallel), Some(options)) = (asked.parallel, &config.options)
+            && parallel.min(missing) > most
+        {
+            return Err(Error::Setting {
+                name: "parallel × batch_size × planning_horizon",
+                value: format!("{parallel} × {} × {}", options.batch_size, options.planning_horizon),
+                expected: format!("at most {MAX_TRAJECTORY_STEPS} steps in all"),
+            });
+        }
+        config.parallel = asked.parallel.unwrap_or(PARALLEL.min(most)).min(missing).max(1);
+        Ok(())
+    }
+
+    /// In words, of an evaluation of which `played` episodes are there.
+    pub fn text(&self, played: usize) -> String {
+        let config = &self.config;
+        let last = self.seed + (config.episodes as u64).saturating_sub(1);
+        let mut episodes = match config.episodes {
+            1 => format!("1, seed {}", self.seed),
+            n => format!("{n}, seeds {} to {last}", self.seed),
+        };
+        match config.episodes.saturating_sub(played) {
+            0 => episodes += "; all played before",
+            missing if played > 0 => episodes += &format!("; {played} played before, {missing} to go"),
+            _ => {}
+        }
+        let mut fields = Vec::new();
+        if let Some(checkpoint) = &config.checkpoint {
+            fields.push(("checkpoint", checkpoint.display().to_string()));
+        }
+        if let Some(policy) = &config.policy {
+            fields.push(("policy", policy.clone()));
+        }
+        fields.push(("env", with_simulator(&self.env, config.simulator.as_deref())));
+        fields.push(("episodes", episodes));
+        fields.push(("side by side", config.parallel.to_string()));
+        if let Some(options) = &config.options {
+            fields.push(("plan", describe(options)));
+        }
+        fields.push(("threads", config.threads.to_string()));
+        table::fields(&fields)
+    }
+}
+
+/// # Errors
+/// If candidates and horizon together need more memory than makes sense for one plan.
+pub fn check_plan_size(options: &PlanOptions) -> Result<()> {
+    let steps = options.batch_size.checked_mul(options.planning_horizon);
+    match steps.is_some_and(|steps| steps <= MAX_TRAJECTORY_STEPS) {
+        true => Ok(()),
+        false => Err(Error::Setting {
+            name: "batch_size × planning_horizon",
+            value: format!("{} × {}", options.batch_size, options.planning_horizon),
+            expected: format!("at most {MAX_TRAJECTORY_STEPS} steps in all"),
+        }),
+    }
+}
+
+/// An environment and what its dynamics are calculated by, in words.
+pub fn with_simulator(env: &str, simulator: Option<&str>) -> String {
+    match simulator {
+        Some(simulator) => format!("{env}, {simulator}"),
+        None => env.to_owned(),
+    }
+}
+
+/// `options` in words.
+pub fn describe(options: &PlanOptions) -> String {
+    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let mut parts = vec![
+        count(options.batch_size, "candidate"),
+        format!("horizon {}", options.planning_horizon),
+    ];
+    if options.n_guide_steps == 0 {
+        parts.push("no guidance".into());
+    } else {
+        let steps = count(options.n_guide_steps, "guide step");
+        parts.push(format!(
+            "{steps} of scale {} ({})",
+            options.scale,
+            options.guidance.name()
+        ));
+    }
+    if options.rescore {
+        parts.push("rescored".into());
+    }
+    if let Some(scheduler) = &options.scheduler {
+        let eta = if options.eta > 0.0 {
+            format!(" of eta {}", options.eta)
+        } else {
+            String::new()
+        };
+        parts.push(format!("{scheduler}{eta}"));
+    }
+    parts.push(match options.num_inference_steps {
+        Some(steps) => count(steps, "timestep"),
+        None => "all timesteps".into(),
+    });
+    if options.precision != Precision::F32 {
+        parts.push(options.precision.name().into());
+    }
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configurations_are_written_and_read() {
+        let asked = Asked {
+            episodes: Some(3),
+            ..Asked::default()
+        };
+        let options = PlanOptions {
+            scale: 0.03,
+            ..PlanOptions::default()
+        };
+        let planner = Settings::of_planner(&asked, "P".into(), Path::new("/c"), "h".into(), options);
+        let text = serde_json::to_string(&planner.config).unwrap();
+        assert!(text.contains("\"scale\":0.03") && !text.contains("policy"), "{text}");
+        let again: Config = serde_json::from_str(&text).unwrap();
+        assert_eq!(again.options, planner.config.options);
+        let other = Settings::of_policy(&asked, "P".into(), "random".into());
+        let text = serde_json::to_string(&other.config).unwrap();
+        assert!(
+            text.contains("\"policy\":\"random\"") && !text.contains("batch_size"),
+            "{text}"
+        );
+        let again: Config = serde_json::from_str(&text).unwrap();
+        assert_eq!((again.policy.as_deref(), again.options), (Some("random"), None));
+    }
+
+    /// As an evaluation of version 0.1.0 wrote it, before there were other policies and schedulers.
+    #[test]
+    fn configurations_of_earlier_versions_are_read() {
+        let text = r#"{"checkpoint":"/c","checkpoint_hash":"00ff","episodes":150,"parallel":8,"batch_size":8,"planning_horizon":32,
+            "n_guide_steps":2,"scale":0.03,"guidance":"diffusers","rescore":false,"t_stopgrad":2,"num_inference_steps":null,
+            "precision":"f32","threads":2,"out":"runs/eval"}"#;
+        let config: Config = serde_json::from_str(text).unwrap();
+        let options = config.options.unwrap();
+        assert_eq!((options.batch_size, options.scale, options.scheduler), (8, 0.03, None));
+        assert_eq!(config.checkpoint_hash.as_deref(), Some("00ff"));
+    }
+
+    #[test]
+    fn options_are_told_in_words() {
+        let options = PlanOptions {
+            batch_size: 4,
+            scale: 0.5,
+            ..PlanOptions::default()
+        };
+        assert_eq!(
+            describe(&options),
+            "4 candidates, horizon 32, 2 guide steps of scale 0.5 (diffusers), all timesteps"
+        );
+        let ddim = PlanOptions {
+            scheduler: Some("ddim".into()),
+            num_inference_steps: Some(5),
+            eta: 0.5,
+            n_guide_steps: 0,
+            ..options
+        };
+        assert_eq!(
+            describe(&ddim),
+            "4 candidates, horizon 32, no guidance, ddim of eta 0.5, 5 timesteps"
+        );
+        let huge = PlanOptions {
+            batch_size: usize::MAX,
+            ..PlanOptions::default()
+        };
+        assert!(matches!(check_plan_size(&huge), Err(Error::Setting { .. })));
+    }
+}

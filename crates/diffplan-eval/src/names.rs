@@ -1,0 +1,49 @@
+//! What the dimensions of environments are called, for tables and pictures.
+
+use diffplan_envs::{BoxEnv, Env};
+
+/// The names of an environment's dimensions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    /// Of observations.
+    pub observations: Vec<String>,
+    /// Of actions.
+    pub actions: Vec<String>,
+}
+
+impl Names {
+    /// Those that `env` tells; numbered ones where there is none, it does not tell, or it has other dimensions.
+    pub fn of(env: Option<&BoxEnv>, observation_dim: usize, action_dim: usize) -> Self {
+        let observations = env.and_then(|env| env.observation_names());
+        let actions = env.and_then(|env| env.action_names());
+        Self {
+            observations: known_or_numbered(observations, "observation", observation_dim),
+            actions: known_or_numbered(actions, "action", action_dim),
+        }
+    }
+}
+
+fn known_or_numbered(known: Option<Vec<String>>, kind: &str, dim: usize) -> Vec<String> {
+    if let Some(known) = known.filter(|known| known.len() == dim) {
+        return known;
+    }
+    match dim {
+        1 => vec![kind.to_owned()],
+        _ => (0..dim).map(|i| format!("{kind} {i}")).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_dimensions_are_numbered() {
+        let pendulum = diffplan_envs::make("Pendulum-v1").unwrap();
+        assert_eq!(Names::of(Some(&pendulum), 3, 1).observations[2], "dθ/dt");
+        let other = Names::of(Some(&pendulum), 2, 2);
+        assert_eq!(other.observations, ["observation 0", "observation 1"]);
+        assert_eq!(other.actions, ["action 0", "action 1"]);
+        assert_eq!(Names::of(None, 3, 1).actions, ["action"]);
+    }
+}

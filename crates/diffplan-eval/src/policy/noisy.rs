@@ -1,0 +1,65 @@
+//! [`Noisy`]: any policy, with noise on its actions.
+
+use super::controller::{Actor, Base, policy_seed};
+use super::{Policy, slot};
+use crate::error::{Error, Result};
+use crate::start::Start;
+use diffplan_envs::{BoxSpace, NumpyRng, Space};
+use diffplan_pipelines::Plan;
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+/// A policy whose actions have Ornstein-Uhlenbeck noise added, and stay within the action space.
+pub struct Noisy {
+    policy: Box<dyn Policy>,
+    /// Standard deviation, 1 being half the range of actions.
+    noise: f64,
+    space: Option<BoxSpace>,
+    actors: Vec<Option<Actor>>,
+}
+
+impl Noisy {
+    /// `policy` with noise of this standard deviation, 1 being half the range of actions.
+    pub fn new(policy: Box<dyn Policy>, noise: f64) -> Self {
+        Self {
+            policy,
+            noise,
+            space: None,
+            actors: Vec::new(),
+        }
+    }
+}
+
+impl Policy for Noisy {
+    fn name(&self) -> String {
+        format!("{}, noise {}", self.policy.name(), self.noise)
+    }
+
+    fn check_spaces(&mut self, observations: &Space, actions: &Space) -> Result<()> {
+        self.space = Some(actions.as_box()?.clone());
+        self.policy.check_spaces(observations, actions)
+    }
+
+    fn begin(&mut self, at: usize, start: &Start) -> Result<()> {
+        let Some(space) = &self.space else {
+            return Err(Error::Parts("a policy was to act before it was shown the spaces".into()));
+        };
+        let rng = NumpyRng::new(policy_seed(start.seed));
+        *slot(&mut self.actors, at) = Some(Actor::new(Base::Zero, self.noise, space, rng));
+        self.policy.begin(at, start)
+    }
+
+    fn act(&mut self, slots: &[usize], observations: ArrayView2<f64>, mut actions: ArrayViewMut2<f32>) -> Result<()> {
+        self.policy.act(slots, observations, actions.view_mut())?;
+        for (&at, mut action) in slots.iter().zip(actions.outer_iter_mut()) {
+            if let Some(actor) = slot(&mut self.actors, at) {
+                let noisy = actor.noisy(action.mapv(f64::from).view());
+                action.assign(&noisy);
+            }
+        }
+        Ok(())
+    }
+
+    fn plan(&self, slot: usize) -> Option<&Plan> {
+        self.policy.plan(slot)
+    }
+}

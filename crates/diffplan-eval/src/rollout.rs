@@ -1,0 +1,129 @@
+//! [`rollout`]: one episode, kept whole.
+
+use crate::episodes::total;
+use crate::error::{Error, Result};
+use crate::policy::{Policy, clip};
+use crate::start::Start;
+use diffplan_envs::{Env, ResetOptions};
+use diffplan_pipelines::Plan;
+use ndarray::{Array1, Array2, ArrayView1, Axis, stack};
+use std::time::{Duration, Instant};
+
+/// What was played.
+#[derive(Clone, Debug)]
+pub struct Episode {
+    /// (steps + 1, observation dimensions): the first is that of the reset.
+    pub observations: Array2<f64>,
+    /// (steps + 1, state dimensions), as [`Env::state`] tells it: what a picture is drawn from. None where it tells nothing.
+    pub states: Option<Array2<f64>>,
+    /// (steps, action dimensions), as the environment was handed them.
+    pub actions: Array2<f32>,
+    /// (steps).
+    pub rewards: Array1<f64>,
+    /// Whether it ended in a terminal state.
+    pub terminated: bool,
+    /// Whether it was cut off, by a time limit as a rule.
+    pub truncated: bool,
+    /// How long each action took to find.
+    pub plan_times: Vec<Duration>,
+}
+
+impl Episode {
+    /// The sum of rewards.
+    pub fn total_return(&self) -> f64 {
+        match self.rewards.as_slice() {
+            Some(rewards) => total(rewards),
+            None => self.rewards.sum(),
+        }
+    }
+
+    /// The number of steps.
+    pub fn length(&self) -> usize {
+        self.rewards.len()
+    }
+}
+
+/// What an episode in the making shows to who watches.
+#[derive(Debug)]
+pub struct StepEvent<'a> {
+    /// Which step, from 0.
+    pub step: usize,
+    /// The observation acted on.
+    pub observation: ArrayView1<'a, f64>,
+    /// The plan that the action came from, where the policy plans.
+    pub plan: Option<&'a Plan>,
+    /// The reward of the action.
+    pub reward: f64,
+    /// The sum of rewards so far, this one included.
+    pub return_so_far: f64,
+    /// How long the action took to find.
+    pub plan_time: Duration,
+}
+
+/// Plays one episode of `env` from its start. Actions are clipped to the action space.
+///
+/// # Errors
+/// If the environment's spaces are not those the policy acts in, or acting or stepping fails.
+pub fn rollout<E>(
+    env: &mut E,
+    start: &Start,
+    policy: &mut dyn Policy,
+    watch: &mut dyn FnMut(StepEvent),
+) -> Result<Episode>
+where
+    E: Env<Observation = Array1<f64>, Action = Array1<f32>>,
+{
+    policy.check_spaces(env.observation_space(), env.action_space())?;
+    let space = env.action_space().as_box()?.clone();
+    let (mut observation, _) = env.reset(Some(start.seed), &ResetOptions::default())?;
+    policy.begin(0, start)?;
+    let mut observations = Array2::zeros((0, observation.len()));
+    let mut actions = Array2::zeros((0, space.dim()));
+    let (mut rewards, mut plan_times, mut states) = (Vec::new(), Vec::new(), Vec::new());
+    let mut return_so_far = 0.0;
+    let broken = |e: ndarray::ShapeError| Error::Parts(format!("the environment changed the shape of its rows: {e}"));
+    states.extend(env.state().ok());
+    let mut action = Array2::zeros((1, space.dim()));
+    loop {
+        observations.push_row(observation.view()).map_err(broken)?;
+        let started = Instant::now();
+        policy.act(&[0], observation.view().insert_axis(Axis(0)), action.view_mut())?;
+        let plan_time = started.elapsed();
+        clip(&space, action.view_mut());
+        let step = env.step(&action.row(0).to_owned())?;
+        rewards.push(step.reward);
+        return_so_far += step.reward;
+        plan_times.push(plan_time);
+        actions.push_row(action.row(0)).map_err(broken)?;
+        states.extend(env.state().ok());
+        watch(StepEvent {
+            step: rewards.len() - 1,
+            observation: observation.view(),
+            plan: policy.plan(0),
+            reward: step.reward,
+            return_so_far,
+            plan_time,
+        });
+        observation = step.observation;
+        if step.terminated || step.truncated {
+            observations.push_row(observation.view()).map_err(broken)?;
+            let (terminated, truncated) = (step.terminated, step.truncated);
+            let rewards: Array1<f64> = rewards.into();
+            let rows: Vec<_> = states.iter().map(|state| state.view()).collect();
+            let states = if rows.len() == observations.nrows() {
+                Some(stack(Axis(0), &rows).map_err(broken)?)
+            } else {
+                None
+            };
+            return Ok(Episode {
+                observations,
+                states,
+                actions,
+                rewards,
+                terminated,
+                truncated,
+                plan_times,
+            });
+        }
+    }
+}

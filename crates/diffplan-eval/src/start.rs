@@ -1,0 +1,45 @@
+//! [`Start`]: where an episode begins, and all that decides how it goes on.
+
+use diffplan_pipelines::RngNoise;
+
+/// Where an episode begins.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// Which episode it is: what results and errors call it.
+    pub index: usize,
+    /// What the environment is reset with, and what a policy's own randomness comes from.
+    pub seed: u64,
+    /// The noise of the episode's plans.
+    pub noise: RngNoise,
+}
+
+impl Start {
+    /// Episode 0, 1, 2, … of a seed, as `diffplan rollout` plays them: episode i is reset with `seed + i`, and its noise is
+    /// the i-th fork of [`RngNoise::seed`]. It depends on `seed` and i alone, so any of them may be taken and any left out.
+    ///
+    /// ```
+    /// use diffplan_eval::Start;
+    ///
+    /// let missing: Vec<Start> = Start::seeded(1000).take(5).filter(|start| start.index % 2 == 1).collect();
+    /// assert_eq!(missing.iter().map(|start| start.seed).collect::<Vec<_>>(), [1001, 1003]);
+    /// ```
+    pub fn seeded(seed: u64) -> impl Iterator<Item = Self> {
+        let mut noise = RngNoise::seed(seed);
+        (0..).map_while(move |index| {
+            Some(Self {
+                index,
+                seed: seed.checked_add(index as u64)?,
+                noise: noise.fork(),
+            })
+        })
+    }
+
+    /// One episode of its own, whose noise comes from the policy's seed of it: what `diffplan data collect` plays.
+    pub fn alone(index: usize, seed: u64) -> Self {
+        Self {
+            index,
+            seed,
+            noise: RngNoise::seed(crate::policy::policy_seed(seed)),
+        }
+    }
+}

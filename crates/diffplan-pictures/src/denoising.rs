@@ -1,0 +1,437 @@
+//! How a plan comes out of noise, timestep by timestep: the candidates in the environment's own picture, and beside it over
+//! the horizon.
+
+use crate::frames::{blank, paste};
+use crate::gif::encode as gif;
+use crate::stage::{Paths, Stage};
+use crate::style::{OTHERS, PLANNED};
+use crate::watch::Watch;
+use crate::chart::{self, Area, DrawResult, GRID, INK, MUTED, legend, number, px, text};
+use crate::error::Result;
+use diffplan_eval::Names;
+use diffplan_envs::Frame;
+use diffplan_pipelines::{Condition, NoiseSource, Plan, Planner, Query, SampleLayout, ValueGuidedPipeline};
+use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, ArrayView3, Axis, Slice};
+use plotters::prelude::*;
+use plotters::style::text_anchor::HPos;
+use plotters::style::{FontStyle, FontTransform};
+use std::ops::Range;
+
+const FILE: &str = "denoising.gif";
+/// Timesteps shown, of plans that take more.
+const MOST_MOMENTS: usize = 50;
+/// Candidates shown, the one that is chosen among them.
+const MOST_CANDIDATES: usize = 48;
+
+const HEADER: usize = 78;
+const CHARTS: usize = 460;
+/// Charts that stand alone.
+const ALONE: (usize, usize) = (860, 540);
+const X_AXIS: usize = 40;
+
+/// Hundredths of a second: of noise, of all moments between, of the plan.
+const FIRST: u16 = 80;
+const BETWEEN: Range<u16> = 7..20;
+const LAST: u16 = 350;
+
+/// A plan in the making, recorded.
+pub struct Recording {
+    /// In order; the plan itself is not among them.
+    moments: Vec<Moment>,
+    plan: Plan,
+    timesteps: usize,
+}
+
+/// What the networks were handed at a timestep.
+struct Moment {
+    timestep: f32,
+    /// Of the candidates in the order they were made; none without guidance.
+    values: Option<Array1<f32>>,
+    /// (batch, horizon, dimensions), normalised.
+    sample: Array3<f32>,
+}
+
+/// One frame of the animation.
+struct Scene {
+    caption: String,
+    /// (candidates, horizon, dimensions) in the environment's units, the chosen one first.
+    candidates: Array3<f32>,
+}
+
+impl Recording {
+    /// Makes a plan as [`Planner::plan`] does, and keeps what it went through.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn make(planner: &mut Planner, observation: ArrayView1<f32>, noise: &mut dyn NoiseSource) -> Result<Self> {
+        let (mut moments, mut timesteps) = (Vec::new(), 0);
+        let conditions = [Condition::observation(0, observation)];
+        let mut queries = [Query::new(&conditions, noise)];
+        let mut denoising = planner.begin(&mut queries)?;
+        while let Some(step) = denoising.step()? {
+            timesteps = step.visits;
+            let each = step.visits.div_ceil(MOST_MOMENTS);
+            if step.visit % each == 0 {
+                moments.push(Moment {
+                    timestep: step.timestep,
+                    values: step.values.map(|values| values.to_owned()),
+                    sample: step.guided.to_owned(),
+                });
+            }
+        }
+        let plan = denoising.finish()?.remove(0);
+        Ok(Self {
+            moments,
+            plan,
+            timesteps,
+        })
+    }
+
+    /// What came of it.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The animation, encoded GIF, with a title to which numbers are added, and the dimensions by their names. With a stage,
+    /// which is in the state planned from, the paths are drawn on it.
+    ///
+    /// # Errors
+    /// What a normaliser or the stage says.
+    pub fn gif(
+        &self,
+        pipeline: &ValueGuidedPipeline,
+        (title, names): (String, &Names),
+        stage: Option<&Stage>,
+        watch: &dyn Watch,
+    ) -> Result<Vec<u8>> {
+        let scenes = self.scenes(pipeline)?;
+        let layout = pipeline.layout();
+        let animation = Animation {
+            title: self.title(&title),
+            panels: panels(&scenes, names, layout),
+            scenes,
+            stage,
+            layout,
+        };
+        let delays = self.delays();
+        watch.expect(delays.len());
+        gif(FILE, &delays, &mut |i| {
+            watch.step();
+            animation.frame(i)
+        })
+    }
+
+    fn title(&self, title: &str) -> String {
+        let (horizon, timesteps) = (self.plan.trajectories.len_of(Axis(1)), self.timesteps);
+        let plural = if timesteps == 1 { "" } else { "s" };
+        format!("{title}   ·   horizon {horizon}, denoised in {timesteps} step{plural}")
+    }
+
+    /// As many as scenes.
+    fn delays(&self) -> Vec<u16> {
+        let between = (400 / self.moments.len().max(1)) as u16;
+        let mut delays = vec![between.clamp(BETWEEN.start, BETWEEN.end); self.moments.len()];
+        if let Some(first) = delays.first_mut() {
+            *first = FIRST;
+        }
+        delays.push(LAST);
+        delays
+    }
+
+    /// The moments, then the plan: always the same candidates, the one that is chosen in the end first.
+    fn scenes(&self, pipeline: &ValueGuidedPipeline) -> Result<Vec<Scene>> {
+        let chosen = self.plan.order[self.plan.chosen];
+        let others = self.plan.order.iter().copied().filter(|&candidate| candidate != chosen);
+        let shown: Vec<usize> = std::iter::once(chosen).chain(others).take(MOST_CANDIDATES).collect();
+        let mut scenes = Vec::with_capacity(self.moments.len() + 1);
+        for moment in &self.moments {
+            let mut candidates = moment.sample.select(Axis(0), &shown);
+            let (layout, normalizers) = (pipeline.layout(), pipeline.normalizers());
+            for (channels, normalizer) in [
+                (layout.actions(), normalizers.actions()),
+                (layout.observations(), normalizers.observations()),
+            ] {
+                if !channels.is_empty() {
+                    normalizer.denormalize_inplace(candidates.slice_axis_mut(Axis(2), Slice::from(channels)))?;
+                }
+            }
+            let timestep = moment.timestep;
+            scenes.push(Scene {
+                caption: match &moment.values {
+                    Some(values) => format!("timestep {timestep}   ·   {}", describe(values)),
+                    None => format!("timestep {timestep}"),
+                },
+                candidates,
+            });
+        }
+        // In the order of the plan, which is sorted.
+        let place = |&candidate: &usize| self.plan.order.iter().position(|&other| other == candidate);
+        let places: Vec<usize> = shown.iter().filter_map(place).collect();
+        scenes.push(Scene {
+            caption: match &self.plan.values {
+                Some(values) => format!("the plan   ·   {}", describe(values)),
+                None => "the plan".into(),
+            },
+            candidates: self.plan.trajectories.select(Axis(0), &places),
+        });
+        Ok(scenes)
+    }
+}
+
+fn describe(values: &Array1<f32>) -> String {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f32::total_cmp);
+    match sorted.as_slice() {
+        [] => String::new(),
+        [value] => format!("value {value:.2}"),
+        [.., best] => format!("values: best {best:.2}, median {:.2}", sorted[sorted.len() / 2]),
+    }
+}
+
+/// A quantity over the horizon.
+struct Panel {
+    label: String,
+    /// In a trajectory.
+    column: usize,
+    /// Of all values at all moments.
+    range: Range<f64>,
+}
+
+/// The first observation, a velocity or else the last of them, and the first action.
+fn panels(scenes: &[Scene], names: &Names, layout: &SampleLayout) -> Vec<Panel> {
+    let count = names.observations.len();
+    let velocity = names.observations.iter().position(|name| name == "x velocity");
+    let mut columns = vec![(0, &names.observations)];
+    if count > 1 {
+        // Of many unknown ones the second is as good as any.
+        let other = velocity.unwrap_or(if count <= 4 { count - 1 } else { 1 });
+        columns.push((other, &names.observations));
+    }
+    let mut columns: Vec<_> = columns
+        .into_iter()
+        .map(|(dim, of)| (dim, of, layout.observations().start + dim))
+        .collect();
+    if !layout.actions().is_empty() {
+        columns.push((0, &names.actions, layout.actions().start));
+    }
+    let panels = columns.into_iter().map(|(dim, of, column)| {
+        let values = scenes
+            .iter()
+            .flat_map(|scene| scene.candidates.index_axis(Axis(2), column).to_owned());
+        Panel {
+            label: of.get(dim).cloned().unwrap_or_default(),
+            column,
+            range: range(values.map(f64::from)),
+        }
+    });
+    panels.collect()
+}
+
+/// Of all values, and a little more.
+fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
+    let finite = values.filter(|value| value.is_finite());
+    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+        (low.min(value), high.max(value))
+    });
+    if low > high {
+        return -1.0..1.0;
+    }
+    // A constant still needs a panel around it.
+    let margin = (0.05 * (high - low)).max(1e-3 * low.abs().max(high.abs())).max(1e-6);
+    low - margin..high + margin
+}
+
+struct Animation<'a> {
+    title: String,
+    scenes: Vec<Scene>,
+    panels: Vec<Panel>,
+    stage: Option<&'a Stage>,
+    layout: &'a SampleLayout,
+}
+
+impl Animation<'_> {
+    fn frame(&self, index: usize) -> Result<Frame> {
+        let scene = &self.scenes[index];
+        let picture = match self.stage {
+            Some(stage) => Some(stage.draw(self.paths(stage, scene)?)?),
+            None => None,
+        };
+        let (left, charts, height) = match &picture {
+            Some(picture) => (picture.width as usize, CHARTS, picture.height as usize),
+            None => (0, ALONE.0, ALONE.1),
+        };
+        let mut frame = blank(left + charts, HEADER + height);
+        let header = chart::pixels(FILE, left + charts, HEADER, &|root| self.draw_header(root, scene))?;
+        paste(&mut frame, &header, (0, 0));
+        if let Some(picture) = &picture {
+            paste(&mut frame, picture, (0, HEADER));
+        }
+        let charts = chart::pixels(FILE, charts, height, &|root| self.draw_charts(root, scene, height))?;
+        paste(&mut frame, &charts, (left, HEADER));
+        Ok(frame)
+    }
+
+    fn paths(&self, stage: &Stage, scene: &Scene) -> Result<Paths> {
+        let states = |trajectory: ArrayView2<f32>| {
+            stage.states_of(trajectory.slice_axis(Axis(1), Slice::from(self.layout.observations())))
+        };
+        let mut all = Vec::with_capacity(scene.candidates.len_of(Axis(0)));
+        for trajectory in scene.candidates.outer_iter() {
+            all.push(states(trajectory)?);
+        }
+        let mut all = all.into_iter();
+        let plan: Option<Array2<f64>> = all.next().flatten();
+        Ok(Paths {
+            truth: None,
+            plan,
+            others: all.flatten().collect(),
+        })
+    }
+
+    fn draw_header(&self, area: &Area, scene: &Scene) -> DrawResult {
+        area.fill(&WHITE)?;
+        let left = px(20) as i32;
+        let title = text(19, FontStyle::Bold, INK, HPos::Left);
+        area.draw(&Text::new(self.title.clone(), (left, px(24) as i32), title))?;
+        let caption = text(16, FontStyle::Normal, INK, HPos::Left);
+        area.draw(&Text::new(scene.caption.clone(), (left, px(54) as i32), caption))?;
+        // The legend ends where the picture does.
+        let label = text(15, FontStyle::Normal, MUTED, HPos::Left);
+        let names = ["the candidate that is chosen", "the others"];
+        let shown = if scene.candidates.len_of(Axis(0)) > 1 { 2 } else { 1 };
+        let mut width = 0;
+        for name in &names[..shown] {
+            width += area.estimate_text_size(name, &label)?.0 as i32 + px(48) as i32;
+        }
+        let mut x = area.dim_in_pixel().0 as i32 - width;
+        let styles = [PLANNED.stroke_width(px(3)), OTHERS.mix(0.6).stroke_width(px(1))];
+        for (name, style) in names.into_iter().zip(styles).take(shown) {
+            x = legend(area, (x, px(54) as i32), name, (style, &label))?;
+        }
+        Ok(())
+    }
+
+    fn draw_charts(&self, area: &Area, scene: &Scene, height: usize) -> DrawResult {
+        area.fill(&WHITE)?;
+        let each = (height - X_AXIS) / self.panels.len().max(1);
+        let mut below = area.clone();
+        for (i, panel) in self.panels.iter().enumerate() {
+            let last = i + 1 == self.panels.len();
+            let part;
+            (part, below) = below.split_vertically(px(if last { each + X_AXIS } else { each }));
+            draw_panel(&part, panel, scene.candidates.view(), last)?;
+        }
+        Ok(())
+    }
+}
+
+fn draw_panel(area: &Area, panel: &Panel, candidates: ArrayView3<f32>, with_x_axis: bool) -> DrawResult {
+    let end = (candidates.len_of(Axis(1)) as f64 - 1.0).max(1.0);
+    let span = panel.range.end - panel.range.start;
+    let mut chart = ChartBuilder::on(area)
+        .margin_left(px(8))
+        .margin_right(px(18))
+        .margin_top(px(10))
+        .margin_bottom(px(8))
+        .y_label_area_size(px(84))
+        .x_label_area_size(if with_x_axis { px(X_AXIS) } else { 0 })
+        .build_cartesian_2d(-0.02 * end..1.02 * end, panel.range.clone())?;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(GRID.stroke_width(px(1)))
+        .axis_style(GRID.stroke_width(px(1)))
+        .x_labels(7)
+        .y_labels(4)
+        .label_style(text(13, FontStyle::Normal, MUTED, HPos::Center))
+        .y_label_formatter(&|y| number(*y, span))
+        .x_label_formatter(&|x| number(*x, end))
+        .x_desc(if with_x_axis { "step of the plan" } else { "" })
+        .y_desc(panel.label.as_str())
+        .axis_desc_style(text(15, FontStyle::Normal, INK, HPos::Center).transform(FontTransform::None))
+        .draw()?;
+    let values = candidates.index_axis_move(Axis(2), panel.column);
+    let points = |candidate: ArrayView1<f32>| -> Vec<(f64, f64)> {
+        let values = candidate.into_iter().enumerate();
+        values
+            .map(|(step, &value)| (step as f64, f64::from(value)))
+            .filter(|(_, y)| y.is_finite())
+            .collect()
+    };
+    let faint = (5.0 / values.nrows().max(1) as f64).clamp(0.18, 0.45);
+    for candidate in values.outer_iter().skip(1) {
+        let style = OTHERS.mix(faint).stroke_width(px(1));
+        chart.draw_series(LineSeries::new(points(candidate), style))?;
+    }
+    if let Some(chosen) = values.outer_iter().next() {
+        chart.draw_series(LineSeries::new(points(chosen), PLANNED.stroke_width(px(3))))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    fn scene(rows: Array2<f32>) -> Scene {
+        Scene {
+            caption: String::new(),
+            candidates: rows.insert_axis(Axis(0)),
+        }
+    }
+
+    #[test]
+    fn panels_show_place_velocity_and_action() {
+        let shown = |env: Option<&[&str]>, observations: usize, actions: usize| {
+            let mut names = Names::of(None, observations, actions);
+            if let Some(known) = env {
+                names.observations = known[..observations].iter().map(|&name| name.to_owned()).collect();
+                names.actions[0] = known[observations].to_owned();
+            }
+            let scenes = [scene(Array2::zeros((4, observations + actions)))];
+            let panels = panels(&scenes, &names, &SampleLayout::action_first(actions, observations));
+            panels
+                .into_iter()
+                .map(|panel| (panel.label, panel.column))
+                .collect::<Vec<_>>()
+        };
+        let expected = |panels: &[(&str, usize)]| -> Vec<(String, usize)> {
+            panels
+                .iter()
+                .map(|&(label, column)| (label.to_owned(), column))
+                .collect()
+        };
+        assert_eq!(
+            shown(Some(&["cos θ", "sin θ", "dθ/dt", "torque"]), 3, 1),
+            expected(&[("cos θ", 1), ("dθ/dt", 3), ("torque", 0)])
+        );
+        assert_eq!(
+            shown(Some(&["height", "a", "b", "c", "d", "x velocity", "thigh torque"]), 6, 3),
+            expected(&[("height", 3), ("x velocity", 8), ("thigh torque", 0)])
+        );
+        assert_eq!(shown(None, 1, 1), expected(&[("observation", 1), ("action", 0)]));
+    }
+
+    #[test]
+    fn axes_hold_all_moments_and_leave_out_what_is_no_number() {
+        let scenes = [
+            scene(array![[0.0, 5.0], [1.0, f32::NAN]]),
+            scene(array![[-1.0, 5.0], [0.5, 5.0]]),
+        ];
+        let panels = panels(&scenes, &Names::of(None, 1, 1), &SampleLayout::action_first(1, 1));
+        let [observation, action] = &panels[..] else {
+            panic!("two panels")
+        };
+        assert!(action.range.start < -1.0 && action.range.end > 1.0 && action.range.end < 1.2);
+        assert!(observation.range.contains(&5.0) && observation.range.end < 5.1);
+    }
+
+    #[test]
+    fn values_are_told_by_the_best_and_the_middle() {
+        assert_eq!(describe(&array![0.25]), "value 0.25");
+        assert_eq!(describe(&array![-1.0, 3.0, 2.0]), "values: best 3.00, median 2.00");
+        assert_eq!(describe(&array![]), "");
+    }
+}

@@ -1,0 +1,37 @@
+//! Pictures: of an episode and its plans, of a plan coming out of noise, of training, of returns. As PNG and GIF, in memory; nothing
+//! here touches a file or a terminal.
+//!
+//! | | |
+//! | --- | --- |
+//! | [`Film`] | an episode in its environment's own picture: an animation in real time, and a sheet of moments |
+//! | [`episode_png`] | a panel for every observation, action and the reward: what came true, and what was planned |
+//! | [`Recording`] | how a plan comes out of noise |
+//! | [`loss_png`] | how losses went |
+//! | [`samples`] | what a network in training gives, beside the dataset |
+//! | [`returns_png`] | the returns of evaluations, side by side |
+//!
+//! Everything takes names, numbers and states, so pictures of one's own environment and policy are made as ours are: where an
+//! environment draws itself ([`Env::render_with`](diffplan_envs::Env::render_with)) it is drawn, and where it does not, charts are.
+
+mod chart;
+mod denoising;
+mod episode;
+mod error;
+mod film;
+mod frames;
+mod gif;
+mod loss;
+mod returns;
+pub mod samples;
+mod stage;
+mod style;
+mod watch;
+
+pub use denoising::Recording;
+pub use episode::{EpisodePicture, episode_png};
+pub use error::{Error, Result};
+pub use film::Film;
+pub use loss::{Curve, loss_png};
+pub use returns::returns_png;
+pub use stage::{Paths, Stage};
+pub use watch::Watch;
