@@ -18,6 +18,57 @@ pub enum Error {
     /// A file of parameters.
     #[error(transparent)]
     Parameters(#[from] diffplan_nn::Error),
+    /// The dataset.
+    #[error(transparent)]
+    Data(#[from] diffplan_data::Error),
+    /// A file or folder of a run.
+    #[error(transparent)]
+    File(#[from] diffplan_files::FileError),
+    /// A setting is not what the run was started with.
+    #[error("{key} = {typed}, but the run was started with {saved} ({}): expected the same", path.display())]
+    Changed {
+        /// Which.
+        key: String,
+        /// What it is now.
+        typed: String,
+        /// What it was.
+        saved: String,
+        /// Where it stands.
+        path: PathBuf,
+    },
+    /// One of the networks to be trained cannot be.
+    #[error("{network}: {error}")]
+    Untrainable {
+        /// Which.
+        network: &'static str,
+        /// Why.
+        error: Box<Error>,
+    },
+    /// Training stopped, and what there is to go on from.
+    #[error("{error}; {kept}")]
+    Stopped {
+        /// Why.
+        error: Box<Error>,
+        /// What there is.
+        kept: String,
+    },
+    /// The caller asked for an end.
+    #[error("interrupted {at}")]
+    Interrupted {
+        /// Where: the step, and the state that it goes on from.
+        at: String,
+    },
+    /// What watches a run could not.
+    #[error(transparent)]
+    Observer(Box<dyn std::error::Error + Send + Sync>),
+    /// Something has no text form.
+    #[error("cannot encode {what}: {reason}")]
+    Encode {
+        /// What.
+        what: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// A file or folder could not be read or written.
     #[error("cannot {operation} {}: {error}", path.display())]
     Io {
@@ -78,6 +129,18 @@ impl Error {
     pub(crate) fn io(operation: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |error| Self::Io { operation, path, error }
+    }
+
+    /// A file or folder in which something is wrong.
+    pub(crate) fn folder(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
+        Self::File(diffplan_files::FileError::malformed(path, reason))
+    }
+
+    pub(crate) fn encode<E: std::fmt::Display>(what: &'static str) -> impl FnOnce(E) -> Self {
+        move |error| Self::Encode {
+            what,
+            reason: error.to_string(),
+        }
     }
 
     pub(crate) fn option(name: &'static str, value: impl ToString, expected: impl Into<String>) -> Self {

@@ -20,6 +20,8 @@
 //! the only state of the random numbers is the step. [`Checkpoints`] keeps the last few states on disk, each written whole before
 //! it has its name.
 //!
+//! A `session` (a feature, on by default) is a whole run: settings from flags and files, a folder that goes on after a kill, a checkpoint at its end.
+//!
 //! Threads are those of the rayon pool that [`Trainer::step`] is called in; the bits do not depend on their number.
 
 mod batches;
@@ -28,6 +30,8 @@ mod error;
 mod objective;
 mod optim;
 mod reduce;
+#[cfg(feature = "session")]
+pub mod session;
 mod trainable;
 mod trainer;
 

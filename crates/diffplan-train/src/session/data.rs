@@ -1,6 +1,7 @@
 //! The dataset, as both networks see it.
 
-use super::settings::{Kind, Settings};
+use super::keys::Kind;
+use super::settings::Settings;
 use crate::error::Result;
 use diffplan_data::{Dataset, DiscountedReturns, Normalizers, SequenceDataset};
 use fnv::FnvHasher;

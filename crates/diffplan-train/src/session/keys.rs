@@ -47,7 +47,7 @@ impl Kind {
     }
 
     /// Keys that are of this network alone, or may be different for it.
-    pub(super) fn keys(self) -> impl Iterator<Item = &'static str> {
+    pub(super) fn keys(self) -> impl Iterator<Item = &'static str> + Clone {
         let own: &[&str] = match self {
             Self::Planner => &["action_weight", "loss_discount", "loss_weights"],
             Self::Value => &["discount", "termination_penalty", "normalize_values", "value_pooling"],

@@ -1,16 +1,20 @@
-//! One network's training.
+//! [`Run`]: one network's training.
 
 use super::board::Board;
 use super::data::{Data, Fingerprint};
-use super::folder::{Checkpoint, Folder};
-use super::progress::Progress;
-use super::record::{self, Mark, Record};
-use super::samples;
-use super::settings::{Kind, Network, Settings};
+use super::keys::Kind;
+use super::observer::{Observer, Sample};
+use super::folder::RunFolder;
+use super::output::{Output, Start};
+use super::record::{Mark, Record, read_record};
+use super::settings::{Network, Settings};
+use crate::batches::Batches;
+use crate::checkpoints::{Checkpoints, Saved};
 use crate::error::{Error, Result};
+use crate::objective::{DiffusionLoss, TrajectoryObjective, ValueRegression};
+use crate::trainer::Trainer;
 use diffplan_models::{UNet1dModel, count_params};
-use diffplan_schedulers::DdpmScheduler;
-use diffplan_train::{Batches, Checkpoints, Objective, Saved, Trainer};
+use diffplan_schedulers::{DdpmScheduler, Scheduler};
 use serde::{Deserialize, Serialize};
 
 /// What a state says beside the network's own: of which dataset it is, and where the record stood.
@@ -23,21 +27,25 @@ struct About {
 
 /// What a training came to.
 #[derive(Debug, Serialize)]
-pub(super) struct Summary {
-    pub(super) network: Kind,
-    pub(super) steps: u64,
+pub struct Summary {
+    /// Which network.
+    pub network: Kind,
+    /// Steps taken, by all parts of the run.
+    pub steps: u64,
     /// The mean over the last row of the record.
-    pub(super) loss: Option<f64>,
+    pub loss: Option<f64>,
     /// Over all parts of the run.
-    pub(super) seconds: f64,
-    pub(super) steps_per_second: f64,
-    pub(super) parameters: usize,
+    pub seconds: f64,
+    /// Over all parts of the run.
+    pub steps_per_second: f64,
+    /// Numbers in the network.
+    pub parameters: usize,
 }
 
 /// A network in training.
-pub(super) struct Run {
+pub struct Run {
     network: Network,
-    trainer: Trainer,
+    trainer: Trainer<UNet1dModel, TrajectoryObjective<UNet1dModel>>,
     batches: Batches,
     fingerprint: Fingerprint,
     mark: Mark,
@@ -45,21 +53,27 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn new(settings: &Settings, network: &Network, data: &Data) -> Result<Self> {
+    /// A network that has not been trained yet.
+    ///
+    /// # Errors
+    /// If it cannot be trained so.
+    pub fn new(settings: &Settings, network: &Network, data: &Data) -> Result<Self> {
         let untrainable = |error| Error::Untrainable {
             network: network.kind.words(),
-            error,
+            error: Box::new(error),
         };
-        let scheduler = DdpmScheduler::new(settings.scheduler.clone())?;
+        let schedule = DdpmScheduler::new(settings.scheduler.clone())?.schedule().clone();
         let timesteps = settings.scheduler.num_train_timesteps;
         let mut batches = Batches::new(data.sequences.clone(), network.batch_size, timesteps, network.seed)
             .accumulating(network.accumulate);
         let dims = (data.action_dim(), data.transition_dim(), settings.sequences.horizon);
-        let objective = match network.kind {
-            Kind::Planner => Objective::planner(scheduler, dims, network.loss, &network.weights),
-            Kind::Value => Objective::value(scheduler, dims, network.loss),
+        let objective: Result<TrajectoryObjective<UNet1dModel>> = match network.kind {
+            Kind::Planner => DiffusionLoss::new(schedule, dims, network.loss, &network.weights)
+                .map(|objective| Box::new(objective.with_conditions(settings.conditions)) as _),
+            Kind::Value => ValueRegression::new(schedule, dims, network.loss)
+                .map(|objective| Box::new(objective.with_conditions(settings.conditions)) as _),
         };
-        let objective = objective.map_err(untrainable)?.with_conditions(settings.conditions);
+        let objective = objective.map_err(untrainable)?;
         if let (Kind::Value, Some(returns)) = (network.kind, &data.returns) {
             let normalizer = data.normalizers.values().filter(|_| network.normalize_values);
             batches = batches.with_values(returns, normalizer)?;
@@ -77,15 +91,36 @@ impl Run {
         })
     }
 
-    pub(super) fn kind(&self) -> Kind {
+    /// Puts `runs` where the folder says they are, and the settings in the folder. Nothing is changed before all is known to fit.
+    /// The caller holds the folder's lock.
+    ///
+    /// # Errors
+    /// If the folder holds what would be lost, or what does not fit.
+    pub fn begin(
+        runs: &mut [Self],
+        folder: RunFolder,
+        start: Start,
+        settings: &Settings,
+        data: &Data,
+    ) -> Result<Output> {
+        Output::begin(folder, start, settings, data, &mut |kind, saved| {
+            let run = runs.iter_mut().find(|run| run.kind() == kind);
+            run.map_or(Ok(()), |run| run.restore(saved))
+        })
+    }
+
+    /// Which network.
+    pub fn kind(&self) -> Kind {
         self.network.kind
     }
 
-    pub(super) fn steps(&self) -> u64 {
+    /// Steps taken.
+    pub fn steps(&self) -> u64 {
         self.trainer.steps()
     }
 
-    pub(super) fn parameters(&self) -> usize {
+    /// Numbers in the network.
+    pub fn parameters(&self) -> usize {
         count_params(self.trainer.model())
     }
 
@@ -93,45 +128,44 @@ impl Run {
     pub(super) fn restore(&mut self, saved: Saved) -> Result<()> {
         let about = self.trainer.restore(&saved)?;
         let path = saved.folder.join("state.json");
-        let about: About = serde_json::from_value(about).map_err(|e| Error::Folder {
-            path: path.clone(),
-            reason: format!("about: {e}"),
-        })?;
+        let about: About = serde_json::from_value(about).map_err(|e| Error::folder(&path, format!("about: {e}")))?;
         if about.dataset != self.fingerprint {
             let (was, is) = (about.dataset, &self.fingerprint);
             let reason = format!("the run was started on another dataset: {was}, but this one has {is}");
-            return Err(Error::Folder { path, reason });
+            return Err(Error::folder(path, reason));
         }
         self.mark = about.record;
         self.saved = Some(saved);
         Ok(())
     }
 
-    /// Trains to the end, or until `asked` says to stop.
-    pub(super) fn advance(
+    /// Trains to the end, or until the observer says to stop.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] if training failed, and what there is to go on from; [`Error::Interrupted`] if it was to stop.
+    pub fn advance(
         &mut self,
         settings: &Settings,
         data: &Data,
-        folder: &Folder,
-        checkpoint: &Checkpoint,
-        asked: &dyn Fn() -> bool,
+        output: &Output,
+        observer: &mut dyn Observer,
     ) -> Result<Summary> {
         let kind = self.kind();
-        let states = folder.states(kind, settings.keep)?;
+        let states = output.folder.states(kind, settings.keep)?;
         let begun = self.steps();
-        let mut record = Record::new(&folder.record(kind), settings.log_every, begun, &self.mark)?;
+        let mut record = Record::new(&output.folder.record(kind), settings.log_every, begun, &self.mark)?;
         if self.saved.is_some() {
             // A crash may have come between the state and the checkpoint.
-            checkpoint.refresh(folder, kind, &self.trainer)?;
+            output.refresh(kind, self.trainer.average())?;
         }
-        let rows = record::read(&folder.record(kind))?;
-        let mut board = Board::new(&folder.board(kind), record.seconds(), &rows)?;
-        let mut progress = Progress::new(kind, begun, self.network.steps);
+        let rows = read_record(&output.folder.record(kind))?;
+        let mut board = Board::new(&output.folder.board(kind), record.seconds(), &rows)?;
+        observer.begin(kind, begun, self.network.steps);
         while self.trainer.steps() < self.network.steps {
-            if asked() {
-                progress.end();
+            if observer.stopped() {
+                observer.end(kind);
                 let at = self.steps();
-                let saved = self.save(&states, &record, folder, checkpoint)?;
+                let saved = self.save(&states, &record, output)?;
                 let place = saved.folder.display();
                 return Err(Error::Interrupted {
                     at: format!("at step {at} of the {}, saved {place}", kind.words()),
@@ -145,18 +179,18 @@ impl Run {
             if let Some(row) = record.add(&report)? {
                 board.add(&row)?;
             }
-            progress.step(&report);
+            observer.step(kind, &report);
             if self.trainer.steps().is_multiple_of(settings.save_every) {
-                self.save(&states, &record, folder, checkpoint)?;
+                self.save(&states, &record, output)?;
             }
             let over = self.trainer.steps() == self.network.steps;
             if !over && settings.sample_every > 0 && self.trainer.steps().is_multiple_of(settings.sample_every) {
-                self.draw_samples(settings, data, folder)?;
+                self.sample(settings, data, output, observer)?;
             }
         }
-        progress.end();
+        observer.end(kind);
         if self.saved.as_ref().map(|saved| saved.steps) != Some(self.steps()) {
-            self.save(&states, &record, folder, checkpoint)?;
+            self.save(&states, &record, output)?;
         }
         // Of the whole run: what is left of the last interval is a row of its own.
         let (before, last) = (record.last_step(), record.finish(self.steps())?);
@@ -165,7 +199,7 @@ impl Run {
         }
         let seconds = record.seconds();
         if settings.sample_every > 0 {
-            self.draw_samples(settings, data, folder)?;
+            self.sample(settings, data, output, observer)?;
         }
         Ok(Summary {
             network: kind,
@@ -177,17 +211,23 @@ impl Run {
         })
     }
 
-    fn draw_samples(&self, settings: &Settings, data: &Data, folder: &Folder) -> Result<()> {
-        let average = self.trainer.average();
-        samples::draw(folder, settings, &self.network, data, average, self.steps())
+    fn sample(&self, settings: &Settings, data: &Data, output: &Output, observer: &mut dyn Observer) -> Result<()> {
+        let name = format!("{}-{:08}.png", self.kind().name(), self.steps());
+        observer.sample(&Sample {
+            network: &self.network,
+            settings,
+            data,
+            average: self.trainer.average(),
+            steps: self.steps(),
+            path: output.folder.samples().join(name),
+        })
     }
 
     fn save(
         &mut self,
         states: &Checkpoints,
         record: &Record,
-        folder: &Folder,
-        checkpoint: &Checkpoint,
+        output: &Output,
     ) -> Result<Saved> {
         let about = About {
             dataset: self.fingerprint.clone(),
@@ -199,18 +239,21 @@ impl Run {
             Err(error) => return Err(self.stopped(error)),
         };
         self.saved = Some(saved.clone());
-        checkpoint.refresh(folder, self.kind(), &self.trainer)?;
+        output.refresh(self.kind(), self.trainer.average())?;
         Ok(saved)
     }
 
-    fn stopped(&self, error: diffplan_train::Error) -> Error {
+    fn stopped(&self, error: Error) -> Error {
         let kept = match &self.saved {
             Some(saved) => format!("the last good state is {}", saved.folder.display()),
             None => "no state was saved before".into(),
         };
         match error {
-            error @ diffplan_train::Error::NotFinite { .. } => Error::Stopped { error, kept },
-            other => other.into(),
+            error @ Error::NotFinite { .. } => Error::Stopped {
+                error: Box::new(error),
+                kept,
+            },
+            other => other,
         }
     }
 }

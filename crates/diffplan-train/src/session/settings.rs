@@ -1,7 +1,7 @@
 //! [`Settings`]: everything that decides about a run, and what each network needs.
 
 use super::keys::{Kind, NormalizerKind, Pooling};
-use super::typed::File;
+use super::file::File;
 use crate::batches::Conditions;
 use crate::error::{Error, Result};
 use crate::objective::{Loss, TrajectoryWeights};
@@ -192,7 +192,7 @@ impl Settings {
         for network in self.networks.iter().filter(|network| resumed.contains(&network.kind)) {
             let name = network.kind.name();
             let new = self.table.get(name).and_then(Value::as_table).unwrap_or(&nothing);
-            let old = &file.tables[usize::from(network.kind == Kind::Value)];
+            let old = file.of(network.kind);
             let steps = |table: &Table| table.get("steps").and_then(Value::as_integer);
             let longer = network.options.rate.schedule == RateSchedule::Constant && steps(new) >= steps(old);
             compare(new, old, &format!("{name}."), &|key| key == "steps" && longer)?;

@@ -1,3 +1,18 @@
+//! [`Typed`]: what was set, where, and what wins.
+//!
+//! A flag wins over a file; what is of one network alone wins, in the same place, over what is of both.
+
+use super::defaults::{MAX_BATCH_STEPS, at_least, missing, network};
+use super::file::{File, keys, table};
+use super::keys::{Keys, Kind, NormalizerKind};
+use super::settings::Settings;
+use crate::error::{Error, Result};
+use diffplan_data::{ReadOptions, SequenceOptions};
+use diffplan_schedulers::{BetaSchedule, DdpmConfig, PredictionType, VarianceType};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+
 /// What was typed, on the command line or in files, as tables.
 #[derive(Debug, Default, Clone)]
 pub struct Typed {
@@ -7,91 +22,6 @@ pub struct Typed {
     value_flags: Table,
     /// From the one that wins to the one that loses.
     files: Vec<File>,
-}
-
-#[derive(Debug, Clone)]
-struct File {
-    shared: Table,
-    /// Of planner and value function.
-    tables: [Table; 2],
-}
-
-impl File {
-    fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
-        let refuse = |reason: String| Error::Toml {
-            path: path.to_owned(),
-            reason,
-        };
-        let parsed: Table = text
-            .parse()
-            .map_err(|e: toml::de::Error| refuse(one_line(&e.to_string())))?;
-        let mut shared = with_underscores(parsed).map_err(refuse)?;
-        let mut table = |kind: Kind| match shared.remove(kind.name()) {
-            None => Ok(Table::new()),
-            Some(Value::Table(table)) => with_underscores(table),
-            Some(other) => Err(format!(
-                "`{}` is {}, expected a table of keys",
-                kind.name(),
-                other.type_str()
-            )),
-        };
-        let tables = [
-            table(Kind::Planner).map_err(refuse)?,
-            table(Kind::Value).map_err(refuse)?,
-        ];
-        // Each on its own, so that what is wrong is said of where it stands.
-        keys(&shared).map_err(|reason| refuse(format!("{reason}, or tables `planner`, `value`")))?;
-        for (kind, table) in Kind::ALL.into_iter().zip(&tables) {
-            let known: Vec<&str> = kind.keys().collect();
-            if let Some(key) = table.keys().find(|key| !known.contains(&key.as_str())) {
-                let known = known.join(", ");
-                return Err(refuse(format!(
-                    "table [{}]: unknown key `{key}`, expected one of {known}",
-                    kind.name()
-                )));
-            }
-            keys(table).map_err(|reason| refuse(format!("table [{}]: {reason}", kind.name())))?;
-        }
-        Ok(Self { shared, tables })
-    }
-}
-
-/// Names with hyphens, as they are typed, are the same keys.
-fn with_underscores(table: Table) -> std::result::Result<Table, String> {
-    let mut renamed = Table::new();
-    for (key, value) in table {
-        let name = key.replace('-', "_");
-        if renamed.insert(name.clone(), value).is_some() {
-            return Err(format!(
-                "`{name}` stands there twice, with underscores and with hyphens"
-            ));
-        }
-    }
-    Ok(renamed)
-}
-
-fn keys(table: &Table) -> std::result::Result<Keys, String> {
-    // Key by key first: the parser does not say which one had the wrong type.
-    for (key, value) in table {
-        let alone = Table::from_iter([(key.clone(), value.clone())]);
-        alone.try_into::<Keys>().map_err(|e| {
-            let reason = one_line(e.message());
-            match reason.contains(&format!("`{key}`")) {
-                true => reason.replace("unknown field", "unknown key"),
-                false => format!("`{key}`: {reason}"),
-            }
-        })?;
-    }
-    table.clone().try_into().map_err(|e| one_line(e.message()))
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn table(of: &impl Serialize) -> Result<Table> {
-    Table::try_from(of).map_err(Error::encode("the settings"))
 }
 
 impl Typed {
@@ -110,6 +40,34 @@ impl Typed {
         Ok(self)
     }
 
+    /// What may surprise: a flag that is of both networks where a file has the same key for one of them.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        for file in &self.files {
+            for kind in Kind::ALL {
+                for (key, of_file) in file.of(kind) {
+                    let own = kind == Kind::Value && self.value_flags.contains_key(key);
+                    match self.flags.get(key) {
+                        Some(typed) if typed != of_file && !own => {
+                            let flag = key.replace('_', "-");
+                            let alone = match kind {
+                                Kind::Planner => String::new(),
+                                Kind::Value => format!("; --value-{flag} is of the value function alone"),
+                            };
+                            notes.push(format!(
+                                "--{flag} goes before [{}] {key} = {of_file} of {}{alone}",
+                                kind.name(),
+                                file.path.display()
+                            ));
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+        notes
+    }
+
     /// The output folder.
     pub fn out(&self) -> Result<PathBuf> {
         let keys = self.keys(Kind::Planner)?;
@@ -119,14 +77,13 @@ impl Typed {
     /// All keys of a network.
     fn keys(&self, kind: Kind) -> Result<Keys> {
         let mut all = Table::new();
-        let index = usize::from(kind == Kind::Value);
         let files = self.files.iter().rev();
-        let from_files = files.flat_map(|file| [&file.shared, &file.tables[index]]);
+        let from_files = files.flat_map(|file| [&file.shared, file.of(kind)]);
         let own = (kind == Kind::Value).then_some(&self.value_flags);
         for table in from_files.chain([&self.flags]).chain(own) {
             all.extend(table.clone());
         }
-        keys(&all).map_err(|reason| Error::Setting {
+        keys(&all).map_err(|reason| Error::Option {
             name: "settings",
             value: reason,
             expected: "those that --help lists".into(),
@@ -189,7 +146,7 @@ impl Typed {
         for network in &settings.networks {
             let steps = network.batch_size.checked_mul(horizon);
             if steps.is_none_or(|steps| steps > MAX_BATCH_STEPS) {
-                return Err(Error::Setting {
+                return Err(Error::Option {
                     name: "batch_size × horizon",
                     value: format!("{} × {horizon}", network.batch_size),
                     expected: format!("at most {MAX_BATCH_STEPS} steps in all"),

@@ -1,14 +1,23 @@
-/// The largest product of a step's batches, trajectories and their steps: beyond it buffers take tens of gigabytes.
-const MAX_BATCH_STEPS: usize = 1 << 20;
+//! What is not set: the defaults of a network, and what is refused.
 
-fn network(kind: Kind, keys: &mut Keys) -> Result<Network> {
+use super::keys::{Keys, Kind, MAX_STEPS, Optimizer, Pooling};
+use super::settings::Network;
+use crate::error::{Error, Result};
+use crate::objective::TrajectoryWeights;
+use crate::optim::{Adam, Decay, Ema, LearningRate};
+use crate::trainer::TrainOptions;
+
+/// The largest product of a step's batches, trajectories and their steps: beyond it buffers take tens of gigabytes.
+pub(super) const MAX_BATCH_STEPS: usize = 1 << 20;
+
+pub(super) fn network(kind: Kind, keys: &mut Keys) -> Result<Network> {
     let steps = match kind {
         Kind::Planner => 1_000_000,
         Kind::Value => 200_000,
     };
     let steps = at_least(1, "steps", *keys.steps.get_or_insert(steps))?;
     if steps > MAX_STEPS {
-        return Err(Error::Setting {
+        return Err(Error::Option {
             name: "steps",
             value: steps.to_string(),
             expected: format!("at most {MAX_STEPS}"),
@@ -66,14 +75,14 @@ fn network(kind: Kind, keys: &mut Keys) -> Result<Network> {
         normalize_values: *keys.normalize_values.get_or_insert(true),
     };
     if !(0.0..=1.0).contains(&network.discount) {
-        return Err(Error::Setting {
+        return Err(Error::Option {
             name: "discount",
             value: network.discount.to_string(),
             expected: "a number from 0 to 1".into(),
         });
     }
     if !network.termination_penalty.is_finite() {
-        return Err(Error::Setting {
+        return Err(Error::Option {
             name: "termination_penalty",
             value: network.termination_penalty.to_string(),
             expected: "a finite number".into(),
@@ -82,17 +91,17 @@ fn network(kind: Kind, keys: &mut Keys) -> Result<Network> {
     Ok(network)
 }
 
-fn missing(name: &'static str, expected: &str) -> Error {
-    Error::Setting {
+pub(super) fn missing(name: &'static str, expected: &str) -> Error {
+    Error::Option {
         name,
         value: "nothing".into(),
         expected: format!("{expected}, with --{name} or in the file of --config"),
     }
 }
 
-fn at_least<T: PartialOrd + std::fmt::Display>(low: T, name: &'static str, value: T) -> Result<T> {
+pub(super) fn at_least<T: PartialOrd + std::fmt::Display>(low: T, name: &'static str, value: T) -> Result<T> {
     if value < low {
-        return Err(Error::Setting {
+        return Err(Error::Option {
             name,
             value: value.to_string(),
             expected: format!("at least {low}"),
