@@ -1,14 +1,20 @@
 //! What can be typed. Nothing here touches a file; [`settings`](crate::settings) turns this into what is needed.
 
+mod acting;
+mod data;
 mod evaluate;
+mod planning;
 mod train;
 
+pub(crate) use acting::*;
+pub(crate) use data::*;
 pub(crate) use evaluate::*;
+pub(crate) use planning::*;
 pub(crate) use train::*;
 
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use diffplan_pipelines::{Guidance, Precision};
+use diffplan_eval::evaluation::{MAX_EPISODES, MAX_SEED};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
@@ -39,39 +45,6 @@ pub(crate) enum Command {
     Data(DataArgs),
 }
 
-/// How plans are made. What is not given comes from the checkpoint's planning_config.json, then from diffusers' defaults.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Planning")]
-pub(crate) struct PlanningArgs {
-    /// Candidate trajectories for an observation
-    #[arg(short = 'b', long, value_name = "B", value_parser = count(1, MAX_BATCH))]
-    pub(crate) batch_size: Option<usize>,
-    /// Steps of a trajectory
-    #[arg(long, value_name = "H", value_parser = count(1, MAX_HORIZON))]
-    pub(crate) horizon: Option<usize>,
-    /// Gradient steps at every timestep; 0 plans without guidance
-    #[arg(short = 'g', long, value_name = "G", value_parser = count(0, 10_000))]
-    pub(crate) n_guide_steps: Option<usize>,
-    /// Length of a gradient step
-    #[arg(long, value_name = "X", value_parser = finite, allow_hyphen_values = true)]
-    pub(crate) scale: Option<f32>,
-    /// Weight of the gradient at a timestep: as in diffusers, or as in the paper's code
-    #[arg(long, value_name = "RULE", value_parser = guidance())]
-    pub(crate) guidance: Option<Guidance>,
-    /// Rank candidates by the value of what they became, not of what they were before the last denoising
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub(crate) rescore: Option<bool>,
-    /// No gradient step below this timestep
-    #[arg(long, value_name = "T", value_parser = count(0, 1_000_000))]
-    pub(crate) t_stopgrad: Option<usize>,
-    /// Timesteps visited, all by default
-    #[arg(long, value_name = "K", value_parser = count(1, 1_000_000))]
-    pub(crate) num_inference_steps: Option<usize>,
-    /// In which precision convolutions multiply; bf16 is faster on CPUs with AVX-512 BF16, and less exact
-    #[arg(long, value_name = "P", value_parser = precision())]
-    pub(crate) precision: Option<Precision>,
-}
-
 /// What every command that computes takes.
 #[derive(Debug, Default, Args)]
 pub(crate) struct RunArgs {
@@ -93,14 +66,12 @@ Examples:
   diffplan rollout --out runs/guided --render         and animations of the first episode
   diffplan rollout --seed 1000 --first 13 --out runs/13 --render   episode 13 of an evaluation, to look at
   diffplan rollout --n-guide-steps 0 --episodes 20    without guidance, to compare
+  diffplan rollout --scheduler ddim --num-inference-steps 5
+  diffplan rollout --policy swing-up --episodes 20    another policy in the same episodes
   diffplan rollout --checkpoint DIR --guidance diffuser --scale 1 --rescore")]
 pub(crate) struct RolloutArgs {
-    /// Checkpoint folder; testdata/pendulum-hor32 by default
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) checkpoint: Option<PathBuf>,
-    /// Environment; the one named in the checkpoint's planning_config.json by default
-    #[arg(short, long, value_name = "ID")]
-    pub(crate) env: Option<String>,
+    #[command(flatten)]
+    pub(crate) acting: ActingArgs,
     /// Episodes to play
     #[arg(short = 'n', long, value_name = "N", default_value_t = 1, value_parser = count(1, 1_000_000))]
     pub(crate) episodes: usize,
@@ -152,6 +123,9 @@ pub(crate) struct PlanArgs {
     /// Noise as torch.randn draws it on the CPU after torch.manual_seed(S)
     #[arg(long, value_name = "S", value_parser = torch_seed, allow_hyphen_values = true)]
     pub(crate) torch_seed: Option<u64>,
+    /// A registered guide beside the value function, with its weight; may be given several times
+    #[arg(long, value_name = "NAME[=WEIGHT]")]
+    pub(crate) guide: Vec<String>,
     /// Save an animation of how the plan comes out of noise
     #[arg(long, value_name = "FILE.gif")]
     pub(crate) render: Option<PathBuf>,
@@ -234,119 +208,12 @@ pub(crate) struct BenchArgs {
     pub(crate) planning: PlanningArgs,
 }
 
-/// Look into datasets, and make some
-#[derive(Debug, Args)]
-#[command(arg_required_else_help = true)]
-pub(crate) struct DataArgs {
-    #[command(subcommand)]
-    pub(crate) command: DataCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum DataCommand {
-    Inspect(DataInspectArgs),
-    Collect(CollectArgs),
-}
-
-/// Show what a dataset holds, and what is wrong or odd about it
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Formats: HDF5 in the layout of D4RL, Minari (a folder or its main_data.hdf5), .npz with the keys of D4RL. All statistics are
-in float64; those of dimensions leave out what is no finite number. Exit status 2 if the dataset cannot be trained on.
-
-Examples:
-  diffplan data inspect pendulum.hdf5
-  diffplan data inspect hopper-medium-v0.hdf5 --max-episode-steps 1000   old D4RL files have no timeouts
-  diffplan data inspect ~/.minari/datasets/D4RL/pen/human-v2 --json")]
-pub(crate) struct DataInspectArgs {
-    /// Dataset: a file, or the folder of a Minari dataset
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
-    /// Steps after which an episode ends, in a file without timeouts
-    #[arg(long, value_name = "N", value_parser = count(1, 1_000_000_000))]
-    pub(crate) max_episode_steps: Option<usize>,
-    /// Print one JSON object, and nothing else on stdout
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Who acts when data is collected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum PolicyName {
-    /// A new sample of the action space at every step
-    Random,
-    /// Nothing: zero in every dimension
-    Zero,
-    /// Ornstein-Uhlenbeck noise, which wanders instead of jumping
-    Ou,
-    /// Pendulum-v1: pump energy until it is upright, then hold it there
-    SwingUp,
-    /// MountainCarContinuous-v0: push along the velocity
-    BangBang,
-    /// The environment's controller above, with a skill and a noise drawn for every episode: from random to good
-    Mixed,
-    /// A checkpoint
-    Planner,
-}
-
-/// Play an environment and write the steps as a dataset in the layout of D4RL
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Episode i is reset with seed S + i, and its policy's randomness depends on S + i alone: same seed, same bytes.
-
-Examples:
-  diffplan data collect --env Pendulum-v1 --policy random --episodes 100 --out random.hdf5
-  diffplan data collect --env Pendulum-v1 --policy mixed --episodes 1500 --out mixed.hdf5
-  diffplan data collect --env Pendulum-v1 --policy swing-up --skill 0.5 --noise 0.2 --episodes 100 --out half.hdf5
-  diffplan data collect --policy planner --checkpoint testdata/pendulum-hor32 --episodes 20 --out planned.hdf5")]
-pub(crate) struct CollectArgs {
-    /// Environment; by default the one that the checkpoint or the controller is made for, or else Pendulum-v1
-    #[arg(short, long, value_name = "ID")]
-    pub(crate) env: Option<String>,
-    /// Who acts
-    #[arg(short, long, value_enum, default_value_t = PolicyName::Random)]
-    pub(crate) policy: PolicyName,
-    /// Episodes to play
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = count(1, 1_000_000))]
-    pub(crate) episodes: usize,
-    /// Episode i is played with seed S + i
-    #[arg(short, long, value_name = "S", default_value_t = 0, value_parser = seed())]
-    pub(crate) seed: u64,
-    /// The file to write
-    #[arg(short, long, value_name = "FILE.hdf5")]
-    pub(crate) out: PathBuf,
-    /// Standard deviation of Ornstein-Uhlenbeck noise on the actions, 1 being half the range of actions; 0 by default,
-    /// and 1 of the policy ou
-    #[arg(long, value_name = "X", value_parser = noise)]
-    pub(crate) noise: Option<f64>,
-    /// How much of the controller's action is taken, of swing-up and bang-bang: 0 nothing, 1 all of it (default)
-    #[arg(long, value_name = "0..1", value_parser = skill)]
-    pub(crate) skill: Option<f64>,
-    /// Write next_observations too
-    #[arg(long)]
-    pub(crate) next_observations: bool,
-    /// Checkpoint folder of the policy planner; testdata/pendulum-hor32 by default
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) checkpoint: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) run: RunArgs,
-    #[command(flatten)]
-    pub(crate) planning: PlanningArgs,
-}
-
 const MAX_BATCH: u64 = 1 << 20;
 const MAX_HORIZON: u64 = 1 << 20;
 
 fn count(low: u64, high: u64) -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(low..=high)
 }
-
-/// Seeds that leave room for an episode's number to be added.
-/// Of all episodes' seeds the first; so there is room for those that follow.
-pub(crate) const MAX_SEED: u64 = i64::MAX as u64;
-/// More are a mistyped number.
-pub(crate) const MAX_EPISODES: usize = 1_000_000;
 
 fn seed() -> RangedU64ValueParser<u64> {
     RangedU64ValueParser::new().range(0..=MAX_SEED)
@@ -358,31 +225,6 @@ fn torch_seed(text: &str) -> Result<u64, String> {
     signed
         .or_else(|_| text.parse::<u64>())
         .map_err(|_| "expected an integer from -2^63 to 2^64 - 1, as torch.manual_seed takes it".into())
-}
-
-fn finite(text: &str) -> Result<f32, String> {
-    match text.parse::<f32>() {
-        Ok(value) if value.is_finite() => Ok(value),
-        Ok(value) => Err(format!("{value}, expected a finite number")),
-        Err(e) => Err(e.to_string()),
-    }
-}
-
-fn between(text: &str, low: f64, high: f64) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        // Written so that NaN fails it.
-        Ok(value) if (low..=high).contains(&value) => Ok(value),
-        Ok(value) => Err(format!("{value}, expected a number from {low} to {high}")),
-        Err(e) => Err(e.to_string()),
-    }
-}
-
-fn noise(text: &str) -> Result<f64, String> {
-    between(text, 0.0, 100.0)
-}
-
-fn skill(text: &str) -> Result<f64, String> {
-    between(text, 0.0, 1.0)
 }
 
 fn finite64(text: &str) -> Result<f64, String> {
@@ -399,22 +241,6 @@ where
     T: DeserializeOwned + Clone + Send + Sync + 'static,
 {
     PossibleValuesParser::new(names).try_map(|name| serde_json::from_value(name.into()))
-}
-
-fn guidance() -> impl TypedValueParser<Value = Guidance> {
-    const RULES: [Guidance; 2] = [Guidance::Diffusers, Guidance::Diffuser];
-    PossibleValuesParser::new(RULES.map(Guidance::name)).map(|name| {
-        let named = RULES.into_iter().find(|rule| rule.name() == name);
-        named.expect("clap lets only these names through")
-    })
-}
-
-fn precision() -> impl TypedValueParser<Value = Precision> {
-    const ALL: [Precision; 2] = [Precision::F32, Precision::Bf16];
-    PossibleValuesParser::new(ALL.map(Precision::name)).map(|name| {
-        let named = ALL.into_iter().find(|precision| precision.name() == name);
-        named.expect("clap lets only these names through")
-    })
 }
 
 #[cfg(test)]
@@ -442,7 +268,7 @@ mod tests {
         let Command::Plan(args) = parse("diffplan plan --obs 1 --scale -0.5 --torch-seed -1").unwrap() else {
             panic!("a plan")
         };
-        assert_eq!((args.planning.scale, args.torch_seed), (Some(-0.5), Some(u64::MAX)));
+        assert_eq!((args.planning.0.scale, args.torch_seed), (Some(-0.5), Some(u64::MAX)));
     }
 
     #[test]
@@ -455,7 +281,7 @@ mod tests {
             let Command::Rollout(args) = parse(line).unwrap() else {
                 panic!("{line}")
             };
-            assert_eq!(args.planning.rescore, expected, "{line}");
+            assert_eq!(args.planning.0.rescore, expected, "{line}");
         }
     }
 
@@ -479,6 +305,7 @@ mod tests {
             "diffplan rollout --horizon 0",
             "diffplan rollout --scale inf",
             "diffplan rollout --guidance paper",
+            "diffplan rollout --eta 2",
             "diffplan plan --obs 1 --precision f16",
             "diffplan rollout --seed -1",
             "diffplan rollout --threads 0",
@@ -495,7 +322,6 @@ mod tests {
             "diffplan data inspect",
             "diffplan data inspect x.hdf5 --max-episode-steps 0",
             "diffplan data collect --env Pendulum-v1",
-            "diffplan data collect --out x.hdf5 --policy clever",
             "diffplan data collect --out x.hdf5 --skill 1.5",
             "diffplan data collect --out x.hdf5 --skill nan",
             "diffplan data collect --out x.hdf5 --noise -1",

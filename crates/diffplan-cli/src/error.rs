@@ -20,44 +20,27 @@ pub(crate) enum Error {
     Env(#[from] diffplan_envs::Error),
     #[error(transparent)]
     Train(#[from] diffplan_train::Error),
-    #[error("{}: {reason}", path.display())]
-    Toml { path: PathBuf, reason: String },
-    #[error("{key} = {typed}, but the run was started with {saved} ({}): expected the same", path.display())]
-    Changed {
-        key: String,
-        typed: String,
-        saved: String,
-        path: PathBuf,
-    },
-    /// One of the networks to be trained cannot be.
-    #[error("{network}: {error}")]
-    Untrainable {
-        network: &'static str,
-        error: diffplan_train::Error,
-    },
-    /// An output folder, or a file in it, from which no run can begin or go on.
-    #[error("{}: {reason}", path.display())]
-    Folder { path: PathBuf, reason: String },
-    /// Training stopped, and what there is to go on from.
-    #[error("{error}; {kept}")]
-    Stopped { error: diffplan_train::Error, kept: String },
+    #[error(transparent)]
+    Eval(#[from] diffplan_eval::Error),
+    #[error(transparent)]
+    Picture(#[from] diffplan_pictures::Error),
+    #[error(transparent)]
+    File(#[from] diffplan_files::FileError),
+    /// An environment that is not there, or is somebody's own.
+    #[error(
+        "{error}; an environment of your own is registered with diffplan_cli::run, in a binary of ten lines: docs/adding-an-environment.md"
+    )]
+    UnknownEnv { error: diffplan_envs::Error },
     /// An evaluation stopped, and what it has got.
     #[error("{error}; {kept}: --resume goes on from there")]
-    EvaluationStopped {
-        error: diffplan_pipelines::Error,
-        kept: String,
-    },
+    EvaluationStopped { error: diffplan_eval::Error, kept: String },
     /// The user, or the system, asked for an end.
     #[error("interrupted {at}")]
     Interrupted { at: String },
     #[error("the network is a value function, expected a planner")]
     NotAPlanner,
-    #[error("no checkpoint: none given with --checkpoint, and there is no {}", tried.display())]
-    NoCheckpoint { tried: PathBuf },
     #[error("no environment: none given with --env, and {} names none", config.display())]
     NoEnv { config: PathBuf },
-    #[error("no picture of {env}: {error}")]
-    NoPicture { env: String, error: diffplan_envs::Error },
     #[error("{name} = {value}: expected {expected}")]
     Setting {
         name: &'static str,
@@ -78,16 +61,10 @@ pub(crate) enum Error {
     BrokenCheckpoint { checkpoint: PathBuf, problems: usize },
     #[error("{}: {problems} {} in the way of training on it", file.display(), if *problems == 1 { "problem is" } else { "problems are" })]
     BrokenDataset { file: PathBuf, problems: usize },
-    #[error("the policy {policy:?} is made for {expected}, not for {env:?}")]
-    NotTheEnv {
-        policy: &'static str,
-        expected: &'static str,
-        env: String,
-    },
     #[error("--{flag} means nothing to the policy {policy:?}, expected it with {expected}")]
     FlagOfAnother {
         flag: &'static str,
-        policy: &'static str,
+        policy: String,
         expected: &'static str,
     },
     #[error("cannot write to stdout: {0}")]

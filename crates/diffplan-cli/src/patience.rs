@@ -1,5 +1,6 @@
 //! A bar on stderr for who has waited for two seconds.
 
+use diffplan_pictures::Watch;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::{Duration, Instant};
 
@@ -21,14 +22,14 @@ impl Patience {
             started: Instant::now(),
         }
     }
+}
 
-    /// There are so many more to draw.
-    pub(crate) fn expect(&self, more: usize) {
+impl Watch for Patience {
+    fn expect(&self, more: usize) {
         self.bar.inc_length(more as u64);
     }
 
-    /// One more is drawn.
-    pub(crate) fn step(&self) {
+    fn step(&self) {
         if self.bar.is_hidden() && self.started.elapsed() > WAIT {
             // Still hidden where stderr is no terminal.
             self.bar.set_draw_target(ProgressDrawTarget::stderr());

@@ -1,49 +1,140 @@
-//! From what was typed to what is needed: checkpoint, options, threads. All that can be wrong with a command line beyond
+//! From what was typed to what is needed: checkpoint, networks, environment, threads. All that can be wrong with a command line beyond
 //! its spelling is found here.
 
-use crate::args::{PlanningArgs, RunArgs};
+use crate::args::{ActingArgs, PLANNER, PlanningArgs, RunArgs};
 use crate::error::{Error, Result};
-use diffplan_envs::d4rl;
-use diffplan_pipelines::{PlanOptions, Precision, ValueGuidedPipeline};
+use crate::output;
+use diffplan_envs::{BoxEnv, d4rl};
+use diffplan_eval::evaluation::check_plan_size;
+use diffplan_eval::{Controller, PolicyOptions, Registry};
+use diffplan_files::Folder;
+use diffplan_pipelines::{PlanOptions, ValueGuidedPipeline};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-/// Played with no options, from the repository's root.
+/// Played with no options: below the current folder, or else built in.
 const DEFAULT_CHECKPOINT: &str = "testdata/pendulum-hor32";
 
-/// Steps of all candidates together: beyond this the networks' buffers take tens of gigabytes.
-pub(crate) const MAX_TRAJECTORY_STEPS: usize = 1 << 20;
+/// What the checkpoint in this program is called.
+const BUILT_IN: &str = "built-in:pendulum-hor32";
 
-/// The folder given, or that of the repository: below the current folder, or else where this program was built.
-pub(crate) fn checkpoint(given: Option<PathBuf>) -> Result<PathBuf> {
-    if let Some(folder) = given {
-        // Said of the folder, rather than of the first file that is looked for in it.
-        fs::read_dir(&folder).map_err(Error::io("read checkpoint", &folder))?;
-        return Ok(folder);
+macro_rules! built_in {
+    ($($file:literal),+ $(,)?) => {
+        &[$(($file, include_bytes!(concat!("../pendulum-hor32/", $file)))),+]
+    };
+}
+
+/// Its files.
+const FILES: &[(&str, &[u8])] = built_in![
+    "model_index.json",
+    "normalizer.json",
+    "planning_config.json",
+    "scheduler/scheduler_config.json",
+    "unet/config.json",
+    "unet/diffusion_pytorch_model.safetensors",
+    "value_function/config.json",
+    "value_function/diffusion_pytorch_model.safetensors",
+];
+
+/// The folder given, or the default.
+pub(crate) fn checkpoint(given: Option<&Path>) -> Result<Folder> {
+    match given {
+        Some(path) if path != Path::new(BUILT_IN) => {
+            // Said of the folder, rather than of the first file that is looked for in it.
+            fs::read_dir(path).map_err(Error::io("read checkpoint", path))?;
+            Ok(Folder::at(path))
+        }
+        None if Path::new(DEFAULT_CHECKPOINT).is_dir() => Ok(Folder::at(DEFAULT_CHECKPOINT)),
+        _ => Ok(Folder::embedded(BUILT_IN, FILES)),
     }
-    let tried = PathBuf::from(DEFAULT_CHECKPOINT);
-    let beside_workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(&tried);
-    [tried.clone(), beside_workspace]
-        .into_iter()
-        .find(|folder| folder.is_dir())
-        .map(|folder| match folder.canonicalize() {
-            Ok(full) if folder != tried => full,
-            _ => folder,
-        })
-        .ok_or(Error::NoCheckpoint { tried })
+}
+
+/// The pipeline of a checkpoint, with registered guides beside its own. What is odd about its files is said on stderr.
+pub(crate) fn pipeline(registry: &Registry, checkpoint: &Folder, guides: &[String]) -> Result<ValueGuidedPipeline> {
+    let pipeline = ValueGuidedPipeline::load(checkpoint, &registry.parts, None)?;
+    for note in pipeline.notes() {
+        output::remark(&format!("note: {note}"));
+    }
+    if guides.is_empty() {
+        return Ok(pipeline);
+    }
+    let mut all = pipeline.guides().to_vec();
+    for text in guides {
+        let (name, weight) = text.split_once('=').unwrap_or((text, "1"));
+        let weight: f32 = match weight.parse() {
+            Ok(weight) if f32::is_finite(weight) => weight,
+            _ => {
+                return Err(Error::Setting {
+                    name: "guide",
+                    value: text.clone(),
+                    expected: "a name, or a name, = and a finite weight".into(),
+                });
+            }
+        };
+        all.push((weight, registry.guide(name)?));
+    }
+    Ok(pipeline.with_guides(all))
 }
 
 /// The environment given, or the one the checkpoint was trained for. A dataset's id stands for its environment.
-pub(crate) fn env_id(given: Option<String>, checkpoint: &Path, pipeline: &ValueGuidedPipeline) -> Result<String> {
+pub(crate) fn env_id(given: Option<&str>, checkpoint: &Folder, pipeline: &ValueGuidedPipeline) -> Result<String> {
     let id = given
+        .map(str::to_owned)
         .or_else(|| pipeline.planning_config().env.clone())
         .ok_or_else(|| Error::NoEnv {
-            config: checkpoint.join("planning_config.json"),
+            config: checkpoint.path_of("planning_config.json"),
         })?;
     Ok(d4rl::env_id(&id).map_or(id, str::to_owned))
+}
+
+/// The environment that another policy than a planner acts in: the one given, or the one that its controller is made for.
+pub(crate) fn env_of_policy(registry: &Registry, acting: &ActingArgs) -> Result<String> {
+    let made_for = || {
+        let controller = Controller::ALL.into_iter().find(|c| c.name() == acting.policy);
+        controller.map_or("Pendulum-v1", Controller::env).to_owned()
+    };
+    let id = acting.env.clone().unwrap_or_else(made_for);
+    // A policy that there is none of is said before an environment that there is none of.
+    if !registry.policies().any(|name| name == acting.policy) {
+        registry.policy(&acting.policy, &PolicyOptions::new(&id))?;
+    }
+    Ok(d4rl::env_id(&id).map_or(id, str::to_owned))
+}
+
+/// Flags that would change nothing are refused: whoever gives them expects otherwise.
+pub(crate) fn check_no_planning(acting: &ActingArgs, planning: &PlanningArgs) -> Result<()> {
+    let checkpoint = acting.checkpoint.as_ref().map(|_| "checkpoint");
+    let guide = (!acting.guide.is_empty()).then_some("guide");
+    match checkpoint.or(guide).or_else(|| planning.given()) {
+        Some(flag) => Err(Error::FlagOfAnother {
+            flag,
+            policy: acting.policy.clone(),
+            expected: PLANNER,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// The environment of an id.
+pub(crate) fn env(registry: &Registry, id: &str) -> Result<BoxEnv> {
+    registry.envs.make(id).map_err(unknown_env)
+}
+
+/// An unknown environment may be somebody's own: then it is said how they bring it.
+pub(crate) fn unknown_env(error: diffplan_envs::Error) -> Error {
+    match error {
+        error @ diffplan_envs::Error::UnknownEnv { .. } => Error::UnknownEnv { error },
+        other => other.into(),
+    }
+}
+
+/// An environment, where it is known and can be made: for the names of its dimensions.
+pub(crate) fn known_env(registry: &Registry, id: Option<&str>) -> Option<BoxEnv> {
+    let id = id?;
+    registry.envs.make(d4rl::env_id(id).unwrap_or(id)).ok()
 }
 
 impl PlanningArgs {
@@ -52,25 +143,8 @@ impl PlanningArgs {
     /// # Errors
     /// If candidates and horizon together need more memory than makes sense.
     pub(crate) fn over(&self, options: PlanOptions) -> Result<PlanOptions> {
-        let options = PlanOptions {
-            batch_size: self.batch_size.unwrap_or(options.batch_size),
-            planning_horizon: self.horizon.unwrap_or(options.planning_horizon),
-            n_guide_steps: self.n_guide_steps.unwrap_or(options.n_guide_steps),
-            scale: self.scale.unwrap_or(options.scale),
-            guidance: self.guidance.unwrap_or(options.guidance),
-            rescore: self.rescore.unwrap_or(options.rescore),
-            t_stopgrad: self.t_stopgrad.unwrap_or(options.t_stopgrad),
-            num_inference_steps: self.num_inference_steps.or(options.num_inference_steps),
-            precision: self.precision.unwrap_or(options.precision),
-        };
-        let steps = options.batch_size.checked_mul(options.planning_horizon);
-        if steps.is_none_or(|steps| steps > MAX_TRAJECTORY_STEPS) {
-            return Err(Error::Setting {
-                name: "batch_size × planning_horizon",
-                value: format!("{} × {}", options.batch_size, options.planning_horizon),
-                expected: format!("at most {MAX_TRAJECTORY_STEPS} steps in all"),
-            });
-        }
+        let options = self.0.over(options);
+        check_plan_size(&options)?;
         Ok(options)
     }
 }
@@ -91,55 +165,23 @@ impl RunArgs {
     }
 }
 
-/// An environment and what its dynamics are calculated by, in words.
-pub(crate) fn with_simulator(env: &str, simulator: Option<&str>) -> String {
-    match simulator {
-        Some(simulator) => format!("{env}, {simulator}"),
-        None => env.to_owned(),
-    }
-}
-
-/// `options` in words.
-pub(crate) fn describe(options: &PlanOptions) -> String {
-    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-    let mut parts = vec![
-        count(options.batch_size, "candidate"),
-        format!("horizon {}", options.planning_horizon),
-    ];
-    if options.n_guide_steps == 0 {
-        parts.push("no guidance".into());
-    } else {
-        let steps = count(options.n_guide_steps, "guide step");
-        parts.push(format!(
-            "{steps} of scale {} ({})",
-            options.scale,
-            options.guidance.name()
-        ));
-    }
-    if options.rescore {
-        parts.push("rescored".into());
-    }
-    parts.push(match options.num_inference_steps {
-        Some(steps) => count(steps, "timestep"),
-        None => "all timesteps".into(),
-    });
-    if options.precision != Precision::F32 {
-        parts.push(options.precision.name().into());
-    }
-    parts.join(", ")
+/// The path of a checkpoint, for reports.
+pub(crate) fn path_of(checkpoint: &Folder) -> PathBuf {
+    checkpoint.path().to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use diffplan_pipelines::PlanningConfig;
 
     #[test]
     fn flags_win_and_sizes_have_a_limit() {
-        let args = PlanningArgs {
+        let args = PlanningArgs(PlanningConfig {
             batch_size: Some(4),
             rescore: Some(false),
-            ..PlanningArgs::default()
-        };
+            ..PlanningConfig::default()
+        });
         let options = PlanOptions {
             rescore: true,
             scale: 0.5,
@@ -147,15 +189,17 @@ mod tests {
         };
         let resolved = args.over(options).unwrap();
         assert_eq!((resolved.batch_size, resolved.rescore, resolved.scale), (4, false, 0.5));
-        assert_eq!(
-            describe(&resolved),
-            "4 candidates, horizon 32, 2 guide steps of scale 0.5 (diffusers), all timesteps"
-        );
-
         let huge = PlanOptions {
             batch_size: usize::MAX,
             ..PlanOptions::default()
         };
-        assert!(matches!(PlanningArgs::default().over(huge), Err(Error::Setting { .. })));
+        assert!(PlanningArgs::default().over(huge).is_err());
+    }
+
+    #[test]
+    fn the_checkpoint_in_the_program_plans() {
+        let folder = checkpoint(Some(Path::new(BUILT_IN))).unwrap();
+        let pipeline = pipeline(&Registry::builtin(), &folder, &[]).unwrap();
+        assert_eq!(env_id(None, &folder, &pipeline).unwrap(), "Pendulum-v1");
     }
 }

@@ -29,7 +29,10 @@ impl Rows {
         if let Some(folder) = path.parent().and_then(|folder| File::open(folder).ok()) {
             let _ = folder.sync_all();
         }
-        let file = OpenOptions::new().append(true).open(path).map_err(|e| FileError::io(path, e))?;
+        let file = OpenOptions::new()
+            .append(true)
+            .open(path)
+            .map_err(|e| FileError::io(path, e))?;
         Ok(Self {
             path: path.to_owned(),
             file,

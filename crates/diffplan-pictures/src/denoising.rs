@@ -1,15 +1,15 @@
 //! How a plan comes out of noise, timestep by timestep: the candidates in the environment's own picture, and beside it over
 //! the horizon.
 
+use crate::chart::{self, Area, DrawResult, GRID, INK, MUTED, legend, number, px, text};
+use crate::error::Result;
 use crate::frames::{blank, paste};
 use crate::gif::encode as gif;
 use crate::stage::{Paths, Stage};
 use crate::style::{OTHERS, PLANNED};
 use crate::watch::Watch;
-use crate::chart::{self, Area, DrawResult, GRID, INK, MUTED, legend, number, px, text};
-use crate::error::Result;
-use diffplan_eval::Names;
 use diffplan_envs::Frame;
+use diffplan_eval::Names;
 use diffplan_pipelines::{Condition, NoiseSource, Plan, Planner, Query, SampleLayout, ValueGuidedPipeline};
 use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, ArrayView3, Axis, Slice};
 use plotters::prelude::*;
@@ -408,7 +408,11 @@ mod tests {
             expected(&[("cos θ", 1), ("dθ/dt", 3), ("torque", 0)])
         );
         assert_eq!(
-            shown(Some(&["height", "a", "b", "c", "d", "x velocity", "thigh torque"]), 6, 3),
+            shown(
+                Some(&["height", "a", "b", "c", "d", "x velocity", "thigh torque"]),
+                6,
+                3
+            ),
             expected(&[("height", 3), ("x velocity", 8), ("thigh torque", 0)])
         );
         assert_eq!(shown(None, 1, 1), expected(&[("observation", 1), ("action", 0)]));

@@ -39,7 +39,9 @@ pub struct Curve {
 /// If it cannot be encoded.
 pub fn loss_png(curves: &[Curve]) -> Result<Option<Vec<u8>>> {
     let panels = curves.iter().zip(COLOURS.iter().cycle());
-    let panels: Vec<Panel> = panels.filter_map(|(curve, colour)| Panel::new(curve, *colour)).collect();
+    let panels: Vec<Panel> = panels
+        .filter_map(|(curve, colour)| Panel::new(curve, *colour))
+        .collect();
     if panels.is_empty() {
         return Ok(None);
     }

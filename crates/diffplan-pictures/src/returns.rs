@@ -18,15 +18,24 @@ const X_AXIS: usize = 60;
 /// # Errors
 /// If there is no finite return.
 pub fn returns_png(title: &str, evaluations: &[(&str, &[f64])]) -> Result<Vec<u8>> {
-    let finite = || evaluations.iter().flat_map(|(_, returns)| returns.iter().copied()).filter(|x| x.is_finite());
-    let (low, high) = finite().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
+    let finite = || {
+        evaluations
+            .iter()
+            .flat_map(|(_, returns)| returns.iter().copied())
+            .filter(|x| x.is_finite())
+    };
+    let (low, high) = finite().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| {
+        (low.min(x), high.max(x))
+    });
     if low > high {
         return Err(Error::Nothing("no return is a finite number".into()));
     }
     let margin = (0.05 * (high - low)).max(1e-3 * high.abs().max(1.0));
     let range = low - margin..high + margin;
     let height = HEADER + evaluations.len() * ROW + X_AXIS;
-    chart::png(FILE, WIDTH, height, &|root| draw(root, title, evaluations, range.clone()))
+    chart::png(FILE, WIDTH, height, &|root| {
+        draw(root, title, evaluations, range.clone())
+    })
 }
 
 fn draw(root: &Area, title: &str, evaluations: &[(&str, &[f64])], range: std::ops::Range<f64>) -> DrawResult {

@@ -109,13 +109,7 @@ struct Panel {
 }
 
 impl Trajectories {
-    fn sample(
-        of: &Sampled,
-        scheduler: Arc<dyn Scheduler>,
-        goal: bool,
-        names: &Names,
-        title: String,
-    ) -> Result<Self> {
+    fn sample(of: &Sampled, scheduler: Arc<dyn Scheduler>, goal: bool, names: &Names, title: String) -> Result<Self> {
         let (action_dim, horizon) = (of.sequences.action_dim(), of.sequences.horizon());
         let network = Arc::new(of.network.clone());
         let pipeline = ValueGuidedPipeline::without_guide(network, scheduler, of.normalizers.clone())?
@@ -128,7 +122,9 @@ impl Trajectories {
         })?;
         let (observations, actions) = (of.dataset.observations(), of.dataset.actions());
         // Observations first; in a trajectory actions are.
-        let columns: Vec<usize> = (action_dim..of.sequences.transition_dim()).chain(0..action_dim).collect();
+        let columns: Vec<usize> = (action_dim..of.sequences.transition_dim())
+            .chain(0..action_dim)
+            .collect();
         let padding = Array1::zeros(observations.ncols());
         let mut noise = RngNoise::seed(of.seed);
         let (mut titles, mut panels) = (Vec::new(), Vec::new());

@@ -1,7 +1,7 @@
 //! An environment that is only drawn, never played.
 
-use crate::style::{GHOSTS, OTHERS, PLANNED, TRUE, rgb};
 use crate::error::{Error, Result};
+use crate::style::{GHOSTS, OTHERS, PLANNED, TRUE, rgb};
 use diffplan_envs::{BoxEnv, Env, Frame, Ghost, Overlay, ResetOptions, Trail};
 use ndarray::{Array2, ArrayView1, ArrayView2};
 

@@ -1,29 +1,25 @@
 //! What `diffplan evaluate` takes.
 
-use super::{MAX_EPISODES, PlanningArgs, RunArgs, count, seed};
+use super::{ActingArgs, MAX_EPISODES, PlanningArgs, RunArgs, count, seed};
 use clap::Args;
+use diffplan_pipelines::OPTIONS;
 use std::path::PathBuf;
 
 /// Everything that two finished evaluations are compared without.
-const OF_PLAYING: [&str; 17] = [
-    "checkpoint",
-    "env",
-    "episodes",
-    "parallel",
-    "seed",
-    "out",
-    "resume",
-    "threads",
-    "batch_size",
-    "horizon",
-    "n_guide_steps",
-    "scale",
-    "guidance",
-    "rescore",
-    "t_stopgrad",
-    "num_inference_steps",
-    "precision",
-];
+fn of_playing() -> impl Iterator<Item = &'static str> {
+    let own = [
+        "checkpoint",
+        "env",
+        "guide",
+        "episodes",
+        "parallel",
+        "seed",
+        "out",
+        "resume",
+        "threads",
+    ];
+    own.into_iter().chain(OPTIONS.iter().map(|spec| spec.name))
+}
 
 /// Play many episodes side by side and say how good the plans are
 #[derive(Debug, Args)]
@@ -39,14 +35,12 @@ Examples:
   diffplan evaluate --out runs/eval --resume               goes on, or prints the table again
   diffplan evaluate --episodes 20 --parallel 4 --json      the last line is one JSON object
   diffplan evaluate --n-guide-steps 0 --seed 1000 --out runs/unguided
-  diffplan evaluate --compare runs/unguided/evaluation.json runs/eval/evaluation.json")]
+  diffplan evaluate --scheduler ddim --num-inference-steps 5 --seed 1000
+  diffplan evaluate --policy random --env Pendulum-v1 --seed 1000 --out runs/random
+  diffplan evaluate --compare runs/unguided runs/eval")]
 pub(crate) struct EvaluateArgs {
-    /// Checkpoint folder; testdata/pendulum-hor32 by default
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) checkpoint: Option<PathBuf>,
-    /// Environment; the one named in the checkpoint's planning_config.json by default
-    #[arg(short, long, value_name = "ID")]
-    pub(crate) env: Option<String>,
+    #[command(flatten)]
+    pub(crate) acting: ActingArgs,
     /// Episodes to play; 150 by default
     #[arg(short = 'n', long, value_name = "N", value_parser = count(1, MAX_EPISODES as u64))]
     pub(crate) episodes: Option<usize>,
@@ -62,8 +56,8 @@ pub(crate) struct EvaluateArgs {
     /// Go on with the evaluation in the folder, with the settings it was started with; where there is none, begin one
     #[arg(long, requires = "out")]
     pub(crate) resume: bool,
-    /// Compare two evaluations, evaluation.json or the summary.json of rollout; nothing is played
-    #[arg(long, value_names = ["A.json", "B.json"], num_args = 2, conflicts_with_all = OF_PLAYING)]
+    /// Compare two evaluations, by their folders, evaluation.json, or the summary.json of rollout; nothing is played
+    #[arg(long, value_names = ["A", "B"], num_args = 2, conflicts_with_all = of_playing())]
     pub(crate) compare: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) run: RunArgs,

@@ -2,8 +2,8 @@
 
 use super::{MAX_BATCH, MAX_HORIZON, count, finite64, seed, serde_name};
 use clap::{Args, Subcommand};
-use diffplan_models::ValuePooling;
 use diffplan_schedulers::{BetaSchedule, PredictionType};
+use diffplan_train::session::{MAX_STEPS, NormalizerKind, Optimizer, Pooling};
 use diffplan_train::{Conditions, Loss, RateSchedule};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -317,56 +317,4 @@ fn steps() -> clap::builder::RangedU64ValueParser<u64> {
 
 fn steps_or_none() -> clap::builder::RangedU64ValueParser<u64> {
     clap::builder::RangedU64ValueParser::new().range(0..=MAX_STEPS)
-}
-
-/// Names of states have eight digits and more; batches are counted in 60 bits.
-pub(crate) const MAX_STEPS: u64 = 1 << 40;
-
-/// With which statistics data is normalised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum NormalizerKind {
-    Gaussian,
-    ScalarGaussian,
-    Limits,
-    SafeLimits,
-    Cdf,
-}
-
-impl NormalizerKind {
-    pub(crate) fn kind(self) -> diffplan_data::NormalizerKind {
-        use diffplan_data::NormalizerKind as Kind;
-        match self {
-            Self::Gaussian => Kind::Gaussian,
-            Self::ScalarGaussian => Kind::ScalarGaussian,
-            Self::Limits => Kind::Limits,
-            Self::SafeLimits => Kind::SafeLimits,
-            Self::Cdf => Kind::Cdf,
-        }
-    }
-}
-
-/// How the value function's last layers read a trajectory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Pooling {
-    Flatten,
-    Mean,
-}
-
-impl Pooling {
-    pub(crate) fn value_pooling(self) -> Option<ValuePooling> {
-        match self {
-            Self::Flatten => None,
-            Self::Mean => Some(ValuePooling::Mean),
-        }
-    }
-}
-
-/// Whether decay is part of the gradient, or beside it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Optimizer {
-    Adam,
-    AdamW,
 }

@@ -2,8 +2,11 @@
 
 use crate::args::{BenchArgs, Task};
 use crate::error::Result;
-use crate::{json, output, settings, stats, table};
+use crate::{json, output, settings};
 use diffplan_data::{NormalizerConfig, Normalizers};
+use diffplan_eval::evaluation::describe;
+use diffplan_eval::{Registry, stats, table};
+use diffplan_files::Folder;
 use diffplan_models::{UNet1dConfig, UNet1dModel, Workspace};
 use diffplan_pipelines::{NoiseSource, PlanOptions, RngNoise, ValueGuidedPipeline, ValueNetwork};
 use diffplan_schedulers::{BetaSchedule, DdpmConfig, DdpmScheduler, PredictionType, VarianceType};
@@ -12,7 +15,7 @@ use ndarray_rand::rand::SeedableRng;
 use ndarray_rand::rand::rngs::StdRng;
 use rayon::ThreadPool;
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -31,15 +34,15 @@ struct Report<'a> {
     threads: usize,
 }
 
-pub(crate) fn run(args: BenchArgs) -> Result<()> {
+pub(crate) fn run(args: BenchArgs, registry: &Registry) -> Result<()> {
     let source = match args.hopper_size {
         true => Source::HopperSize,
-        false => Source::Folder(settings::checkpoint(args.checkpoint)?),
+        false => Source::Folder(settings::checkpoint(args.checkpoint.as_deref())?),
     };
     let options = args.planning.over(PlanOptions::default())?;
     let pool = args.run.pool()?;
     let threads = pool.current_num_threads();
-    let seconds = source.time(args.task, &options, &pool, args.repeat)?;
+    let seconds = source.time(registry, args.task, &options, &pool, args.repeat)?;
     if args.run.json {
         return json::print_line(&Report {
             task: args.task,
@@ -56,7 +59,7 @@ pub(crate) fn run(args: BenchArgs) -> Result<()> {
         None => "random weights of Hopper size".into(),
     };
     let (calls, shape) = match args.task {
-        Task::Plan => ("plans/s", settings::describe(&options)),
+        Task::Plan => ("plans/s", describe(&options)),
         Task::Unet | Task::ValueGrad => {
             let (batch, horizon) = (options.batch_size, options.planning_horizon);
             ("calls/s", format!("batch {batch}, horizon {horizon}"))
@@ -76,7 +79,7 @@ pub(crate) fn run(args: BenchArgs) -> Result<()> {
 
 /// Where the networks come from.
 enum Source {
-    Folder(PathBuf),
+    Folder(Folder),
     /// Random weights: 32-64-128-256 channels, 11 observation and 3 action dimensions, 20 timesteps.
     HopperSize,
 }
@@ -88,14 +91,14 @@ impl Source {
 
     fn folder(&self) -> Option<&Path> {
         match self {
-            Source::Folder(folder) => Some(folder),
+            Source::Folder(folder) => Some(folder.path()),
             Source::HopperSize => None,
         }
     }
 
     fn network(&self, part: &str, hopper: fn(usize, &[usize]) -> UNet1dConfig) -> Result<UNet1dModel> {
         match self {
-            Source::Folder(folder) => Ok(UNet1dModel::from_pretrained(folder.join(part))?),
+            Source::Folder(folder) => Ok(UNet1dModel::from_folder(&folder.sub(part))?),
             Source::HopperSize => {
                 let channels = Self::HOPPER_ACTION_DIM + Self::HOPPER_OBSERVATION_DIM;
                 let mut model = UNet1dModel::new(hopper(channels, &Self::HOPPER_CHANNELS))?;
@@ -113,9 +116,9 @@ impl Source {
         self.network("value_function", UNet1dConfig::value_function)
     }
 
-    fn pipeline(&self) -> Result<ValueGuidedPipeline> {
+    fn pipeline(&self, registry: &Registry) -> Result<ValueGuidedPipeline> {
         if let Source::Folder(folder) = self {
-            return Ok(ValueGuidedPipeline::from_pretrained(folder)?);
+            return settings::pipeline(registry, folder, &[]);
         }
         let scheduler = DdpmScheduler::new(DdpmConfig {
             num_train_timesteps: 20,
@@ -132,15 +135,22 @@ impl Source {
         let normalizers = Normalizers::new(unit(Self::HOPPER_OBSERVATION_DIM), unit(Self::HOPPER_ACTION_DIM), None)?;
         let guide = ValueNetwork::new(self.value_function()?)?;
         Ok(ValueGuidedPipeline::new(
-            self.unet()?,
-            Box::new(guide),
-            Box::new(scheduler),
+            Arc::new(self.unet()?),
+            Arc::new(guide),
+            Arc::new(scheduler),
             normalizers,
         )?)
     }
 
     /// The seconds of each of `repeat` calls, after one that warms up.
-    fn time(&self, task: Task, options: &PlanOptions, pool: &Arc<ThreadPool>, repeat: usize) -> Result<Vec<f64>> {
+    fn time(
+        &self,
+        registry: &Registry,
+        task: Task,
+        options: &PlanOptions,
+        pool: &Arc<ThreadPool>,
+        repeat: usize,
+    ) -> Result<Vec<f64>> {
         let mut noise = RngNoise::seed(0);
         let mut workspace = Workspace::with(options.compute(pool.current_num_threads()));
         let (batch, horizon) = (options.batch_size, options.planning_horizon);
@@ -169,7 +179,7 @@ impl Source {
                 })
             }
             Task::Plan => {
-                let pipeline = self.pipeline()?;
+                let pipeline = self.pipeline(registry)?;
                 let observation = Array1::zeros(pipeline.observation_dim());
                 let mut planner = pipeline.planner(options.clone())?.in_pool(Arc::clone(pool));
                 timed(repeat, || Ok(planner.plan(observation.view(), &mut noise).map(drop)?))

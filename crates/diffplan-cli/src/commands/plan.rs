@@ -2,14 +2,16 @@
 
 use crate::args::PlanArgs;
 use crate::error::{Error, Result};
-use crate::names::Names;
-use crate::pictures::denoising::Denoising;
-use crate::pictures::{Patience, Stage};
-use crate::{json, output, settings, stats, table};
+use crate::patience::Patience;
+use crate::{json, output, settings};
+use diffplan_eval::evaluation::describe;
+use diffplan_eval::{Names, Registry, stats, table};
+use diffplan_files::folder_of;
+use diffplan_pictures::{Recording, Stage};
 use diffplan_pipelines::{NoiseSource, Plan, PlanOptions, RngNoise, TorchRng, ValueGuidedPipeline};
 use ndarray::{Array1, ArrayView2, Axis, aview1};
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 /// Rows of the trajectory that the table shows, spread over the horizon.
@@ -39,9 +41,10 @@ struct Config<'a> {
     threads: usize,
 }
 
-pub(crate) fn run(args: PlanArgs) -> Result<()> {
-    let checkpoint: PathBuf = settings::checkpoint(args.checkpoint)?;
-    let pipeline = ValueGuidedPipeline::from_pretrained(&checkpoint)?;
+pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
+    let folder = settings::checkpoint(args.checkpoint.as_deref())?;
+    let checkpoint = folder.path();
+    let pipeline = settings::pipeline(registry, &folder, &args.guide)?;
     let options = args.planning.over(pipeline.options())?;
     let pool = args.run.pool()?;
     let threads = pool.current_num_threads();
@@ -53,20 +56,23 @@ pub(crate) fn run(args: PlanArgs) -> Result<()> {
     let picture = args
         .render
         .as_deref()
-        .map(|file| Picture::prepare(file, args.env, &pipeline, &args.obs))
+        .map(|file| Picture::prepare(file, args.env.clone(), registry, &pipeline, &args.obs))
         .transpose()?;
     let started = Instant::now();
-    let (plan, denoising) = match picture {
+    let (plan, recording) = match picture {
         Some(_) => {
-            let denoising = Denoising::record(&mut planner, aview1(&args.obs), noise.as_mut())?;
-            (denoising.plan().clone(), Some(denoising))
+            let recording = Recording::make(&mut planner, aview1(&args.obs), noise.as_mut())?;
+            (recording.plan().clone(), Some(recording))
         }
         None => (planner.plan(aview1(&args.obs), noise.as_mut())?, None),
     };
     let seconds = started.elapsed().as_secs_f64();
-    let saved = picture.as_ref().zip(denoising.as_ref());
+    let env = args.env.as_deref().or(pipeline.planning_config().env.as_deref());
+    let env = settings::known_env(registry, env);
+    let names = Names::of(env.as_ref(), pipeline.observation_dim(), pipeline.action_dim());
+    let saved = picture.as_ref().zip(recording.as_ref());
     let saved = saved
-        .map(|(picture, denoising)| picture.save(denoising, &pipeline))
+        .map(|(picture, recording)| picture.save(recording, &pipeline, &names))
         .transpose()?;
     if args.run.json {
         return json::print_line(&Report {
@@ -77,7 +83,7 @@ pub(crate) fn run(args: PlanArgs) -> Result<()> {
             chosen: plan.chosen,
             observation: &args.obs,
             config: Config {
-                checkpoint: &checkpoint,
+                checkpoint,
                 options: &options,
                 seed: args.torch_seed.is_none().then_some(args.seed),
                 torch_seed: args.torch_seed,
@@ -85,11 +91,6 @@ pub(crate) fn run(args: PlanArgs) -> Result<()> {
             },
         });
     }
-    let names = Names::of(
-        pipeline.planning_config().env.as_deref(),
-        pipeline.observation_dim(),
-        pipeline.action_dim(),
-    );
     let action: Vec<String> = names
         .actions
         .iter()
@@ -98,7 +99,7 @@ pub(crate) fn run(args: PlanArgs) -> Result<()> {
         .collect();
     let fields = [
         ("checkpoint", checkpoint.display().to_string()),
-        ("plan", settings::describe(&options)),
+        ("plan", describe(&options)),
         (
             "time",
             format!(
@@ -129,7 +130,13 @@ struct Picture<'a> {
 impl<'a> Picture<'a> {
     /// Finds what can be wrong before anything is planned. An environment that was asked for must have a picture; one that
     /// the checkpoint names may.
-    fn prepare(file: &'a Path, env: Option<String>, pipeline: &ValueGuidedPipeline, obs: &[f32]) -> Result<Self> {
+    fn prepare(
+        file: &'a Path,
+        env: Option<String>,
+        registry: &Registry,
+        pipeline: &ValueGuidedPipeline,
+        obs: &[f32],
+    ) -> Result<Self> {
         let is_gif = file
             .extension()
             .is_some_and(|extension| extension.eq_ignore_ascii_case("gif"));
@@ -140,9 +147,9 @@ impl<'a> Picture<'a> {
                 expected: "a name that ends in .gif, which is what is written".into(),
             });
         }
-        output::prepare_folder(output::folder_of(file))?;
+        output::prepare_folder(folder_of(file))?;
         let set = |id: &str| -> Result<Stage> {
-            let mut stage = Stage::new(diffplan_envs::make(id)?, id)?;
+            let mut stage = Stage::new(settings::env(registry, id)?, id)?;
             stage.observe(aview1(obs))?;
             Ok(stage)
         };
@@ -155,11 +162,11 @@ impl<'a> Picture<'a> {
     }
 
     /// Draws and saves it, and says so.
-    fn save(&self, denoising: &Denoising, pipeline: &ValueGuidedPipeline) -> Result<String> {
+    fn save(&self, recording: &Recording, pipeline: &ValueGuidedPipeline, names: &Names) -> Result<String> {
         let stage = self.stage.as_ref().ok();
         let env = self.env.as_deref();
         let title = env.map_or("A plan".into(), |env| format!("{env}   ·   a plan"));
-        let gif = denoising.gif(pipeline, (title, env), stage, &Patience::new())?;
+        let gif = recording.gif(pipeline, (title, names), stage, &Patience::new())?;
         output::write_atomically(self.file, &gif)?;
         let file = self.file.display();
         Ok(match &self.stage {

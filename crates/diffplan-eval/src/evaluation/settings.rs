@@ -42,6 +42,8 @@ pub struct Asked {
     pub out: Option<PathBuf>,
     /// Planning options.
     pub planning: PlanningConfig,
+    /// Guides beside the checkpoint's own, as they were named.
+    pub guides: Vec<String>,
 }
 
 /// As `config` of rollout's summary, and more. Keys of a planner are absent where another policy acts.
@@ -64,6 +66,9 @@ pub struct Config {
     /// How the planner plans.
     #[serde(flatten)]
     pub options: Option<PlanOptions>,
+    /// Guides beside the checkpoint's own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub guides: Vec<String>,
     /// What the environment's dynamics are calculated by, such as "MuJoCo 4.0.0"; none where they are diffplan's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub simulator: Option<String>,
@@ -83,6 +88,8 @@ struct ConfigJson {
     parallel: usize,
     #[serde(flatten)]
     options: PlanOptions,
+    #[serde(default)]
+    guides: Vec<String>,
     simulator: Option<String>,
     threads: usize,
     out: Option<PathBuf>,
@@ -95,6 +102,7 @@ impl From<ConfigJson> for Config {
             policy: json.policy,
             checkpoint: json.checkpoint,
             checkpoint_hash: json.checkpoint_hash,
+            guides: json.guides,
             episodes: json.episodes,
             parallel: json.parallel,
             simulator: json.simulator,
@@ -115,8 +123,11 @@ pub struct Settings {
     pub config: Config,
 }
 
-/// What a path is called from any folder: an evaluation may be resumed from another.
+/// What a path is called from any folder: an evaluation may be resumed from another. What lies in the program has no place.
 fn absolute(path: &Path) -> PathBuf {
+    if !path.try_exists().unwrap_or(true) {
+        return path.to_owned();
+    }
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
@@ -155,6 +166,7 @@ impl Settings {
         config.checkpoint = Some(absolute(checkpoint));
         config.checkpoint_hash = Some(hash);
         config.options = Some(asked.planning.over(defaults));
+        config.guides.clone_from(&asked.guides);
         settings
     }
 
@@ -170,6 +182,7 @@ impl Settings {
                 episodes: asked.episodes.unwrap_or(EPISODES),
                 parallel: 1,
                 options: None,
+                guides: Vec::new(),
                 simulator: None,
                 threads: 1,
                 out: asked.out.clone(),
@@ -192,6 +205,10 @@ impl Settings {
                 policy: asked.policy.clone().or_else(|| saved.config.policy.clone()),
                 episodes: asked.episodes.unwrap_or(saved.config.episodes),
                 options: saved.config.options.clone().map(|options| asked.planning.over(options)),
+                guides: match asked.guides.is_empty() {
+                    true => saved.config.guides.clone(),
+                    false => asked.guides.clone(),
+                },
                 ..saved.config.clone()
             },
         };
@@ -225,6 +242,11 @@ impl Settings {
         changed("seed", self.seed.to_string(), saved.seed.to_string())?;
         let policy = |config: &Config| config.policy.clone().unwrap_or_else(|| "planner".into());
         changed("policy", policy(&self.config), policy(&saved.config))?;
+        let guides = |config: &Config| match config.guides.is_empty() {
+            true => "none".to_owned(),
+            false => config.guides.join(", "),
+        };
+        changed("guide", guides(&self.config), guides(&saved.config))?;
         let options =
             |config: &Config| serde_json::to_value(&config.options).map_err(Error::encode("planning options"));
         let (typed, before) = (options(&self.config)?, options(&saved.config)?);

@@ -8,9 +8,9 @@ mod controller;
 mod noisy;
 mod planner;
 
-pub use noisy::Noisy;
 pub(crate) use controller::policy_seed;
 pub use controller::{Base, Controller, ControllerPolicy, Mixture};
+pub use noisy::Noisy;
 pub use planner::PlannerPolicy;
 
 use crate::error::{Error, Result};

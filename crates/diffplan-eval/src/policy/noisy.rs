@@ -41,7 +41,9 @@ impl Policy for Noisy {
 
     fn begin(&mut self, at: usize, start: &Start) -> Result<()> {
         let Some(space) = &self.space else {
-            return Err(Error::Parts("a policy was to act before it was shown the spaces".into()));
+            return Err(Error::Parts(
+                "a policy was to act before it was shown the spaces".into(),
+            ));
         };
         let rng = NumpyRng::new(policy_seed(start.seed));
         *slot(&mut self.actors, at) = Some(Actor::new(Base::Zero, self.noise, space, rng));

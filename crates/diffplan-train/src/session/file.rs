@@ -104,7 +104,9 @@ fn line_of(key: &str, section: &str, text: &str) -> Option<usize> {
             now = name.split(']').next().unwrap_or("").trim().to_owned();
         } else if let Some((name, _)) = line.split_once('=') {
             let name = name.trim().trim_matches(['"', '\'']).replace('-', "_");
-            let (table, name) = name.rsplit_once('.').map_or((now.as_str(), name.as_str()), |(a, b)| (a, b));
+            let (table, name) = name
+                .rsplit_once('.')
+                .map_or((now.as_str(), name.as_str()), |(a, b)| (a, b));
             if name == key && table == section {
                 return Some(number);
             }
@@ -173,24 +175,38 @@ mod tests {
     use super::*;
 
     fn message(text: &str) -> String {
-        File::parse(text, Path::new("configs/run.toml")).unwrap_err().to_string()
+        File::parse(text, Path::new("configs/run.toml"))
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
     fn what_is_wrong_is_said_of_its_line_in_plain_words() {
         let unknown = message("horizon = 32\n\nbach-size = 4\n");
-        assert!(unknown.contains("line 3: unknown key `bach_size`: did you mean `batch_size`?"), "{unknown}");
+        assert!(
+            unknown.contains("line 3: unknown key `bach_size`: did you mean `batch_size`?"),
+            "{unknown}"
+        );
         assert!(unknown.starts_with("configs/run.toml: "), "{unknown}");
         let own = message("steps = 3\n[value]\nstesp = 5\n");
-        assert!(own.contains("line 3: table [value]: unknown key `stesp`: did you mean `steps`?"), "{own}");
+        assert!(
+            own.contains("line 3: table [value]: unknown key `stesp`: did you mean `steps`?"),
+            "{own}"
+        );
         let top = message("[value]\ndataset = \"x\"\n");
         assert!(top.contains("expected at the top of the file"), "{top}");
         let number = message("steps = \"many\"\n");
-        assert!(number.ends_with("line 1: `steps` = \"many\": expected a whole number, not negative"), "{number}");
+        assert!(
+            number.ends_with("line 1: `steps` = \"many\": expected a whole number, not negative"),
+            "{number}"
+        );
         let truth = message("clip_sample = 1\n");
         assert!(truth.ends_with("expected true or false"), "{truth}");
         let variant = message("lr_schedule = \"linear\"\n");
-        assert!(variant.contains("`constant`") && variant.contains("`cosine`"), "{variant}");
+        assert!(
+            variant.contains("`constant`") && variant.contains("`cosine`"),
+            "{variant}"
+        );
         assert!(message("value = 3").contains("expected a table of keys"));
         assert!(message("steps = ").contains("line 1"));
         assert!(message("batch-size = 1\nbatch_size = 1").contains("twice"));

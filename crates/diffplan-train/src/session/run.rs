@@ -2,9 +2,9 @@
 
 use super::board::Board;
 use super::data::{Data, Fingerprint};
+use super::folder::RunFolder;
 use super::keys::Kind;
 use super::observer::{Observer, Sample};
-use super::folder::RunFolder;
 use super::output::{Output, Start};
 use super::record::{Mark, Record, read_record};
 use super::settings::{Network, Settings};
@@ -223,12 +223,7 @@ impl Run {
         })
     }
 
-    fn save(
-        &mut self,
-        states: &Checkpoints,
-        record: &Record,
-        output: &Output,
-    ) -> Result<Saved> {
+    fn save(&mut self, states: &Checkpoints, record: &Record, output: &Output) -> Result<Saved> {
         let about = About {
             dataset: self.fingerprint.clone(),
             record: record.mark()?,

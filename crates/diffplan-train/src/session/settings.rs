@@ -1,7 +1,7 @@
 //! [`Settings`]: everything that decides about a run, and what each network needs.
 
-use super::keys::{Kind, NormalizerKind, Pooling};
 use super::file::File;
+use super::keys::{Kind, NormalizerKind, Pooling};
 use crate::batches::Conditions;
 use crate::error::{Error, Result};
 use crate::objective::{Loss, TrajectoryWeights};

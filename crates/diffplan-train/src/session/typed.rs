@@ -4,6 +4,7 @@
 
 use super::defaults::{MAX_BATCH_STEPS, at_least, missing, network};
 use super::file::{File, keys, table};
+use super::folder::{RunFolder, exists};
 use super::keys::{Keys, Kind, NormalizerKind};
 use super::settings::Settings;
 use crate::error::{Error, Result};
@@ -26,12 +27,29 @@ pub struct Typed {
 
 impl Typed {
     /// What stands on the command line, and in the file that it names.
-    pub fn new(flags: &Keys, value_flags: &impl Serialize, config: Option<&Path>) -> Result<Self> {
+    pub fn new(flags: &impl Serialize, value_flags: &impl Serialize, config: Option<&Path>) -> Result<Self> {
         Ok(Self {
             flags: table(flags)?,
             value_flags: table(value_flags)?,
             files: config.map(File::read).transpose()?.into_iter().collect(),
         })
+    }
+
+    /// Over what the run in a folder was started with, if there is one.
+    ///
+    /// # Errors
+    /// If there is no run, and nothing says what one would be trained on.
+    pub fn over_run(self, folder: &RunFolder) -> Result<Self> {
+        let path = folder.settings();
+        if exists(&path)? {
+            return self.over(&path);
+        }
+        if self.keys(Kind::Planner)?.dataset.is_none() {
+            return Err(folder.refuse(
+                "there is no run to go on with, expected the folder of one: training.toml is not there".into(),
+            ));
+        }
+        Ok(self)
     }
 
     /// Over what a file says.
@@ -165,4 +183,3 @@ impl Typed {
         Ok(Settings { table: all, ..settings })
     }
 }
-

@@ -2,14 +2,14 @@
 
 mod collect;
 mod inspect;
-mod policies;
 
 use crate::args::{DataArgs, DataCommand};
 use crate::error::Result;
+use diffplan_eval::Registry;
 
-pub(crate) fn run(args: DataArgs) -> Result<()> {
+pub(crate) fn run(args: DataArgs, registry: &Registry) -> Result<()> {
     match args.command {
-        DataCommand::Inspect(args) => inspect::run(args),
-        DataCommand::Collect(args) => collect::run(args),
+        DataCommand::Inspect(args) => inspect::run(args, registry),
+        DataCommand::Collect(args) => collect::run(args, registry),
     }
 }

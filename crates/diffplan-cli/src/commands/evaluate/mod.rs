@@ -1,124 +1,156 @@
 //! `diffplan evaluate`: many episodes side by side, and how good they were; and two evaluations compared.
 
-mod compare;
-mod folder;
 mod progress;
-mod report;
-mod row;
-mod settings;
 
-use crate::args::EvaluateArgs;
+use crate::args::{EvaluateArgs, PLANNER};
 use crate::error::{Error, Result};
 use crate::interrupt::on_interrupt;
-use crate::{json, output};
-use diffplan_envs::{AutoresetMode, BoxEnv, Env, VecEnv, make_vec};
-use diffplan_pipelines::{EvaluationEvent, Planner, Start, ValueGuidedPipeline, evaluate};
-use folder::{Folder, Saved};
+use crate::{json, output, settings};
+use diffplan_envs::{AutoresetMode, Env, MakeOptions, VecEnv};
+use diffplan_eval::evaluation::{Asked, Latency, Output, Saved, Settings, check_plan_size, hash, play_missing};
+use diffplan_eval::{Comparison, PlannerPolicy, Policy, PolicyOptions, Progress as At, Registry, Report, table};
 use progress::Progress;
-use report::{Latency, Report};
-use row::Row;
-use settings::Settings;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
-pub(crate) fn run(args: EvaluateArgs) -> Result<()> {
+pub(crate) fn run(args: EvaluateArgs, registry: &Registry) -> Result<()> {
     if let [a, b] = &args.compare[..] {
-        return compare::run(a, b, args.run.json);
+        let comparison = Comparison::of_files(a, b)?;
+        return match args.run.json {
+            true => json::print_line(&comparison),
+            false => output::print(comparison.text()),
+        };
     }
-    let mut folder = args.out.clone().map(Folder::open).transpose()?;
-    let before = match &mut folder {
-        Some(folder) => folder.before(args.resume)?,
+    let output = args.out.clone().map(Output::open).transpose()?;
+    let before = match &output {
+        Some(output) => output.before(args.resume)?,
         None => None,
     };
+    let asked = asked(&args, before.as_ref());
     match before {
-        Some(saved) if saved.is_over(&args) => over(&args, &saved, folder.as_ref()),
-        before => play(&args, before, folder),
+        Some(saved) if saved.is_over(&asked) => over(&args, &asked, saved, output.as_ref()),
+        before => play(&args, asked, before, output, registry),
+    }
+}
+
+/// What was asked for. A policy that was not named is that of the evaluation that is gone on with.
+fn asked(args: &EvaluateArgs, before: Option<&Saved>) -> Asked {
+    let saved = before.and_then(|saved| saved.config.policy.clone());
+    Asked {
+        policy: Some(args.acting.policy.clone())
+            .filter(|name| name != PLANNER)
+            .or(saved),
+        checkpoint: args.acting.checkpoint.clone(),
+        env: args.acting.env.clone(),
+        episodes: args.episodes,
+        parallel: args.parallel,
+        seed: args.seed,
+        out: args.out.clone(),
+        planning: args.planning.0.clone(),
+        guides: args.acting.guide.clone(),
     }
 }
 
 /// Shows an evaluation that is over already.
-fn over(args: &EvaluateArgs, saved: &Saved, folder: Option<&Folder>) -> Result<()> {
-    let settings = Settings::again(args, saved)?;
-    if let Some(checkpoint) = &args.checkpoint {
-        settings.check_same(saved, &settings::hash(checkpoint)?)?;
+fn over(args: &EvaluateArgs, asked: &Asked, saved: Saved, output: Option<&Output>) -> Result<()> {
+    let mut settings = Settings::again(asked, &saved)?;
+    if let Some(checkpoint) = &args.acting.checkpoint {
+        settings.config.checkpoint_hash = Some(hash(&settings::checkpoint(Some(checkpoint))?)?);
+        settings.check_same(&saved)?;
     }
     if !args.run.json {
         output::print(settings.text(saved.rows.len()))?;
     }
     // A kill may have come between the last row and the end.
-    let unfinished = folder.filter(|_| !saved.finished || saved.config.episodes != settings.config.episodes);
-    end(args, &settings, &saved.rows, saved.plan_ms.clone(), unfinished)
+    let unfinished = output.filter(|_| !saved.finished || saved.config.episodes != settings.config.episodes);
+    end(args, Report::of(settings, saved.rows, saved.plan_ms), unfinished)
 }
 
-fn play(args: &EvaluateArgs, before: Option<Saved>, mut folder: Option<Folder>) -> Result<()> {
+fn play(
+    args: &EvaluateArgs,
+    asked: Asked,
+    before: Option<Saved>,
+    mut output: Option<Output>,
+    registry: &Registry,
+) -> Result<()> {
     let pool = args.run.pool()?;
     let threads = pool.current_num_threads();
-    let checkpoint = settings::checkpoint(args, before.as_ref())?;
-    let pipeline = ValueGuidedPipeline::from_pretrained(&checkpoint)?;
-    let hash = settings::hash(&checkpoint)?;
-    let mut settings = match &before {
-        Some(saved) => Settings::again(args, saved)?,
-        None => Settings::new(args, &checkpoint, &pipeline)?,
-    };
-    if let Some(saved) = &before {
-        settings.check_same(saved, &hash)?;
-    }
     let played = before.as_ref().map_or(0, |saved| saved.rows.len());
-    settings.set_run(args, checkpoint, hash, threads, played)?;
+    let (mut settings, mut policy): (Settings, Box<dyn Policy>) = match &asked.policy {
+        None => {
+            let saved = before.as_ref().and_then(|saved| saved.config.checkpoint.as_deref());
+            let given: Option<&Path> = args.acting.checkpoint.as_deref().or(saved);
+            let checkpoint = settings::checkpoint(given)?;
+            let guides = match (&asked.guides[..], &before) {
+                ([], Some(saved)) => &saved.config.guides,
+                _ => &asked.guides,
+            };
+            let pipeline = settings::pipeline(registry, &checkpoint, guides)?;
+            let hash = hash(&checkpoint)?;
+            let mut settings = match &before {
+                Some(saved) => {
+                    let mut settings = Settings::again(&asked, saved)?;
+                    settings.config.checkpoint_hash = Some(hash);
+                    settings.check_same(saved)?;
+                    settings
+                }
+                None => {
+                    let env = settings::env_id(asked.env.as_deref(), &checkpoint, &pipeline)?;
+                    Settings::of_planner(&asked, env, checkpoint.path(), hash, pipeline.options())
+                }
+            };
+            let options = settings.config.options.clone().unwrap_or_default();
+            check_plan_size(&options)?;
+            settings.set_run(&asked, Some(checkpoint.path()), threads, played)?;
+            let planner = pipeline.planner(options)?.in_pool(pool);
+            (settings, Box::new(PlannerPolicy::new(planner)))
+        }
+        Some(name) => {
+            settings::check_no_planning(&args.acting, &args.planning)?;
+            let mut settings = match &before {
+                Some(saved) => Settings::again(&asked, saved)?,
+                None => Settings::of_policy(&asked, settings::env_of_policy(registry, &args.acting)?, name.clone()),
+            };
+            settings.set_run(&asked, None, threads, played)?;
+            let policy = registry.policy(name, &PolicyOptions::new(&settings.env))?;
+            (settings, policy)
+        }
+    };
     // All that can be wrong is found before anything is shown, written or played.
-    let envs = make_vec(&settings.env, settings.config.parallel)?.with_autoreset(AutoresetMode::Disabled);
-    settings.set_simulator(envs.envs().first().and_then(BoxEnv::simulator), before.as_ref())?;
+    let envs = registry
+        .envs
+        .make_vec(&settings.env, settings.config.parallel, &MakeOptions::default());
+    let mut envs = envs
+        .map_err(settings::unknown_env)?
+        .with_autoreset(AutoresetMode::Disabled);
+    settings.set_simulator(envs.envs().first().and_then(|env| env.simulator()), before.as_ref())?;
+    policy.check_spaces(envs.single_observation_space(), envs.single_action_space())?;
     let mut rows = before.map_or_else(Vec::new, |saved| saved.rows);
-    pipeline.check_spaces(envs.single_observation_space(), envs.single_action_space())?;
-    let planner = pipeline.planner(settings.config.options.clone())?.in_pool(pool);
-    if let Some(folder) = &mut folder {
-        folder.begin(&settings, &rows)?;
+    if let Some(output) = &mut output {
+        output.begin(&settings, &rows)?;
     }
     if !args.run.json {
         output::print(settings.text(rows.len()))?;
     }
-    let latency = play_missing(&settings, planner, envs, &mut rows, &mut folder)?;
-    end(args, &settings, &rows, latency, folder.as_ref())
+    let latency = go_on(&settings, policy.as_mut(), &mut envs, &mut rows, &mut output)?;
+    end(args, Report::of(settings, rows, latency), output.as_ref())
 }
 
-/// Plays the episodes that have no row yet, and adds theirs in the order in which they end.
-fn play_missing(
+/// Plays the episodes that have no row yet, shown on stderr, until all are played or there is an interrupt.
+fn go_on(
     settings: &Settings,
-    mut planner: Planner,
-    mut envs: VecEnv,
-    rows: &mut Vec<Row>,
-    folder: &mut Option<Folder>,
+    policy: &mut dyn Policy,
+    envs: &mut VecEnv,
+    rows: &mut Vec<diffplan_eval::evaluation::Row>,
+    output: &mut Option<Output>,
 ) -> Result<Option<Latency>> {
     let stop = on_interrupt()?;
-    let mut there = vec![false; settings.config.episodes];
-    rows.iter().for_each(|row| there[row.episode] = true);
-    let missing = Start::seeded(settings.seed)
-        .take(settings.config.episodes)
-        .filter(|start| !there[start.index]);
     let mut progress = Progress::new(settings.config.episodes, rows);
-    let (begun, seconds_before) = (
-        Instant::now(),
-        rows.iter().map(|row| row.elapsed_seconds).fold(0.0, f64::max),
-    );
-    let (mut calls, mut failed) = (Vec::new(), None);
-    let mut watch = |event: EvaluationEvent| {
-        match event {
-            EvaluationEvent::Stepped { running, plan_time } => {
-                calls.push(plan_time.as_secs_f64() * 1e3);
-                progress.step(running);
-            }
-            EvaluationEvent::Finished(result) => {
-                let elapsed = seconds_before + begun.elapsed().as_secs_f64();
-                let row = Row::new(result, &settings.env, elapsed);
-                progress.end_episode(row.episode_return);
-                let added = folder.as_mut().map_or(Ok(()), |folder| folder.add(&row));
-                rows.push(row);
-                if let Err(error) = added {
-                    failed = Some(error);
-                    return ControlFlow::Break(());
-                }
-            }
+    let mut watch = |at: At| {
+        match at {
+            At::Stepped(running) => progress.step(running),
+            At::Finished(row) => progress.end_episode(row.episode_return),
             _ => {}
         }
         match stop.load(Ordering::Relaxed) {
@@ -126,45 +158,34 @@ fn play_missing(
             false => ControlFlow::Continue(()),
         }
     };
-    let played = evaluate(&mut planner, &mut envs, missing, &mut watch);
+    let played = play_missing(settings, policy, envs, rows, output.as_mut(), &mut watch);
     progress.end();
-    rows.sort_by_key(|row| row.episode);
-    if let Some(error) = failed {
-        return Err(error);
-    }
     let (done, of) = (rows.len(), settings.config.episodes);
-    played.map_err(|error| match folder {
-        Some(folder) if done > 0 => Error::EvaluationStopped {
+    let played = played.map_err(|error| match output {
+        Some(output) if done > 0 => Error::EvaluationStopped {
             error,
-            kept: format!("{done} of {of} episodes are in {}", folder.path().display()),
+            kept: format!("{done} of {of} episodes are in {}", output.path().display()),
         },
         _ => error.into(),
     })?;
-    if done < of {
-        let kept = match folder {
-            Some(folder) => format!(
+    if played.ended {
+        let kept = match output {
+            Some(output) => format!(
                 "go on with: diffplan evaluate --out {} --resume",
-                output::quoted(folder.path())
+                table::quoted(output.path())
             ),
             None => "nothing is kept without --out".into(),
         };
         let at = format!("after {done} of {of} episodes; {kept}");
         return Err(Error::Interrupted { at });
     }
-    Ok(Latency::of(&calls, settings.config.parallel))
+    Ok(played.latency)
 }
 
 /// Saves and prints what came out.
-fn end(
-    args: &EvaluateArgs,
-    settings: &Settings,
-    rows: &[Row],
-    latency: Option<Latency>,
-    folder: Option<&Folder>,
-) -> Result<()> {
-    let report = Report::of(settings, rows, latency);
-    let saved = match folder {
-        Some(folder) => folder.finish(&report, rows)?,
+fn end(args: &EvaluateArgs, report: Report, output: Option<&Output>) -> Result<()> {
+    let saved = match output {
+        Some(output) => output.finish(&report)?,
         None => Vec::new(),
     };
     if args.run.json {

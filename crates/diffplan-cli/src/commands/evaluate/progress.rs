@@ -1,7 +1,7 @@
 //! How far an evaluation is, on stderr: a bar where that is a terminal, a line now and then where it is not.
 
-use super::row::Row;
 use crate::output;
+use diffplan_eval::evaluation::Row;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use std::time::{Duration, Instant};
 

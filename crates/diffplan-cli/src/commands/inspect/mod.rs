@@ -6,15 +6,19 @@ mod parts;
 
 use crate::args::InspectArgs;
 use crate::error::{Error, Result};
-use crate::settings;
 use crate::{json, output};
 use diffplan_data::Normalizers;
-use diffplan_pipelines::{PlanningConfig, ValueGuidedPipeline, check_model_index, names_value_function};
-use diffplan_schedulers::{DdpmConfig, DdpmScheduler};
+use diffplan_eval::Registry;
+use diffplan_eval::evaluation::describe;
+use diffplan_files::Folder;
+use diffplan_pipelines::{ModelIndex, PlanningConfig, ValueGuidedPipeline};
+use diffplan_schedulers::Steps;
 use parts::{Network, NormalizerReport};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What was found. A part that is broken or missing is null, and among the problems.
 #[derive(Debug, Serialize)]
@@ -26,7 +30,7 @@ struct Report {
     value_function: Option<Network>,
     /// Those that both networks can take.
     horizons: Option<String>,
-    scheduler: Option<DdpmConfig>,
+    scheduler: Option<Map<String, Value>>,
     normalizer: Option<NormalizerReport>,
     planning_config: Option<PlanningConfig>,
     problems: Vec<Problem>,
@@ -41,8 +45,8 @@ struct Problem {
     problem: String,
 }
 
-pub(crate) fn run(args: InspectArgs) -> Result<()> {
-    let report = Report::of(&args.checkpoint)?;
+pub(crate) fn run(args: InspectArgs, registry: &Registry) -> Result<()> {
+    let report = Report::of(&args.checkpoint, registry)?;
     if args.json {
         json::print_line(&report)?;
     } else {
@@ -58,11 +62,12 @@ pub(crate) fn run(args: InspectArgs) -> Result<()> {
 }
 
 impl Report {
-    fn of(folder: &Path) -> Result<Self> {
+    fn of(path: &Path, registry: &Registry) -> Result<Self> {
         // Of a folder that is not there, or is a file, there is nothing to tell part by part.
-        fs::read_dir(folder).map_err(Error::io("read checkpoint", folder))?;
+        fs::read_dir(path).map_err(Error::io("read checkpoint", path))?;
+        let folder = &Folder::at(path);
         let mut report = Self {
-            checkpoint: folder.to_owned(),
+            checkpoint: path.to_owned(),
             model_index: None,
             unet: None,
             value_function: None,
@@ -73,18 +78,31 @@ impl Report {
             problems: Vec::new(),
             lines: Vec::new(),
         };
-        report.model_index = report.part("model_index", check_model_index(folder));
-        let unet = report.part("unet", parts::unet(&folder.join("unet")));
+        let index = report
+            .part("model_index", ModelIndex::read(folder))
+            .map(Option::unwrap_or_default);
+        report.model_index = index.as_ref().map(|_| folder.has(ModelIndex::NAME)).transpose()?;
+        let index = index.unwrap_or_default();
+        let unet = report.part("unet", parts::unet(&folder.sub("unet")));
         // Of a planner alone it is not missing: the model index does not speak of it either.
-        let has_guide = folder.join("value_function").exists() || names_value_function(folder).unwrap_or(false);
+        let value_folder = folder.sub("value_function");
+        let has_guide = path.join("value_function").try_exists().unwrap_or(true) || index.needs_value_function();
         let value_function = match has_guide {
-            true => report.part("value_function", parts::value_function(&folder.join("value_function"))),
+            true => report.part("value_function", parts::value_function(&value_folder)),
             false => None,
         };
-        let scheduler = report.part("scheduler", DdpmScheduler::from_pretrained(folder.join("scheduler")));
-        let normalizers = report.part("normalizer", Normalizers::from_json(folder.join("normalizer.json")));
-        let config = folder.join("planning_config.json");
-        report.planning_config = match config.exists() {
+        let scheduler = index.load_scheduler(folder, &registry.parts);
+        let scheduler = report.part(
+            "scheduler",
+            scheduler.and_then(|scheduler| {
+                // Whether it has a signal at every timestep is seen when all are visited.
+                scheduler.sampler(&Steps::default())?;
+                Ok(scheduler)
+            }),
+        );
+        let normalizers = report.part("normalizer", Normalizers::from_json(path.join("normalizer.json")));
+        let config = path.join("planning_config.json");
+        report.planning_config = match config.try_exists().unwrap_or(true) {
             true => report.part("planning_config", PlanningConfig::from_json(&config)),
             false => None,
         };
@@ -104,8 +122,10 @@ impl Report {
                 .push(("value_function", vec!["none: plans are not guided".into()]));
         }
         if let Some(scheduler) = &scheduler {
-            report.lines.push(("scheduler", parts::scheduler_lines(scheduler)));
-            report.scheduler = Some(scheduler.config().clone());
+            report
+                .lines
+                .push(("scheduler", parts::scheduler_lines(scheduler.as_ref())));
+            report.scheduler = Some(scheduler.to_map());
         }
         if let Some(normalizers) = &normalizers {
             let normalizer = NormalizerReport::of(normalizers);
@@ -121,11 +141,11 @@ impl Report {
         let (horizons, pipeline) = match (value_function, has_guide) {
             (Some((guide, values)), _) => (
                 takes.and(&values).to_string(),
-                ValueGuidedPipeline::new(unet, Box::new(guide), Box::new(scheduler), normalizers),
+                ValueGuidedPipeline::new(Arc::new(unet), Arc::new(guide), scheduler, normalizers),
             ),
             (None, false) => (
                 takes.to_string(),
-                ValueGuidedPipeline::without_guide(unet, Box::new(scheduler), normalizers),
+                ValueGuidedPipeline::without_guide(Arc::new(unet), scheduler, normalizers),
             ),
             (None, true) => return Ok(report),
         };
@@ -165,7 +185,7 @@ impl Report {
                 pipeline.action_dim(),
                 pipeline.observation_dim()
             ),
-            format!("by default: {}", settings::describe(&options)),
+            format!("by default: {}", describe(&options)),
         ]
     }
 

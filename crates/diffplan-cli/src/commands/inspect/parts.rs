@@ -2,14 +2,15 @@
 
 use super::horizons::Horizons;
 use crate::error::{Error, Result};
-use crate::table;
 use diffplan_data::{NormalizerConfig, Normalizers};
+use diffplan_eval::table;
+use diffplan_files::Folder;
 use diffplan_models::{UNet1dModel, ValuePooling, count_params};
 use diffplan_pipelines::{PlanningConfig, ValueNetwork};
-use diffplan_schedulers::{DdpmConfig, DdpmScheduler};
+use diffplan_schedulers::Scheduler;
 use serde::Serialize;
+use serde_json::Value;
 use std::fmt::Debug;
-use std::path::Path;
 
 /// A network.
 #[derive(Debug, Serialize)]
@@ -74,8 +75,8 @@ impl Network {
 }
 
 /// The planner network in `folder`, and the horizons whose length it keeps.
-pub(super) fn unet(folder: &Path) -> Result<(UNet1dModel, Horizons)> {
-    let model = UNet1dModel::from_pretrained(folder)?;
+pub(super) fn unet(folder: &Folder) -> Result<(UNet1dModel, Horizons)> {
+    let model = UNet1dModel::from_folder(folder)?;
     if model.is_value_function() {
         return Err(Error::NotAPlanner);
     }
@@ -86,34 +87,40 @@ pub(super) fn unet(folder: &Path) -> Result<(UNet1dModel, Horizons)> {
 }
 
 /// The value function in `folder`, and the horizons it can take.
-pub(super) fn value_function(folder: &Path) -> Result<(ValueNetwork, Horizons)> {
-    let guide = ValueNetwork::new(UNet1dModel::from_pretrained(folder)?)?;
+pub(super) fn value_function(folder: &Folder) -> Result<(ValueNetwork, Horizons)> {
+    let guide = ValueNetwork::new(UNet1dModel::from_folder(folder)?)?;
     let horizons = Horizons::that(|horizon| guide.model().check_horizon(horizon).is_ok());
     Ok((guide, horizons))
 }
 
-pub(super) fn scheduler_lines(scheduler: &DdpmScheduler) -> Vec<String> {
-    let DdpmConfig {
-        num_train_timesteps,
-        beta_schedule,
-        variance_type,
-        prediction_type,
-        clip_sample,
-        thresholding,
-        timestep_spacing,
-        ..
-    } = scheduler.config();
-    let mut second = format!("timestep spacing {timestep_spacing}");
-    if *clip_sample {
-        second += &format!(", samples clipped to ±{}", scheduler.config().clip_sample_range);
+/// The settings that are of any class, then what is done to samples.
+pub(super) fn scheduler_lines(scheduler: &dyn Scheduler) -> Vec<String> {
+    let map = scheduler.to_map();
+    let text = |key: &str| match map.get(key) {
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+        None => "not said".into(),
+    };
+    let is = |key: &str| map.get(key) == Some(&Value::Bool(true));
+    let class = scheduler.class_name();
+    let mut first = format!(
+        "{}, {} timesteps, {}",
+        class.strip_suffix("Scheduler").unwrap_or(class),
+        text("num_train_timesteps"),
+        text("beta_schedule")
+    );
+    if map.contains_key("variance_type") {
+        first += &format!(", {}", text("variance_type"));
     }
-    if *thresholding {
+    first += &format!(", predicts {}", text("prediction_type"));
+    let mut second = format!("timestep spacing {}", text("timestep_spacing"));
+    if is("clip_sample") {
+        second += &format!(", samples clipped to ±{}", text("clip_sample_range"));
+    }
+    if is("thresholding") {
         second += ", dynamic thresholding";
     }
-    vec![
-        format!("DDPM, {num_train_timesteps} timesteps, {beta_schedule}, {variance_type}, predicts {prediction_type}"),
-        second,
-    ]
+    vec![first, second]
 }
 
 /// The statistics of one key.
@@ -230,30 +237,17 @@ impl Statistics {
 
 /// The file's own settings, one a word.
 pub(super) fn planning_lines(config: &PlanningConfig) -> Vec<String> {
-    let PlanningConfig {
-        env,
-        planning_horizon,
-        batch_size,
-        n_guide_steps,
-        scale,
-        guidance,
-        rescore,
-        t_stopgrad,
-        num_inference_steps,
-    } = config;
-    let number = |name: &str, value: &Option<usize>| value.map(|n| format!("{name} {n}"));
-    let words = [
-        env.as_ref().map(|env| format!("env {env}")),
-        number("planning_horizon", planning_horizon),
-        number("batch_size", batch_size),
-        number("n_guide_steps", n_guide_steps),
-        scale.map(|scale| format!("scale {scale}")),
-        guidance.map(|guidance| format!("guidance {}", guidance.name())),
-        rescore.map(|rescore| format!("rescore {rescore}")),
-        number("t_stopgrad", t_stopgrad),
-        number("num_inference_steps", num_inference_steps),
-    ];
-    vec![words.into_iter().flatten().collect::<Vec<_>>().join(", ")]
+    let options = config.over(diffplan_pipelines::PlanOptions::default());
+    let given = serde_json::to_value(config).unwrap_or_default();
+    let words = PlanningConfig::KEYS.iter().filter_map(|key| {
+        let value = given.get(key).filter(|value| !value.is_null())?;
+        let text = options.text(key);
+        Some(format!(
+            "{key} {}",
+            text.unwrap_or_else(|| value.as_str().unwrap_or_default().to_owned())
+        ))
+    });
+    vec![words.collect::<Vec<_>>().join(", ")]
 }
 
 /// "3 × DownResnetBlock1D"; none of none.

@@ -1,33 +1,32 @@
-//! `diffplan rollout`: episodes with the planner in the loop.
+//! `diffplan rollout`: episodes with a policy acting.
 
-mod chart;
-mod film;
-mod picture;
+mod played;
 mod progress;
-mod replay;
 mod report;
-mod save;
 
-use crate::args::RolloutArgs;
-use crate::error::Result;
-use crate::pictures::denoising::Denoising;
-use crate::pictures::{Patience, Stage};
-use crate::{json, output, settings, table};
+use crate::args::{PLANNER, RolloutArgs};
+use crate::error::{Error, Result};
+use crate::patience::Patience;
+use crate::{json, output, settings};
 use diffplan_envs::{BoxEnv, Env};
-use diffplan_pipelines::{Episode, PlanOptions, Planner, RngNoise, ValueGuidedPipeline, rollout};
+use diffplan_eval::evaluation::{describe, with_simulator};
+use diffplan_eval::{Names, PlannerPolicy, Policy, PolicyOptions, Registry, Start, rollout, table, trajectories_npz};
+use diffplan_pictures::{EpisodePicture, Film, Recording, Stage, episode_png};
+use diffplan_pipelines::{PlanOptions, SampleLayout, ValueGuidedPipeline};
 use ndarray::{Array2, Axis};
+use played::Played;
 use progress::Progress;
-use replay::Remembered;
 use report::Summary;
 use serde::Serialize;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::{Path, PathBuf};
 
 /// Everything that decides what is played: the same settings give the same episodes.
 #[derive(Debug, Serialize)]
 struct Settings {
-    checkpoint: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint: Option<PathBuf>,
     #[serde(skip)]
     env: String,
     episodes: usize,
@@ -37,7 +36,9 @@ struct Settings {
     #[serde(skip_serializing_if = "is_zero")]
     first: usize,
     #[serde(flatten)]
-    options: PlanOptions,
+    options: Option<PlanOptions>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    guides: Vec<String>,
     /// What the environment's dynamics are calculated by, such as "MuJoCo 4.0.0"; none where they are diffplan's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     simulator: Option<String>,
@@ -49,38 +50,61 @@ fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
-/// The plans of an episode: of every step the trajectory whose first action was played.
-type Plans = Vec<Array2<f32>>;
-
-/// What was played: every episode, and the plans of the first.
-struct Played {
-    episodes: Vec<Episode>,
-    plans: Plans,
-    /// The noise that each of the plans was made from.
-    noise: Vec<RngNoise>,
+/// Who acts: a planner, whose plans are shown and saved, or anybody.
+enum Actor {
+    Planner(Box<(ValueGuidedPipeline, PlannerPolicy)>),
+    Other(Box<dyn Policy>),
 }
 
-pub(crate) fn run(args: RolloutArgs) -> Result<()> {
-    let checkpoint = settings::checkpoint(args.checkpoint)?;
-    let pipeline = ValueGuidedPipeline::from_pretrained(&checkpoint)?;
+impl Actor {
+    fn policy(&mut self) -> &mut dyn Policy {
+        match self {
+            Self::Planner(parts) => &mut parts.1,
+            Self::Other(policy) => policy.as_mut(),
+        }
+    }
+}
+
+pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
     let pool = args.run.pool()?;
-    let env_id = settings::env_id(args.env, &checkpoint, &pipeline)?;
-    let env = diffplan_envs::make(&env_id)?;
-    let settings = Settings {
-        env: env_id,
-        simulator: env.simulator(),
-        checkpoint,
+    let threads = pool.current_num_threads();
+    let mut settings = Settings {
+        policy: None,
+        checkpoint: None,
+        env: String::new(),
         episodes: args.episodes,
         seed: args.seed,
         first: args.first,
-        options: args.planning.over(pipeline.options())?,
-        threads: pool.current_num_threads(),
-        out: args.out,
+        options: None,
+        guides: args.acting.guide.clone(),
+        simulator: None,
+        threads,
+        out: args.out.clone(),
     };
+    let (env, mut actor) = if args.acting.policy == PLANNER {
+        let checkpoint = settings::checkpoint(args.acting.checkpoint.as_deref())?;
+        let pipeline = settings::pipeline(registry, &checkpoint, &args.acting.guide)?;
+        settings.env = settings::env_id(args.acting.env.as_deref(), &checkpoint, &pipeline)?;
+        let env = settings::env(registry, &settings.env)?;
+        let options = args.planning.over(pipeline.options())?;
+        let planner = pipeline.planner(options.clone())?.in_pool(pool);
+        settings.options = Some(options);
+        settings.checkpoint = Some(settings::path_of(&checkpoint));
+        (env, Actor::Planner(Box::new((pipeline, PlannerPolicy::new(planner)))))
+    } else {
+        settings::check_no_planning(&args.acting, &args.planning)?;
+        settings.env = settings::env_of_policy(registry, &args.acting)?;
+        settings.policy = Some(args.acting.policy.clone());
+        let policy = registry.policy(&args.acting.policy, &PolicyOptions::new(&settings.env))?;
+        (settings::env(registry, &settings.env)?, Actor::Other(policy))
+    };
+    settings.simulator = env.simulator();
     // All that can be wrong is found before anything is shown or played.
-    let mut planner = pipeline.planner(settings.options.clone())?.in_pool(pool);
+    actor
+        .policy()
+        .check_spaces(env.observation_space(), env.action_space())?;
     let stage = match args.render {
-        true => Some(Stage::new(diffplan_envs::make(&settings.env)?, &settings.env)?),
+        true => Some(Stage::new(settings::env(registry, &settings.env)?, &settings.env)?),
         false => None,
     };
     if let Some(folder) = &settings.out {
@@ -89,14 +113,27 @@ pub(crate) fn run(args: RolloutArgs) -> Result<()> {
     if !args.run.json {
         output::print(settings.text())?;
     }
-    let played = play(&settings, env, &mut planner)?;
+    let names = Names::of(
+        Some(&env),
+        env.observation_space().as_box()?.dim(),
+        env.action_space().as_box()?.dim(),
+    );
+    let played = play(&settings, env, &mut actor)?;
     let summary = Summary::of(&settings, &played.episodes);
     let mut saved = Vec::new();
     if let Some(folder) = &settings.out {
-        saved.extend(save::all(folder, &settings, &pipeline, &played, &summary)?);
+        saved.extend(save(
+            folder,
+            &settings,
+            (&names, &layout_of(&actor, &names)),
+            &played,
+            &summary,
+        )?);
         if let Some(mut stage) = stage {
-            let pictures = draw(&settings, &pipeline, &played, &mut planner, &mut stage)?;
-            saved.extend(save::write(folder, pictures)?);
+            saved.extend(write(
+                folder,
+                draw(&settings, &names, &played, &mut actor, &mut stage)?,
+            )?);
         }
     }
     if args.run.json {
@@ -107,6 +144,14 @@ pub(crate) fn run(args: RolloutArgs) -> Result<()> {
         output::print(format!("  saved {}", path.display()))?;
     }
     Ok(())
+}
+
+/// Where actions and observations lie in plans, if there are any.
+fn layout_of(actor: &Actor, names: &Names) -> SampleLayout {
+    match actor {
+        Actor::Planner(parts) => parts.0.layout().clone(),
+        Actor::Other(_) => SampleLayout::action_first(names.actions.len(), names.observations.len()),
+    }
 }
 
 impl Settings {
@@ -127,97 +172,148 @@ impl Settings {
                 self.seed
             ),
         };
-        table::fields(&[
-            ("checkpoint", self.checkpoint.display().to_string()),
-            ("env", settings::with_simulator(&self.env, self.simulator.as_deref())),
-            ("episodes", episodes),
-            ("plan", settings::describe(&self.options)),
-            ("threads", self.threads.to_string()),
-        ])
+        let mut fields = Vec::new();
+        if let Some(checkpoint) = &self.checkpoint {
+            fields.push(("checkpoint", checkpoint.display().to_string()));
+        }
+        if let Some(policy) = &self.policy {
+            fields.push(("policy", policy.clone()));
+        }
+        fields.push(("env", with_simulator(&self.env, self.simulator.as_deref())));
+        fields.push(("episodes", episodes));
+        if let Some(options) = &self.options {
+            fields.push(("plan", describe(options)));
+        }
+        if !self.guides.is_empty() {
+            fields.push(("guides", self.guides.join(", ")));
+        }
+        fields.push(("threads", self.threads.to_string()));
+        table::fields(&fields)
     }
 }
 
-fn play(settings: &Settings, mut env: BoxEnv, planner: &mut Planner) -> Result<Played> {
+fn play(settings: &Settings, mut env: BoxEnv, actor: &mut Actor) -> Result<Played> {
     let max_steps = env.spec().and_then(|spec| spec.max_episode_steps);
     let mut progress = Progress::new(settings.episodes, max_steps);
-    // A fork an episode: what an episode is like does not depend on how long those before it were.
-    let mut noise = RngNoise::seed(settings.seed);
-    (0..settings.first).for_each(|_| drop(noise.fork()));
-    let (mut plans, mut starts) = (Plans::new(), Vec::new());
-    let mut episodes = Vec::new();
-    for i in 0..settings.episodes {
+    let mut played = Played::default();
+    let starts = Start::seeded(settings.seed)
+        .skip(settings.first)
+        .take(settings.episodes);
+    for (i, start) in starts.enumerate() {
         let first = i == 0 && settings.out.is_some();
-        // Of the other episodes only the beginning is kept: for them nobody counts.
-        let planned = Arc::new(AtomicUsize::new(0));
-        let mut noise = Remembered::new(noise.fork(), planned.clone());
-        let episode = rollout(
-            &mut env,
-            Some(settings.seed_of(settings.first + i)),
-            planner,
-            &mut noise,
-            &mut |event| {
-                progress.step(i, &event);
-                if first {
-                    planned.store(event.step + 1, Ordering::Relaxed);
-                    plans.push(
-                        event
-                            .plan
-                            .trajectories
-                            .index_axis(Axis(0), event.plan.chosen)
-                            .to_owned(),
-                    );
-                }
-            },
-        )?;
-        if first {
-            starts = noise.into_starts();
+        if let (true, Actor::Planner(parts)) = (first, &mut *actor) {
+            parts.1.remember();
+        }
+        let plans = &mut played.plans;
+        let mut watch = |event: diffplan_eval::StepEvent| {
+            progress.step(i, &event);
+            if let (true, Some(plan)) = (first, event.plan) {
+                plans.push(plan.trajectories.index_axis(Axis(0), plan.chosen).to_owned());
+            }
+        };
+        let episode = rollout(&mut env, &start, actor.policy(), &mut watch)?;
+        if let (true, Actor::Planner(parts)) = (first, &mut *actor) {
+            played.noise = parts.1.remembered();
         }
         progress.end_episode(episode.length());
-        episodes.push(episode);
+        played.episodes.push(episode);
     }
-    let noise = starts;
-    Ok(Played { episodes, plans, noise })
+    Ok(played)
+}
+
+/// What was played, and how it was planned.
+fn titles(settings: &Settings, played: &Played) -> Result<(String, String)> {
+    let episode = played.first()?;
+    let title = format!(
+        "{}   ·   episode {}, seed {}   ·   return {:.1} in {} steps",
+        settings.env,
+        settings.first,
+        settings.seed_of(settings.first),
+        episode.total_return(),
+        episode.length()
+    );
+    let policy = || settings.policy.clone().unwrap_or_default();
+    Ok((title, settings.options.as_ref().map_or_else(policy, describe)))
+}
+
+/// Writes the files of `--out` and says which.
+fn save(
+    folder: &Path,
+    settings: &Settings,
+    (names, layout): (&Names, &SampleLayout),
+    played: &Played,
+    summary: &Summary,
+) -> Result<Vec<PathBuf>> {
+    let (title, subtitle) = titles(settings, played)?;
+    let moments = played.moments();
+    let plans: Vec<(usize, &Array2<f32>)> = moments.iter().map(|&step| (step, &played.plans[step])).collect();
+    let views: Vec<_> = plans.iter().map(|&(step, plan)| (step, plan.view())).collect();
+    let picture = episode_png(&EpisodePicture {
+        title,
+        subtitle,
+        episode: played.first()?,
+        names,
+        plans,
+        layout,
+    })?;
+    let files = [
+        ("trajectories.npz", trajectories_npz(&played.episodes, &views)?),
+        ("summary.json", json::file(summary)?),
+        ("rollout.png", picture),
+    ];
+    write(folder, files)
+}
+
+/// Writes files by name in `folder` and says which.
+fn write(folder: &Path, files: impl IntoIterator<Item = (&'static str, Vec<u8>)>) -> Result<Vec<PathBuf>> {
+    let write = |(name, content): (&str, Vec<u8>)| {
+        let path = folder.join(name);
+        output::write_atomically(&path, &content)?;
+        Ok(path)
+    };
+    files.into_iter().map(write).collect()
 }
 
 /// The pictures of `--render`, by the names of their files. They are drawn from what was recorded, after all is played.
 fn draw(
     settings: &Settings,
-    pipeline: &ValueGuidedPipeline,
+    names: &Names,
     played: &Played,
-    planner: &mut Planner,
+    actor: &mut Actor,
     stage: &mut Stage,
-) -> Result<[(&'static str, Vec<u8>); 3]> {
+) -> Result<Vec<(&'static str, Vec<u8>)>> {
     let patience = Patience::new();
-    let film = film::Film::of(settings, pipeline, played)?;
-    let moving = film.gif(stage, &patience)?;
-    let sheet = film.contact_sheet(stage, &patience)?;
-    let (episode, step) = (played.first(), played.liveliest());
+    let (episode, layout) = (played.first()?, layout_of(actor, names));
+    let film = Film::of(
+        &settings.env,
+        titles(settings, played)?,
+        episode,
+        &played.plans,
+        &layout,
+    )?;
+    let mut pictures = vec![
+        ("rollout.gif", film.gif(stage, &patience)?),
+        ("contact-sheet.png", film.contact_sheet(stage, &patience)?),
+    ];
+    // Who plans nothing has no denoising.
+    let Actor::Planner(parts) = actor else {
+        return Ok(pictures);
+    };
+    let (pipeline, policy) = &mut **parts;
+    let step = played.liveliest()?;
     let observation = episode.observations.row(step).mapv(|v| v as f32);
-    let denoising = Denoising::record(planner, observation.view(), &mut played.noise[step].clone())?;
+    let noise = played.noise.get(step);
+    let mut noise = noise.cloned().ok_or(Error::Setting {
+        name: "step",
+        value: step.to_string(),
+        expected: "a step that was planned".into(),
+    })?;
+    let recording = Recording::make(policy.planner(), observation.view(), &mut noise)?;
     if let Some(states) = &episode.states {
         stage.set_state(states.row(step))?;
     }
     let title = format!("{}   ·   the plan of step {step}", settings.env);
-    let denoised = denoising.gif(pipeline, (title, Some(&settings.env)), Some(stage), &patience)?;
-    Ok([
-        ("rollout.gif", moving),
-        ("contact-sheet.png", sheet),
-        ("denoising.gif", denoised),
-    ])
-}
-
-impl Played {
-    /// The steps of the first episode whose plans are shown and saved: at most six, evenly spaced, and so far apart that
-    /// one plan ends before the next begins where there is room for it.
-    fn moments(&self) -> Vec<usize> {
-        const MOST: usize = 6;
-        let horizon = self.plans.first().map_or(1, Array2::nrows);
-        let count = (self.plans.len() / horizon).clamp(1, MOST);
-        (0..count).map(|i| i * self.plans.len() / count).collect()
-    }
-
-    /// The first episode.
-    fn first(&self) -> &Episode {
-        self.episodes.first().expect("the command line asks for at least one")
-    }
+    let denoised = recording.gif(pipeline, (title, names), Some(stage), &patience)?;
+    pictures.push(("denoising.gif", denoised));
+    Ok(pictures)
 }

@@ -1,6 +1,6 @@
 //! The bar on stderr: where the episode is, its return so far, plans a second. Hidden where stderr is no terminal.
 
-use diffplan_pipelines::StepEvent;
+use diffplan_eval::StepEvent;
 use indicatif::{ProgressBar, ProgressFinish, ProgressState, ProgressStyle};
 use std::fmt::Write;
 

@@ -1,8 +1,8 @@
 //! What came out, as a table and as one JSON object.
 
 use super::Settings;
-use crate::{stats, table};
-use diffplan_pipelines::Episode;
+use diffplan_eval::evaluation::known_returns;
+use diffplan_eval::{Episode, stats, table};
 use serde::Serialize;
 
 /// The object of `--json` and of `summary.json`.
@@ -76,8 +76,9 @@ pub(super) fn text(summary: &Summary, episodes: &[Episode]) -> String {
         Some(error) => format!(" ± {error:.1} (standard error of {} episodes)", episodes.len()),
         None => String::new(),
     };
+    let context = known_returns(summary.env).map_or(String::new(), |known| format!("\n  {known}"));
     format!(
-        "{}\n\n  mean return {:.1}{error}, {:.2} ms a plan (p95 {:.2})",
+        "{}\n\n  mean return {:.1}{error}, {:.2} ms a plan (p95 {:.2}){context}",
         table::table(&header, &rows),
         summary.mean_return,
         summary.plan_ms.median,

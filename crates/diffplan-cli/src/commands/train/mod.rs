@@ -1,26 +1,18 @@
 //! `diffplan train`: a planner, a value function, or one after the other.
 
-mod board;
-mod data;
-mod folder;
-mod loss;
+mod observer;
 mod progress;
-mod record;
-mod run;
-mod samples;
-mod settings;
 
 use crate::args::{RunArgs, TrainArgs, TrainOptions, ValueKeys, What};
 use crate::error::{Error, Result};
 use crate::interrupt::on_interrupt;
-use crate::{json, output, table};
-use data::Data;
-use folder::{Folder, Start};
-use run::{Run, Summary};
+use crate::{json, output};
+use diffplan_eval::{Registry, table};
+use diffplan_pictures::{Curve, loss_png};
+use diffplan_train::session::{Data, Kind, Run, RunFolder, Settings, Start, Summary, Typed, read_record};
+use observer::Watching;
 use serde::Serialize;
-use settings::{Kind, Settings, Typed};
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
@@ -29,22 +21,25 @@ struct Report {
     networks: Vec<Summary>,
 }
 
-pub(crate) fn run(args: TrainArgs) -> Result<()> {
+pub(crate) fn run(args: TrainArgs, registry: &Registry) -> Result<()> {
     let none = ValueKeys::default();
     match args.what {
-        What::Planner(options) => train("planner", &[Kind::Planner], &options, &none),
-        What::Value(options) => train("value", &[Kind::Value], &options, &none),
-        What::Both(both) => train("both", &Kind::ALL, &both.options, &both.value),
+        What::Planner(options) => train("planner", &[Kind::Planner], &options, &none, registry),
+        What::Value(options) => train("value", &[Kind::Value], &options, &none, registry),
+        What::Both(both) => train("both", &Kind::ALL, &both.options, &both.value, registry),
     }
 }
 
-fn train(what: &str, kinds: &[Kind], args: &TrainOptions, value_flags: &ValueKeys) -> Result<()> {
+fn train(what: &str, kinds: &[Kind], args: &TrainOptions, value_flags: &ValueKeys, registry: &Registry) -> Result<()> {
     let mut typed = Typed::new(&args.keys, value_flags, args.config.as_deref())?;
-    let folder = Folder::new(typed.out()?);
-    if args.resume && folder.settings().exists() {
-        typed = typed.over(&folder.settings())?;
+    let folder = RunFolder::new(typed.out()?);
+    if args.resume {
+        typed = typed.over_run(&folder)?;
     }
     let mut settings = typed.resolve(kinds)?;
+    for note in typed.notes() {
+        output::remark(&format!("note: {note}"));
+    }
     let data = Data::read(&settings)?;
     settings.set_env(data.dataset.env());
     let pool = RunArgs {
@@ -57,7 +52,7 @@ fn train(what: &str, kinds: &[Kind], args: &TrainOptions, value_flags: &ValueKey
     let mut runs: Vec<Run> = pool.install(|| {
         networks
             .map(|network| Run::new(&settings, network, &data))
-            .collect::<Result<_>>()
+            .collect::<diffplan_train::Result<_>>()
     })?;
     let _lock = folder.lock()?;
     let start = match (args.resume, args.overwrite) {
@@ -65,26 +60,26 @@ fn train(what: &str, kinds: &[Kind], args: &TrainOptions, value_flags: &ValueKey
         (_, true) => Start::Overwrite,
         _ => Start::Fresh,
     };
-    let checkpoint = folder.begin(start, &settings, &data, &mut runs)?;
+    let output = Run::begin(&mut runs, folder.clone(), start, &settings, &data)?;
     if !args.json {
         output::print(text(&settings, &data, &runs, &folder, pool.current_num_threads()))?;
     }
     let stop = on_interrupt()?;
     let mut summaries = Vec::new();
     for run in &mut runs {
-        let asked = || stop.load(Ordering::Relaxed);
-        let summary = pool.install(|| run.advance(&settings, &data, &folder, &checkpoint, &asked));
-        if matches!(summary, Ok(_) | Err(Error::Interrupted { .. })) {
-            loss::draw(&folder)?;
+        let mut watching = Watching::new(stop.clone(), registry);
+        let summary = pool.install(|| run.advance(&settings, &data, &output, &mut watching));
+        if matches!(summary, Ok(_) | Err(diffplan_train::Error::Interrupted { .. })) {
+            draw_loss(&folder)?;
         }
         let summary = summary.map_err(|error| match error {
-            Error::Interrupted { at } => Error::Interrupted {
+            diffplan_train::Error::Interrupted { at } => Error::Interrupted {
                 at: format!(
                     "{at}; go on with: diffplan train {what} --out {} --resume",
                     folder.path().display()
                 ),
             },
-            other => other,
+            other => other.into(),
         });
         summaries.push(summary?);
     }
@@ -96,6 +91,22 @@ fn train(what: &str, kinds: &[Kind], args: &TrainOptions, value_flags: &ValueKey
         return json::print_line(&report);
     }
     output::print(format!("\n{}", report.text()))
+}
+
+/// `loss.png`, of both networks where both have been trained.
+fn draw_loss(folder: &RunFolder) -> Result<()> {
+    let mut curves = Vec::new();
+    for kind in Kind::ALL {
+        let rows = read_record(&folder.record(kind))?;
+        curves.push(Curve {
+            of: kind.words().to_owned(),
+            points: rows.iter().map(|row| (row.step, row.loss)).collect(),
+        });
+    }
+    match loss_png(&curves)? {
+        Some(picture) => output::write_atomically(&folder.path().join("loss.png"), &picture),
+        None => Ok(()),
+    }
 }
 
 impl Report {
@@ -122,7 +133,7 @@ impl Report {
     }
 }
 
-fn text(settings: &Settings, data: &Data, runs: &[Run], folder: &Folder, threads: usize) -> String {
+fn text(settings: &Settings, data: &Data, runs: &[Run], folder: &RunFolder, threads: usize) -> String {
     let mut rows = vec![
         ("dataset", format!("{}, {}", settings.dataset.display(), data.words())),
         ("out", folder.path().display().to_string()),

@@ -1,8 +1,8 @@
 //! How far a training is, on stderr: a bar where that is a terminal, a line now and then where it is not.
 
-use super::settings::Kind;
 use crate::output;
 use diffplan_train::StepReport;
+use diffplan_train::session::Kind;
 use indicatif::{ProgressBar, ProgressFinish, ProgressState, ProgressStyle};
 use std::fmt::Write;
 use std::time::{Duration, Instant};

@@ -6,9 +6,10 @@ mod odd;
 
 use crate::args::DataInspectArgs;
 use crate::error::{Error, Result};
-use crate::names::Names;
-use crate::{json, output, stats, table};
+use crate::{json, output, settings};
 use diffplan_data::{EpisodeRange, RawDataset, ReadOptions};
+use diffplan_eval::evaluation::known_returns;
+use diffplan_eval::{Names, Registry, stats, table};
 use moments::{Dimension, NonFinite};
 use ndarray::{ArrayView2, Axis};
 use serde::Serialize;
@@ -77,10 +78,12 @@ struct Returns {
     best_tenth: f64,
 }
 
-pub(super) fn run(args: DataInspectArgs) -> Result<()> {
+pub(super) fn run(args: DataInspectArgs, registry: &Registry) -> Result<()> {
     let raw = RawDataset::read(&args.file, &ReadOptions::default())?;
     let episodes = raw.episodes(args.max_episode_steps);
-    let report = Report::of(&raw, &episodes, args.max_episode_steps);
+    let env = settings::known_env(registry, raw.env.as_deref());
+    let names = Names::of(env.as_ref(), raw.observations.ncols(), raw.actions.ncols());
+    let report = Report::of(&raw, &names, &episodes, args.max_episode_steps);
     if args.json {
         json::print_line(&report)?;
     } else {
@@ -104,10 +107,10 @@ fn returns(raw: &RawDataset, episodes: &[EpisodeRange]) -> Vec<f64> {
 impl Report {
     fn of(
         raw: &RawDataset,
+        names: &Names,
         episodes: &std::result::Result<Vec<EpisodeRange>, diffplan_data::Error>,
         max_episode_steps: Option<usize>,
     ) -> Self {
-        let names = Names::of(raw.env.as_deref(), raw.observations.ncols(), raw.actions.ncols());
         let dimensions = |names: &[String], values: ArrayView2<f32>| -> Vec<Dimension> {
             let columns = names.iter().zip(values.axis_iter(Axis(1)));
             columns
@@ -187,6 +190,9 @@ impl Report {
         rows.push(("rows", table::thousands(self.rows)));
         if let Some(episodes) = &self.episodes {
             rows.extend(episodes.fields());
+        }
+        if let Some(known) = self.env.as_deref().and_then(known_returns) {
+            rows.push(("known", known));
         }
         let mut text = format!("{}\n\n{}\n", self.file.display(), table::fields(&rows));
         let dimensions = self.observations.iter().chain(&self.actions).chain([&self.rewards]);

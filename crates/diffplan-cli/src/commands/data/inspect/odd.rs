@@ -1,9 +1,9 @@
 //! What works, but is rarely meant: each check says in one line what it found.
 
 use super::moments::{Dimension, number};
-use crate::stats;
 use diffplan_data::{EpisodeRange, RawDataset};
 use diffplan_envs::{BoxSpace, Env};
+use diffplan_eval::stats;
 use ndarray::{ArrayView1, ArrayView2};
 
 /// The episode limit and the action space of an environment that is known here.

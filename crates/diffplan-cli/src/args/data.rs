@@ -1,0 +1,105 @@
+//! What `diffplan data` takes.
+
+use super::{PlanningArgs, RunArgs, count, seed};
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+/// Look into datasets, and make some
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true)]
+pub(crate) struct DataArgs {
+    #[command(subcommand)]
+    pub(crate) command: DataCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataCommand {
+    Inspect(DataInspectArgs),
+    Collect(CollectArgs),
+}
+
+/// Show what a dataset holds, and what is wrong or odd about it
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Formats: HDF5 in the layout of D4RL, Minari (a folder or its main_data.hdf5), .npz with the keys of D4RL. All statistics are
+in float64; those of dimensions leave out what is no finite number. Exit status 2 if the dataset cannot be trained on.
+
+Examples:
+  diffplan data inspect pendulum.hdf5
+  diffplan data inspect hopper-medium-v0.hdf5 --max-episode-steps 1000   old D4RL files have no timeouts
+  diffplan data inspect ~/.minari/datasets/D4RL/pen/human-v2 --json")]
+pub(crate) struct DataInspectArgs {
+    /// Dataset: a file, or the folder of a Minari dataset
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Steps after which an episode ends, in a file without timeouts
+    #[arg(long, value_name = "N", value_parser = count(1, 1_000_000_000))]
+    pub(crate) max_episode_steps: Option<usize>,
+    /// Print one JSON object, and nothing else on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Play an environment and write the steps as a dataset in the layout of D4RL
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Episode i is reset with seed S + i, and its policy's randomness depends on S + i alone: same seed, same bytes.
+
+Examples:
+  diffplan data collect --env Pendulum-v1 --policy random --episodes 100 --out random.hdf5
+  diffplan data collect --env Pendulum-v1 --policy mixed --episodes 1500 --out mixed.hdf5
+  diffplan data collect --env Pendulum-v1 --policy swing-up --skill 0.5 --noise 0.2 --episodes 100 --out half.hdf5
+  diffplan data collect --policy planner --checkpoint testdata/pendulum-hor32 --episodes 20 --out planned.hdf5")]
+pub(crate) struct CollectArgs {
+    /// Environment; by default the one that the checkpoint or the controller is made for, or else Pendulum-v1
+    #[arg(short, long, value_name = "ID")]
+    pub(crate) env: Option<String>,
+    /// Who acts: planner (a checkpoint), or a registered policy. random: a new sample of the action space at every step; zero; ou:
+    /// Ornstein-Uhlenbeck noise; swing-up (Pendulum-v1): pump energy until it is upright; bang-bang
+    /// (MountainCarContinuous-v0): push along the velocity; mixed: either with a skill and a noise drawn for every episode
+    #[arg(short, long, value_name = "NAME", default_value = "random")]
+    pub(crate) policy: String,
+    /// Episodes to play
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = count(1, 1_000_000))]
+    pub(crate) episodes: usize,
+    /// Episode i is played with seed S + i
+    #[arg(short, long, value_name = "S", default_value_t = 0, value_parser = seed())]
+    pub(crate) seed: u64,
+    /// The file to write
+    #[arg(short, long, value_name = "FILE.hdf5")]
+    pub(crate) out: PathBuf,
+    /// Standard deviation of Ornstein-Uhlenbeck noise on the actions, 1 being half the range of actions; 0 by default,
+    /// and 1 of the policy ou
+    #[arg(long, value_name = "X", value_parser = noise)]
+    pub(crate) noise: Option<f64>,
+    /// How much of the controller's action is taken, of swing-up and bang-bang: 0 nothing, 1 all of it (default)
+    #[arg(long, value_name = "0..1", value_parser = skill)]
+    pub(crate) skill: Option<f64>,
+    /// Write next_observations too
+    #[arg(long)]
+    pub(crate) next_observations: bool,
+    /// Checkpoint folder of the policy planner; testdata/pendulum-hor32 by default
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    #[command(flatten)]
+    pub(crate) planning: PlanningArgs,
+}
+
+fn between(text: &str, low: f64, high: f64) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        // Written so that NaN fails it.
+        Ok(value) if (low..=high).contains(&value) => Ok(value),
+        Ok(value) => Err(format!("{value}, expected a number from {low} to {high}")),
+        Err(e) => Err(e.to_string()),
+    }
+}
+
+fn noise(text: &str) -> Result<f64, String> {
+    between(text, 0.0, 100.0)
+}
+
+fn skill(text: &str) -> Result<f64, String> {
+    between(text, 0.0, 1.0)
+}

@@ -1,0 +1,74 @@
+//! How plans are made: an argument for each entry of the library's table of planning options.
+
+use clap::builder::{PossibleValuesParser, ValueParser};
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use diffplan_pipelines::{Kind, OPTIONS, OptionSpec, PlanningConfig};
+
+/// What was given of the planning options. What was not comes from the checkpoint's planning_config.json, then from diffusers'
+/// defaults.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PlanningArgs(pub(crate) PlanningConfig);
+
+fn argument(spec: &'static OptionSpec) -> Arg {
+    let name = spec.name;
+    let check = move |text: &str| match PlanningConfig::default().set(name, text) {
+        Ok(()) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    };
+    let mut arg = Arg::new(name)
+        .long(spec.flag)
+        .value_name(spec.value_name)
+        .help(spec.doc.trim())
+        .help_heading("Planning")
+        .value_parser(ValueParser::new(check));
+    if let Some(short) = spec.short {
+        arg = arg.short(short);
+    }
+    match spec.kind {
+        Kind::Choice(names) => arg.value_parser(PossibleValuesParser::new(names)),
+        Kind::Number { .. } => arg.allow_hyphen_values(true),
+        Kind::Switch => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
+        _ => arg,
+    }
+}
+
+impl Args for PlanningArgs {
+    fn augment_args(command: Command) -> Command {
+        OPTIONS
+            .iter()
+            .fold(command, |command, spec| command.arg(argument(spec)))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for PlanningArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut args = Self::default();
+        args.update_from_arg_matches(matches)?;
+        Ok(args)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        for spec in OPTIONS {
+            if let Some(text) = matches.get_one::<String>(spec.name) {
+                let set = self.0.set(spec.name, text);
+                set.map_err(|error| clap::Error::raw(clap::error::ErrorKind::ValueValidation, error))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl PlanningArgs {
+    /// The flag of an option that was given, if any was.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        let given = serde_json::to_value(&self.0).ok()?;
+        OPTIONS
+            .iter()
+            .find(|spec| given.get(spec.name).is_some_and(|value| !value.is_null()))
+            .map(|spec| spec.flag)
+    }
+}
