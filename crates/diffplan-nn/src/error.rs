@@ -51,6 +51,35 @@ impl ParameterReport {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// What stands before every name of the file, where that is all that its names differ by.
+    fn common_prefix(&self) -> Option<&str> {
+        let unexpected = self.unexpected.first()?;
+        let of = |name: &String| {
+            unexpected
+                .strip_suffix(name.as_str())
+                .filter(|prefix| prefix.ends_with('.'))
+        };
+        let prefix = self.missing.iter().filter_map(of).min_by_key(|prefix| prefix.len())?;
+        let whole = self.missing.len() == self.unexpected.len();
+        let fits = |name: &String| {
+            name.strip_prefix(prefix)
+                .is_some_and(|rest| self.missing.iter().any(|m| m == rest))
+        };
+        (whole && self.unexpected.iter().all(fits)).then_some(prefix)
+    }
+}
+
+/// The most that are listed one by one: a network has hundreds.
+const LISTED: usize = 6;
+
+/// The first few, and how many more there are.
+fn first_of(all: &[String]) -> Vec<String> {
+    let mut listed: Vec<String> = all.iter().take(LISTED).cloned().collect();
+    if all.len() > LISTED {
+        listed.push(format!("and {} more", all.len() - LISTED));
+    }
+    listed
 }
 
 impl fmt::Display for ParameterReport {
@@ -63,22 +92,30 @@ impl fmt::Display for ParameterReport {
             not_finite,
         } = self;
         let mut parts = Vec::new();
-        let names = |what: &str, names: &[String]| format!("{what} {}", names.join(", "));
+        if let Some(prefix) = self.common_prefix() {
+            parts.push(format!(
+                "all names of the file begin with `{prefix}`, which the model's do not: take it off"
+            ));
+        }
+        let names = |what: &str, names: &[String]| format!("{what} {}", first_of(names).join(", "));
         if !missing.is_empty() {
             parts.push(names(&format!("{} missing:", plural(missing.len())), missing));
         }
         if !unexpected.is_empty() {
             parts.push(names(&format!("{} unexpected:", plural(unexpected.len())), unexpected));
         }
-        for (name, actual, expected) in mismatched {
-            parts.push(format!("{name} has shape {actual:?}, expected {expected:?}"));
-        }
-        for (name, dtype) in wrong_dtype {
-            parts.push(format!("{name} has type {dtype}, expected F32, F64, F16 or BF16"));
-        }
-        for (name, index) in not_finite {
-            parts.push(format!("{name} has a NaN or infinity, first at element {index}"));
-        }
+        let mismatched = mismatched
+            .iter()
+            .map(|(name, actual, expected)| format!("{name} has shape {actual:?}, expected {expected:?}"));
+        let wrong_dtype = wrong_dtype
+            .iter()
+            .map(|(name, dtype)| format!("{name} has type {dtype}, expected F32, F64, F16 or BF16"));
+        let not_finite = not_finite
+            .iter()
+            .map(|(name, index)| format!("{name} has a NaN or infinity, first at element {index}"));
+        parts.extend(first_of(&mismatched.collect::<Vec<_>>()));
+        parts.extend(first_of(&wrong_dtype.collect::<Vec<_>>()));
+        parts.extend(first_of(&not_finite.collect::<Vec<_>>()));
         f.write_str(&parts.join("; "))
     }
 }

@@ -258,7 +258,8 @@ impl ModelIndex {
             source: Box::new(source),
         };
         // A class that there is none of first: that is what is to be known, whatever else is wrong.
-        if let (None, Some(class)) = (&declared, self.class_of("scheduler")) {
+        let silent = object.get("_class_name").is_none_or(Value::is_null);
+        if let (true, Some(class)) = (silent, self.class_of("scheduler")) {
             object.insert("_class_name".into(), class.into());
         }
         let scheduler = registries.schedulers.from_map(&object).map_err(in_file);
