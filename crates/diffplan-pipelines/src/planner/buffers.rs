@@ -146,6 +146,9 @@ impl Buffers {
 
 /// One draw of every query, into its candidates.
 pub(super) fn draw(into: &mut Array3<f32>, noise: &mut [&mut dyn NoiseSource]) -> Result<()> {
+    if noise.is_empty() {
+        return Ok(());
+    }
     let values = into.as_slice_mut().expect("made in standard layout");
     let of_a_query = values.len() / noise.len();
     let alone = noise.len() == 1;

@@ -39,6 +39,8 @@ pub struct Denoising<'a> {
     next: usize,
     /// Whether a visit was made.
     begun: bool,
+    /// Whether one failed: its gradient steps are not to be made twice.
+    failed: bool,
 }
 
 impl std::fmt::Debug for Denoising<'_> {
@@ -72,15 +74,14 @@ impl Planner {
         self.sampler.begin([candidates, horizon, channels], from);
         let starts: Vec<Start> = queries.iter().map(|query| query.start).collect();
         let mut noise: Vec<&mut dyn NoiseSource> = queries.iter_mut().map(|query| &mut *query.noise as _).collect();
-        if !noise.is_empty() {
-            draw(&mut buffers.x, &mut noise)?;
-        }
+        draw(&mut buffers.x, &mut noise)?;
         self.set_off(&starts)?;
         Ok(Denoising {
             planner: self,
             noise,
             next: from,
             begun: false,
+            failed: false,
         })
     }
 
@@ -172,6 +173,17 @@ impl Denoising<'_> {
     }
 
     fn step_here(&mut self) -> Result<()> {
+        if self.failed {
+            return Err(Error::Parts(
+                "a step of this loop failed: begin another for a plan".into(),
+            ));
+        }
+        let made = self.visit();
+        self.failed = made.is_err();
+        made
+    }
+
+    fn visit(&mut self) -> Result<()> {
         let Planner {
             options,
             sampler,
@@ -181,6 +193,11 @@ impl Denoising<'_> {
         } = &mut *self.planner;
         let (index, visit) = (self.next, sampler.visits()[self.next]);
         let candidates = buffers.x.dim().0;
+        if candidates == 0 {
+            // No queries: every visit is made at once.
+            (self.next, self.begun) = (index + 1, true);
+            return Ok(());
+        }
         let diverged = |buffers: &Buffers, of: &dyn Fn(&Buffers) -> (&Array3<f32>, &'static str)| -> Result<()> {
             let (array, what) = of(buffers);
             let lost = Buffers::lost_in(array.as_slice().unwrap_or_default(), candidates);
@@ -256,7 +273,8 @@ impl Denoising<'_> {
         let buffers = &mut planner.buffers;
         let options = &planner.options;
         buffers.impose(options.batch_size);
-        if let (true, Some(guide)) = (options.rescore, &mut buffers.guide) {
+        let rescore = options.rescore && !noise.is_empty();
+        if let (true, Some(guide)) = (rescore, &mut buffers.guide) {
             let at = Moment {
                 index: after,
                 timestep: 0.0,
