@@ -2,7 +2,7 @@
 //! normalisation divides by the observation's own size, so that from some size on the plan no longer depends on it: one at 1e10,
 //! far from where any square overflows, is the twin of those at larger ones.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // a test fails by panicking, and says what it found
 
 use diffplan_kernels::Isa;
 use diffplan_pipelines::{Error, PlanOptions, Precision, RngNoise, ValueGuidedPipeline};
