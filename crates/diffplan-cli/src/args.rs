@@ -3,12 +3,14 @@
 mod acting;
 mod data;
 mod evaluate;
+mod normalizer;
 mod planning;
 mod train;
 
 pub(crate) use acting::*;
 pub(crate) use data::*;
 pub(crate) use evaluate::*;
+pub(crate) use normalizer::*;
 pub(crate) use planning::*;
 pub(crate) use train::*;
 
@@ -42,6 +44,7 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     Inspect(InspectArgs),
     Bench(BenchArgs),
+    Normalizer(NormalizerArgs),
     Data(DataArgs),
 }
 

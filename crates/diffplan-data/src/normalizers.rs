@@ -33,6 +33,26 @@ impl Normalizers {
         })
     }
 
+    /// Normalisers of one type, fitted to the dataset in a file: what a checkpoint without `normalizer.json` was trained with. The
+    /// scalar kind is that of diffusers' `ValueGuidedRLPipeline`, over all rows of the file; the others are over the rows of finished
+    /// episodes, as training fits them.
+    ///
+    /// # Errors
+    /// If the file cannot be read; those of [`Normalizers::fit`].
+    #[cfg(feature = "hdf5")]
+    pub fn of_file(
+        path: impl AsRef<Path>,
+        kind: NormalizerKind,
+        options: &crate::ReadOptions,
+    ) -> Result<Self, Error> {
+        if kind == NormalizerKind::ScalarGaussian {
+            let raw = crate::RawDataset::read(path, options)?;
+            return Self::fit(kind, raw.observations.view(), raw.actions.view());
+        }
+        let dataset = crate::Dataset::read(path, options)?;
+        Self::fit(kind, dataset.observations(), dataset.actions())
+    }
+
     /// Normalisers of one type, fitted to a dataset. `observations`: (steps, observation dimensions); `actions`: (steps,
     /// action dimensions); any memory layout. There is no normaliser for values: a dataset's rewards are not the value
     /// function's target. [`Normalizers::with_values`] adds one.

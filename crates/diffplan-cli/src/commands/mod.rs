@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod data;
 pub(crate) mod evaluate;
 pub(crate) mod inspect;
+pub(crate) mod normalizer;
 pub(crate) mod plan;
 pub(crate) mod rollout;
 pub(crate) mod train;

@@ -12,6 +12,7 @@ mod mujoco;
 mod pictures;
 mod plan;
 mod rollout;
+mod seams;
 mod train;
 
 use serde_json::Value;

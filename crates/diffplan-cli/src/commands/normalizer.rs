@@ -1,0 +1,61 @@
+//! `diffplan normalizer`: the statistics of a dataset, for a checkpoint that has none.
+
+use crate::args::NormalizerArgs;
+use crate::error::{Error, Result};
+use crate::{json, output};
+use diffplan_data::{Normalizers, ReadOptions};
+use diffplan_eval::table;
+use diffplan_files::folder_of;
+use serde::Serialize;
+use std::path::Path;
+
+/// The object of `--json`.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    out: &'a Path,
+    dataset: &'a Path,
+    kind: &'static str,
+    observation_dim: usize,
+    action_dim: usize,
+    warnings: Vec<String>,
+}
+
+pub(crate) fn run(args: &NormalizerArgs) -> Result<()> {
+    let out = &args.out;
+    if !args.overwrite && out.try_exists().map_err(Error::io("look at", out))? {
+        return Err(Error::Setting {
+            name: "out",
+            value: out.display().to_string(),
+            expected: "a file that is not there yet: --overwrite replaces it".into(),
+        });
+    }
+    let options = ReadOptions {
+        max_episode_steps: args.max_episode_steps,
+        ..ReadOptions::default()
+    };
+    let raw = diffplan_data::RawDataset::read(&args.dataset, &options)?;
+    let (observation_dim, action_dim) = (raw.observations.ncols(), raw.actions.ncols());
+    drop(raw);
+    let normalizers = Normalizers::of_file(&args.dataset, args.kind, &options)?;
+    output::prepare_folder(folder_of(out))?;
+    normalizers.save(out)?;
+    let report = Report {
+        out,
+        dataset: &args.dataset,
+        kind: args.kind.name(),
+        observation_dim,
+        action_dim,
+        warnings: normalizers.warnings().map(ToString::to_string).collect(),
+    };
+    if args.json {
+        return json::print_line(&report);
+    }
+    let mut fields = vec![
+        ("dataset", args.dataset.display().to_string()),
+        ("kind", report.kind.to_owned()),
+        ("dimensions", format!("{observation_dim} of observations, {action_dim} of actions")),
+    ];
+    fields.extend(report.warnings.iter().map(|warning| ("warning", warning.clone())));
+    fields.push(("saved", out.display().to_string()));
+    output::print(table::fields(&fields))
+}
