@@ -27,7 +27,8 @@ pub(crate) fn remark(text: &str) {
 
 /// Makes the folder and checks that files can be made in it, so that an hour of work is not lost at its end.
 pub(crate) fn prepare_folder(folder: &Path) -> Result<()> {
-    Ok(diffplan_files::prepare_folder(folder)?)
+    diffplan_files::prepare_folder(folder)
+        .map_err(|error| Error::io("create folder", folder)(io::Error::other(error.what().to_owned())))
 }
 
 /// Writes a file that appears whole or not at all.

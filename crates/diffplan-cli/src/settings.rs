@@ -126,7 +126,7 @@ pub(crate) fn env(registry: &Registry, id: &str) -> Result<BoxEnv> {
 /// An unknown environment may be somebody's own: then it is said how they bring it.
 pub(crate) fn unknown_env(error: diffplan_envs::Error) -> Error {
     match error {
-        error @ diffplan_envs::Error::UnknownEnv { .. } => Error::UnknownEnv { error },
+        error @ diffplan_envs::Error::UnknownEnv { .. } => Error::UnknownEnv { error: Box::new(error) },
         other => other.into(),
     }
 }

@@ -40,11 +40,7 @@ impl Normalizers {
     /// # Errors
     /// If the file cannot be read; those of [`Normalizers::fit`].
     #[cfg(feature = "hdf5")]
-    pub fn of_file(
-        path: impl AsRef<Path>,
-        kind: NormalizerKind,
-        options: &crate::ReadOptions,
-    ) -> Result<Self, Error> {
+    pub fn of_file(path: impl AsRef<Path>, kind: NormalizerKind, options: &crate::ReadOptions) -> Result<Self, Error> {
         if kind == NormalizerKind::ScalarGaussian {
             let raw = crate::RawDataset::read(path, options)?;
             return Self::fit(kind, raw.observations.view(), raw.actions.view());

@@ -42,7 +42,13 @@ fn pipeline() -> ValueGuidedPipeline {
     let normalizers = Normalizers::new(observations, actions, None).unwrap();
     let unet = network(UNet1dConfig::planner(4, &[16, 32]), 1);
     let value = ValueNetwork::new(network(UNet1dConfig::value_function(4, &[16, 32]), 2)).unwrap();
-    ValueGuidedPipeline::new(Arc::new(unet), Arc::new(value), Arc::new(scheduler.unwrap()), normalizers).unwrap()
+    ValueGuidedPipeline::new(
+        Arc::new(unet),
+        Arc::new(value),
+        Arc::new(scheduler.unwrap()),
+        normalizers,
+    )
+    .unwrap()
 }
 
 fn policy(pipeline: &ValueGuidedPipeline) -> PlannerPolicy {
@@ -213,8 +219,7 @@ fn an_episode_is_that_of_rollout() {
     let mut starts = Start::seeded(SEED);
     let mut env: BoxEnv = Box::new(Drift::new(Fault::Nothing));
     for result in play(&pipeline, 4, 2, &all) {
-        let episode = rollout(&mut env, &starts.next().unwrap(), &mut planner, &mut |_| ())
-        .unwrap();
+        let episode = rollout(&mut env, &starts.next().unwrap(), &mut planner, &mut |_| ()).unwrap();
         let (index, expected) = (result.index, episode.total_return().to_bits());
         assert_eq!(result.episode_return.to_bits(), expected, "episode {index}");
         assert_eq!(result.length, episode.length());
@@ -230,8 +235,7 @@ fn an_episode_is_that_of_rollout() {
     let results = evaluate(&mut planner, &mut envs, Start::seeded(5).take(3), &mut |_| GO_ON).unwrap();
     let (mut env, mut starts) = (diffplan_envs::make("Pendulum-v1").unwrap(), Start::seeded(5));
     for result in results {
-        let episode = rollout(&mut env, &starts.next().unwrap(), &mut planner, &mut |_| ())
-        .unwrap();
+        let episode = rollout(&mut env, &starts.next().unwrap(), &mut planner, &mut |_| ()).unwrap();
         assert_eq!(result.episode_return.to_bits(), episode.total_return().to_bits());
     }
 }

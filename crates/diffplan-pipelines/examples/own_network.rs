@@ -1,6 +1,8 @@
 //! A denoiser of one's own, planned with: samples are taken to be smooth paths, so the sample without noise is the noised one,
 //! smoothed the more, the more noise there is. `cargo run -p diffplan-pipelines --example own_network`
 
+#![allow(clippy::print_stdout)]
+
 use diffplan_data::{NormalizerConfig, Normalizers};
 use diffplan_models::{Compute, Conditioning, Error, Network, NetworkSession, Signature};
 use diffplan_pipelines::{Condition, PlanOptions, RngNoise, ValueGuidedPipeline};

@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 
 const PERIOD: Duration = Duration::from_millis(50);
 
+/// What a tick gives: the action, and how many visits it comes from; `None` once cancelled.
+type Tick = Result<Option<(Array1<f32>, usize)>, Box<dyn Error + Send + Sync>>;
+
 struct Node {
     planner: Planner,
     noise: RngNoise,
@@ -19,8 +22,8 @@ struct Node {
 }
 
 impl Node {
-    /// The action, and how many visits it comes from; `None` once cancelled. At `deadline` the best that there is so far.
-    fn act(&mut self, observation: &[f32], deadline: Instant) -> Result<Option<(Array1<f32>, usize)>, Box<dyn Error + Send + Sync>> {
+    /// At `deadline` the best that there is so far.
+    fn act(&mut self, observation: &[f32], deadline: Instant) -> Tick {
         let conditions = [Condition::observation(0, observation)];
         let mut queries = [Query::new(&conditions, &mut self.noise)];
         let mut denoising = self.planner.begin(&mut queries)?;
@@ -49,7 +52,11 @@ impl Node {
             let Some((action, visits)) = self.act(&observation.to_vec(), begun + PERIOD * 8 / 10)? else {
                 return Ok(ticks);
             };
-            println!("tick {ticks}: torque {:.3} after {visits} visits, {:.1} ms", action[0], begun.elapsed().as_secs_f64() * 1e3);
+            println!(
+                "tick {ticks}: torque {:.3} after {visits} visits, {:.1} ms",
+                action[0],
+                begun.elapsed().as_secs_f64() * 1e3
+            );
             ticks += 1;
             std::thread::sleep(next.saturating_duration_since(Instant::now()));
         }
@@ -58,13 +65,23 @@ impl Node {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let pipeline = ValueGuidedPipeline::from_pretrained("testdata/pendulum-hor32")?;
-    let planner = pipeline.planner(PlanOptions { batch_size: 16, ..pipeline.options() })?;
+    let planner = pipeline.planner(PlanOptions {
+        batch_size: 16,
+        ..pipeline.options()
+    })?;
     let cancel = Arc::new(AtomicBool::new(false));
-    let node = Node { planner, noise: RngNoise::seed(0), cancel: cancel.clone() };
+    let node = Node {
+        planner,
+        noise: RngNoise::seed(0),
+        cancel: cancel.clone(),
+    };
     let thread = std::thread::spawn(move || node.run());
     std::thread::sleep(Duration::from_millis(600));
     cancel.store(true, Ordering::Relaxed);
-    let ticks = thread.join().map_err(|_| "the node panicked")?.map_err(|e| e.to_string())?;
+    let ticks = thread
+        .join()
+        .map_err(|_| "the node panicked")?
+        .map_err(|e| e.to_string())?;
     println!("cancelled after {ticks} ticks");
     Ok(())
 }

@@ -11,8 +11,19 @@ use diffplan::{Comparison, Env, Evaluation, Policy};
 struct PointMass(Array1<f64>, usize, Space, Space);
 
 fn point_mass() -> Result<diffplan::BoxEnv> {
-    let space = |n, bound| BoxSpace::new(Array1::from_elem(n, -bound), Array1::from_elem(n, bound), Dtype::Float64);
-    Ok(Box::new(PointMass(array![0.0, 0.0], 0, space(2, 10.0)?.into(), space(1, 1.0)?.into())))
+    let space = |n: usize, bound: f64| {
+        BoxSpace::new(
+            Array1::from_elem(n, -bound),
+            Array1::from_elem(n, bound),
+            Dtype::Float64,
+        )
+    };
+    Ok(Box::new(PointMass(
+        array![0.0, 0.0],
+        0,
+        space(2, 10.0)?.into(),
+        space(1, 1.0)?.into(),
+    )))
 }
 
 impl Env for PointMass {
@@ -27,7 +38,13 @@ impl Env for PointMass {
         let speed = self.0[1] + 0.1 * f64::from(action[0]);
         self.0 = array![self.0[0] + 0.1 * speed, speed];
         let (observation, reward) = (self.0.clone(), -self.0[0].abs());
-        Ok(Step { observation, reward, terminated: false, truncated: self.1 == 50, info: Info::new() })
+        Ok(Step {
+            observation,
+            reward,
+            terminated: false,
+            truncated: self.1 == 50,
+            info: Info::new(),
+        })
     }
     fn observation_space(&self) -> &Space {
         &self.2
@@ -50,16 +67,34 @@ impl Policy for Spring {
         Ok(())
     }
     fn act(&mut self, _: &[usize], at: ArrayView2<f64>, mut actions: ArrayViewMut2<f32>) -> diffplan::eval::Result<()> {
-        actions.column_mut(0).assign(&at.outer_iter().map(|o| (-2.0 * o[0] - 2.0 * o[1]) as f32).collect::<Array1<f32>>());
+        actions.column_mut(0).assign(
+            &at.outer_iter()
+                .map(|o| (-2.0 * o[0] - 2.0 * o[1]) as f32)
+                .collect::<Array1<f32>>(),
+        );
         Ok(())
     }
 }
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let (a, b) = (tempfile::tempdir()?, tempfile::tempdir()?);
-    Evaluation::new("PointMass").episodes(20).out(a.path()).run(&mut ControllerPolicy::random(), point_mass)?;
-    Evaluation::new("PointMass").episodes(10).out(b.path()).run(&mut Spring, point_mass)?;
-    let report = Evaluation::new("PointMass").episodes(20).out(b.path()).resume().run(&mut Spring, point_mass)?;
-    println!("{}\n\n{}", report.text(), Comparison::of_files(a.path(), b.path())?.text());
+    Evaluation::new("PointMass")
+        .episodes(20)
+        .out(a.path())
+        .run(&mut ControllerPolicy::random(), point_mass)?;
+    Evaluation::new("PointMass")
+        .episodes(10)
+        .out(b.path())
+        .run(&mut Spring, point_mass)?;
+    let report = Evaluation::new("PointMass")
+        .episodes(20)
+        .out(b.path())
+        .resume()
+        .run(&mut Spring, point_mass)?;
+    println!(
+        "{}\n\n{}",
+        report.text(),
+        Comparison::of_files(a.path(), b.path())?.text()
+    );
     Ok(())
 }

@@ -26,10 +26,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pipeline = ValueGuidedPipeline::from_pretrained("testdata/pendulum-hor32")?;
     let value_function = pipeline.guides()[0].1.clone();
     for weight in [0.0, 0.1, 1.0] {
-        let both = pipeline.clone().with_guides([(1.0, value_function.clone()), (weight, Arc::new(slow) as _)]);
-        let plan = both.planner(both.options())?.plan(arr1(&[-1.0, 0.0, 1.0]).view(), &mut RngNoise::seed(0))?;
-        let speeds = plan.observations().index_axis(Axis(0), plan.chosen).index_axis(Axis(1), 2).mapv(f32::abs);
-        println!("weight {weight}: torque {:.3}, mean speed planned {:.3}", plan.action[0], speeds.mean().unwrap_or(0.0));
+        let both = pipeline
+            .clone()
+            .with_guides([(1.0, value_function.clone()), (weight, Arc::new(slow) as _)]);
+        let plan = both
+            .planner(both.options())?
+            .plan(arr1(&[-1.0, 0.0, 1.0]).view(), &mut RngNoise::seed(0))?;
+        let speeds = plan
+            .observations()
+            .index_axis(Axis(0), plan.chosen)
+            .index_axis(Axis(1), 2)
+            .mapv(f32::abs);
+        println!(
+            "weight {weight}: torque {:.3}, mean speed planned {:.3}",
+            plan.action[0],
+            speeds.mean().unwrap_or(0.0)
+        );
     }
     Ok(())
 }

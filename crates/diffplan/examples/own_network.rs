@@ -1,11 +1,13 @@
 //! A denoiser of one's own, planned with: samples are taken to be smooth paths, so the sample without noise is the noised one,
 //! smoothed the more, the more noise there is. `cargo run -p diffplan --example own_network`
 
+#![allow(clippy::print_stdout)]
+
 use diffplan::data::{NormalizerConfig, Normalizers};
 use diffplan::models::{Compute, Conditioning, Error, Network, NetworkSession, Signature};
+use diffplan::ndarray::{ArrayView3, ArrayViewMut3, Axis, Zip};
 use diffplan::pipelines::{Condition, PlanOptions, RngNoise, ValueGuidedPipeline};
 use diffplan::schedulers::{DdpmConfig, DdpmScheduler, PredictionType};
-use diffplan::ndarray::{ArrayView3, ArrayViewMut3, Axis, Zip};
 use std::sync::Arc;
 
 #[derive(Debug)]

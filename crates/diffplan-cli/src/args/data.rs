@@ -15,7 +15,7 @@ pub(crate) struct DataArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataCommand {
     Inspect(DataInspectArgs),
-    Collect(CollectArgs),
+    Collect(Box<CollectArgs>),
 }
 
 /// Show what a dataset holds, and what is wrong or odd about it

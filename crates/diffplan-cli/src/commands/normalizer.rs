@@ -53,7 +53,10 @@ pub(crate) fn run(args: &NormalizerArgs) -> Result<()> {
     let mut fields = vec![
         ("dataset", args.dataset.display().to_string()),
         ("kind", report.kind.to_owned()),
-        ("dimensions", format!("{observation_dim} of observations, {action_dim} of actions")),
+        (
+            "dimensions",
+            format!("{observation_dim} of observations, {action_dim} of actions"),
+        ),
     ];
     fields.extend(report.warnings.iter().map(|warning| ("warning", warning.clone())));
     fields.push(("saved", out.display().to_string()));

@@ -22,13 +22,13 @@ fn command_lines() {
             "rollout --env MountainCarContinuous-v0",
             &["observations have 2 dimensions, the checkpoint's 3"],
         ),
-        ("rollout --batch-size 0", &["'0'", "--batch-size", "1.."]),
+        ("rollout --batch-size 0", &["'0'", "--batch-size", "at least 1"]),
         ("rollout --episodes 0", &["'0'", "--episodes", "1.."]),
         (
             "rollout --batch-size 1048576 --horizon 1048576",
             &["batch_size", "1048576 × 1048576"],
         ),
-        ("rollout --scale nan", &["--scale", "NaN, expected a finite number"]),
+        ("rollout --scale nan", &["--scale", "nan", "a finite number"]),
         (
             "bench --task value_grad --horizon 64",
             &["horizon 64", "nearest that work: [32]"],

@@ -269,8 +269,8 @@ fn flags_win_over_the_file_and_it_over_defaults() {
             .for_each(|key| assert!(part.contains(key), "{key} is not in {part}"));
     }
     for (text, words) in [
-        ("stepz = 1", &["stepz", "steps", "horizon"][..]),
-        ("[value]\nhorizon = 8", &["[value]", "horizon", "batch_size"]),
+        ("stepz = 1", &["line 1", "stepz", "`steps`"][..]),
+        ("[value]\nhorizon = 8", &["[value]", "horizon", "top of the file"]),
         ("steps = \"many\"", &["steps", "c.toml"]),
         ("steps = ", &["c.toml"]),
         ("\u{0}\u{1}", &["c.toml"]),
@@ -440,7 +440,7 @@ mod signals {
         wait_for(&place.path("run/unet/config.json"));
         place
             .train("planner --resume", "run")
-            .failed_with(&["another run is writing here"]);
+            .failed_with(&["another process is writing"]);
         child.kill().unwrap();
         child.wait().unwrap();
     }

@@ -241,6 +241,7 @@ mod tests {
             episodes: 3,
             parallel: 1,
             options: Some(diffplan_pipelines::PlanOptions::default()),
+            guides: Vec::new(),
             simulator: None,
             threads: 1,
             out: None,

@@ -47,7 +47,7 @@ impl RunFolder {
     }
 
     pub(super) fn states(&self, kind: Kind, keep: usize) -> Result<Checkpoints> {
-        Ok(Checkpoints::new(self.states_folder(kind), keep)?)
+        Checkpoints::new(self.states_folder(kind), keep)
     }
 
     /// Makes the folder and keeps other runs out of it for as long as the file is open.

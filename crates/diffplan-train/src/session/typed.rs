@@ -23,6 +23,8 @@ pub struct Typed {
     value_flags: Table,
     /// From the one that wins to the one that loses.
     files: Vec<File>,
+    /// How many of them the user named.
+    typed_files: usize,
 }
 
 impl Typed {
@@ -32,6 +34,7 @@ impl Typed {
             flags: table(flags)?,
             value_flags: table(value_flags)?,
             files: config.map(File::read).transpose()?.into_iter().collect(),
+            typed_files: usize::from(config.is_some()),
         })
     }
 
@@ -59,9 +62,10 @@ impl Typed {
     }
 
     /// What may surprise: a flag that is of both networks where a file has the same key for one of them.
+    /// What a run was started with is no file of the user's.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        for file in &self.files {
+        for file in self.files.iter().take(self.typed_files) {
             for kind in Kind::ALL {
                 for (key, of_file) in file.of(kind) {
                     let own = kind == Kind::Value && self.value_flags.contains_key(key);

@@ -10,6 +10,6 @@ use diffplan_eval::Registry;
 pub(crate) fn run(args: DataArgs, registry: &Registry) -> Result<()> {
     match args.command {
         DataCommand::Inspect(args) => inspect::run(args, registry),
-        DataCommand::Collect(args) => collect::run(args, registry),
+        DataCommand::Collect(args) => collect::run(*args, registry),
     }
 }

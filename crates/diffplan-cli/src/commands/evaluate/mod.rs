@@ -163,7 +163,7 @@ fn go_on(
     let (done, of) = (rows.len(), settings.config.episodes);
     let played = played.map_err(|error| match output {
         Some(output) if done > 0 => Error::EvaluationStopped {
-            error,
+            error: Box::new(error),
             kept: format!("{done} of {of} episodes are in {}", output.path().display()),
         },
         _ => error.into(),
