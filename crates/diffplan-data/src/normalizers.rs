@@ -100,7 +100,7 @@ impl Normalizers {
     /// `"cumulative_counts": [[10, 80, 100]]`: of 100 rows 80 are not above 0.5. `values` is optional.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Json`], and [`Error::File`] with what is wrong with the content.
+    /// [`Error::Content`] if it cannot be read or is no JSON, and [`Error::File`] with what is wrong with the content.
     pub fn from_json(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let text = fs::read(path).map_err(|error| Error::Io {
