@@ -336,7 +336,10 @@ fn a_plan_that_diverges_names_its_episode() {
     )
     .unwrap_err()
     .to_string();
-    assert!(error.starts_with("episode 1, step 2: the trajectories"), "{error}");
+    assert!(
+        error.starts_with("episode 1, step 2: the guide's values are no longer finite, at step 1"),
+        "{error}"
+    );
 }
 
 #[test]
