@@ -31,12 +31,6 @@ pub(crate) enum Error {
         "{error}; an environment of your own is registered with diffplan_cli::run, in a binary of ten lines: docs/adding-an-environment.md"
     )]
     UnknownEnv { error: Box<diffplan_envs::Error> },
-    /// An evaluation stopped, and what it has got.
-    #[error("{error}; {kept}: --resume goes on from there")]
-    EvaluationStopped {
-        error: Box<diffplan_eval::Error>,
-        kept: String,
-    },
     /// The user, or the system, asked for an end.
     #[error("interrupted {at}")]
     Interrupted { at: String },

@@ -11,7 +11,7 @@ use diffplan_files::Folder;
 use diffplan_pipelines::{PlanOptions, ValueGuidedPipeline};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
@@ -91,27 +91,27 @@ pub(crate) fn env_id(given: Option<&str>, checkpoint: &Folder, pipeline: &ValueG
 }
 
 /// The environment that another policy than a planner acts in: the one given, or the one that its controller is made for.
-pub(crate) fn env_of_policy(registry: &Registry, acting: &ActingArgs) -> Result<String> {
+pub(crate) fn env_of_policy(registry: &Registry, policy: &str, env: Option<&str>) -> Result<String> {
     let made_for = || {
-        let controller = Controller::ALL.into_iter().find(|c| c.name() == acting.policy);
+        let controller = Controller::ALL.into_iter().find(|c| c.name() == policy);
         controller.map_or("Pendulum-v1", Controller::env).to_owned()
     };
-    let id = acting.env.clone().unwrap_or_else(made_for);
+    let id = env.map_or_else(made_for, str::to_owned);
     // A policy that there is none of is said before an environment that there is none of.
-    if !registry.policies().any(|name| name == acting.policy) {
-        registry.policy(&acting.policy, &PolicyOptions::new(&id))?;
+    if !registry.policies().any(|name| name == policy) {
+        registry.policy(policy, &PolicyOptions::new(&id))?;
     }
     Ok(d4rl::env_id(&id).map_or(id, str::to_owned))
 }
 
 /// Flags that would change nothing are refused: whoever gives them expects otherwise.
-pub(crate) fn check_no_planning(acting: &ActingArgs, planning: &PlanningArgs) -> Result<()> {
+pub(crate) fn check_no_planning(policy: &str, acting: &ActingArgs, planning: &PlanningArgs) -> Result<()> {
     let checkpoint = acting.checkpoint.as_ref().map(|_| "checkpoint");
     let guide = (!acting.guide.is_empty()).then_some("guide");
     match checkpoint.or(guide).or_else(|| planning.given()) {
         Some(flag) => Err(Error::FlagOfAnother {
             flag,
-            policy: acting.policy.clone(),
+            policy: policy.to_owned(),
             expected: PLANNER,
         }),
         None => Ok(()),
@@ -163,11 +163,6 @@ impl RunArgs {
             })?;
         Ok(Arc::new(pool))
     }
-}
-
-/// The path of a checkpoint, for reports.
-pub(crate) fn path_of(checkpoint: &Folder) -> PathBuf {
-    checkpoint.path().to_owned()
 }
 
 #[cfg(test)]

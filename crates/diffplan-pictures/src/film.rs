@@ -198,7 +198,7 @@ impl<'a> Film<'a> {
         let y = px(68) as i32;
         if across > 1000 {
             let muted = text(17, FontStyle::Normal, MUTED, HPos::Left);
-            area.draw(&Text::new(format!("Plans: {subtitle}"), (left, y), muted))?;
+            area.draw(&Text::new(subtitle, (left, y), muted))?;
         }
         draw_legend(area, px(across - GAP - 6) as i32, y, 17)
     }

@@ -263,6 +263,11 @@ impl ModelIndex {
             object.insert("_class_name".into(), class.into());
         }
         let scheduler = registries.schedulers.from_map(&object).map_err(in_file);
+        if let Err(diffplan_schedulers::Error::InFile { source, .. }) = &scheduler
+            && matches!(**source, diffplan_schedulers::Error::UnknownClass { .. })
+        {
+            return Ok(scheduler?);
+        }
         self.check_class(folder, "scheduler", &path, declared)?;
         Ok(scheduler?)
     }

@@ -1,4 +1,4 @@
-//! Observations far from anything, on every instruction set: a plan that is near what float64 gives, or an error. Group
+//! Observations far from anything, on every instruction set: a plan that is near the one at 1e10, or an error. Group
 //! normalisation divides by the observation's own size, so that from some size on the plan no longer depends on it: one at 1e10,
 //! far from where any square overflows, is the twin of those at larger ones.
 

@@ -33,9 +33,6 @@ pub(crate) fn run(args: &NormalizerArgs) -> Result<()> {
         max_episode_steps: args.max_episode_steps,
         ..ReadOptions::default()
     };
-    let raw = diffplan_data::RawDataset::read(&args.dataset, &options)?;
-    let (observation_dim, action_dim) = (raw.observations.ncols(), raw.actions.ncols());
-    drop(raw);
     let normalizers = Normalizers::of_file(&args.dataset, args.kind, &options)?;
     output::prepare_folder(folder_of(out))?;
     normalizers.save(out)?;

@@ -209,7 +209,12 @@ impl Report {
             "mean {:.1}, min {}, max {}; {} of {n} terminated",
             self.mean_length, self.min_length, self.max_length, self.terminated
         );
-        let mut planning = format!("{:.1} plans/s", self.plans_per_second);
+        // Who plans nothing has actions alone to count.
+        let (heading, unit) = match self.config.policy {
+            None => ("planning", "plans"),
+            Some(_) => ("acting", "actions"),
+        };
+        let mut planning = format!("{:.1} {unit}/s", self.plans_per_second);
         if let Some(latency) = &self.plan_ms {
             let of = match latency.episodes {
                 1 => "a call for 1 episode".into(),
@@ -229,7 +234,7 @@ impl Report {
             ("returns", returns),
             ("D4RL score", score),
             ("lengths", lengths),
-            ("planning", planning),
+            (heading, planning),
             ("wall", wall),
         ];
         if let Some(known) = known_returns(&self.env) {
@@ -240,12 +245,13 @@ impl Report {
             .iter()
             .min_by(|a, b| a.episode_return.total_cmp(&b.episode_return));
         if let Some(worst) = worst {
-            let seed = self.seed;
+            let policy = self.config.policy.as_ref();
+            let policy = policy.map_or(String::new(), |name| format!(" --policy {name}"));
             let command = format!(
-                "diffplan rollout --seed {seed} --first {} --out DIR --render",
-                worst.episode
+                "rollout{policy} --seed {} --first {} --out DIR --render",
+                self.seed, worst.episode
             );
-            fields.push(("the worst", format!("to look at, with the same options: {command}")));
+            fields.push(("the worst", format!("to look at, with the same options: diffplan {command}")));
         }
         let mut warned = self.episodes.iter().filter(|row| row.mujoco_warning.is_some());
         let count = warned.clone().count();

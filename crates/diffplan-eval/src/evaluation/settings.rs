@@ -26,7 +26,7 @@ pub const MAX_TRAJECTORY_STEPS: usize = 1 << 20;
 /// What was asked for; the rest comes from an evaluation that is gone on with, the checkpoint, or the defaults.
 #[derive(Clone, Debug, Default)]
 pub struct Asked {
-    /// A policy by name, if it is not the checkpoint's planner.
+    /// A policy by name; "planner" is the checkpoint's.
     pub policy: Option<String>,
     /// The checkpoint's folder.
     pub checkpoint: Option<PathBuf>,
@@ -202,7 +202,12 @@ impl Settings {
             },
             seed: asked.seed.unwrap_or(saved.seed),
             config: Config {
-                policy: asked.policy.clone().or_else(|| saved.config.policy.clone()),
+                // "planner" is the policy that goes without a name here.
+                policy: match asked.policy.as_deref() {
+                    Some("planner") => None,
+                    Some(name) => Some(name.to_owned()),
+                    None => saved.config.policy.clone(),
+                },
                 episodes: asked.episodes.unwrap_or(saved.config.episodes),
                 options: saved.config.options.clone().map(|options| asked.planning.over(options)),
                 guides: match asked.guides.is_empty() {

@@ -24,17 +24,22 @@ pub trait Policy: Send {
     /// What it is called in reports.
     fn name(&self) -> String;
 
-    /// That it can act in an environment with these spaces.
+    /// That it can act in an environment with these spaces: in any, if it does not say.
     ///
     /// # Errors
     /// Why it cannot.
-    fn check_spaces(&mut self, observations: &Space, actions: &Space) -> Result<()>;
+    fn check_spaces(&mut self, _observations: &Space, _actions: &Space) -> Result<()> {
+        Ok(())
+    }
 
-    /// An episode begins in a slot; another that was there is over. All that is random in it comes from its start.
+    /// An episode begins in a slot; another that was there is over. All that is random in it comes from its start. Of no interest to
+    /// who keeps nothing of an episode.
     ///
     /// # Errors
     /// What keeps it from beginning.
-    fn begin(&mut self, slot: usize, start: &Start) -> Result<()>;
+    fn begin(&mut self, _slot: usize, _start: &Start) -> Result<()> {
+        Ok(())
+    }
 
     /// What to do in each of `slots`, whose episodes have begun, at `observations` (slots, observation dimensions): a row of `actions`
     /// (slots, action dimensions) each. Whoever calls clips actions to the action space. What an episode does must not depend on

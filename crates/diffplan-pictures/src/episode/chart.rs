@@ -87,9 +87,8 @@ fn draw_header(scene: &Scene, area: &Area) -> DrawResult {
         at(32),
         text(27, FontStyle::Bold, INK, HPos::Left),
     ))?;
-    let subtitle = format!("Plans: {}", scene.subtitle);
     area.draw(&Text::new(
-        subtitle,
+        scene.subtitle.clone(),
         at(66),
         text(19, FontStyle::Normal, MUTED, HPos::Left),
     ))?;

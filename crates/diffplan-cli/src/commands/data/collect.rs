@@ -44,7 +44,7 @@ pub(super) fn run(args: CollectArgs, registry: &Registry) -> Result<()> {
     let acting = ActingArgs {
         checkpoint: args.checkpoint.clone(),
         env: args.env.clone(),
-        policy: args.policy.clone(),
+        policy: Some(args.policy.clone()),
         guide: Vec::new(),
     };
     let noise = args.noise.unwrap_or(if args.policy == "ou" { 1.0 } else { 0.0 });
@@ -58,12 +58,12 @@ pub(super) fn run(args: CollectArgs, registry: &Registry) -> Result<()> {
         (
             id,
             Box::new(policy),
-            Some(settings::path_of(&checkpoint)),
+            Some(checkpoint.path().to_owned()),
             Some(options),
         )
     } else {
-        settings::check_no_planning(&acting, &args.planning)?;
-        let id = settings::env_of_policy(registry, &acting)?;
+        settings::check_no_planning(&args.policy, &acting, &args.planning)?;
+        let id = settings::env_of_policy(registry, &args.policy, args.env.as_deref())?;
         let mut options = PolicyOptions::new(&id);
         (options.skill, options.noise) = (args.skill, Some(noise));
         (id, registry.policy(&args.policy, &options)?, None, None)

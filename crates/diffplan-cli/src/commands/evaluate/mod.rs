@@ -2,7 +2,7 @@
 
 mod progress;
 
-use crate::args::{EvaluateArgs, PLANNER};
+use crate::args::EvaluateArgs;
 use crate::error::{Error, Result};
 use crate::interrupt::on_interrupt;
 use crate::{json, output, settings};
@@ -27,20 +27,17 @@ pub(crate) fn run(args: EvaluateArgs, registry: &Registry) -> Result<()> {
         Some(output) => output.before(args.resume)?,
         None => None,
     };
-    let asked = asked(&args, before.as_ref());
+    let asked = asked(&args);
     match before {
         Some(saved) if saved.is_over(&asked) => over(&args, &asked, saved, output.as_ref()),
         before => play(&args, asked, before, output, registry),
     }
 }
 
-/// What was asked for. A policy that was not named is that of the evaluation that is gone on with.
-fn asked(args: &EvaluateArgs, before: Option<&Saved>) -> Asked {
-    let saved = before.and_then(|saved| saved.config.policy.clone());
+/// What was asked for.
+fn asked(args: &EvaluateArgs) -> Asked {
     Asked {
-        policy: Some(args.acting.policy.clone())
-            .filter(|name| name != PLANNER)
-            .or(saved),
+        policy: args.acting.policy.clone(),
         checkpoint: args.acting.checkpoint.clone(),
         env: args.acting.env.clone(),
         episodes: args.episodes,
@@ -58,6 +55,9 @@ fn over(args: &EvaluateArgs, asked: &Asked, saved: Saved, output: Option<&Output
     if let Some(checkpoint) = &args.acting.checkpoint {
         settings.config.checkpoint_hash = Some(hash(&settings::checkpoint(Some(checkpoint))?)?);
         settings.check_same(&saved)?;
+    }
+    if let Some(policy) = &settings.config.policy {
+        settings::check_no_planning(policy, &args.acting, &args.planning)?;
     }
     if !args.run.json {
         output::print(settings.text(saved.rows.len()))?;
@@ -77,7 +77,13 @@ fn play(
     let pool = args.run.pool()?;
     let threads = pool.current_num_threads();
     let played = before.as_ref().map_or(0, |saved| saved.rows.len());
-    let (mut settings, mut policy): (Settings, Box<dyn Policy>) = match &asked.policy {
+    // A policy that was not named is that of the evaluation that is gone on with.
+    let saved_policy = before.as_ref().and_then(|saved| saved.config.policy.as_deref());
+    let named = match args.acting.policy {
+        Some(_) => args.acting.other(),
+        None => saved_policy,
+    };
+    let (mut settings, mut policy): (Settings, Box<dyn Policy>) = match named {
         None => {
             let saved = before.as_ref().and_then(|saved| saved.config.checkpoint.as_deref());
             let given: Option<&Path> = args.acting.checkpoint.as_deref().or(saved);
@@ -107,10 +113,13 @@ fn play(
             (settings, Box::new(PlannerPolicy::new(planner)))
         }
         Some(name) => {
-            settings::check_no_planning(&args.acting, &args.planning)?;
+            settings::check_no_planning(name, &args.acting, &args.planning)?;
             let mut settings = match &before {
                 Some(saved) => Settings::again(&asked, saved)?,
-                None => Settings::of_policy(&asked, settings::env_of_policy(registry, &args.acting)?, name.clone()),
+                None => {
+                    let env = settings::env_of_policy(registry, name, asked.env.as_deref())?;
+                    Settings::of_policy(&asked, env, name.to_owned())
+                },
             };
             settings.set_run(&asked, None, threads, played)?;
             let policy = registry.policy(name, &PolicyOptions::new(&settings.env))?;
@@ -162,11 +171,11 @@ fn go_on(
     progress.end();
     let (done, of) = (rows.len(), settings.config.episodes);
     let played = played.map_err(|error| match output {
-        Some(output) if done > 0 => Error::EvaluationStopped {
+        Some(output) if done > 0 => diffplan_eval::Error::Stopped {
             error: Box::new(error),
             kept: format!("{done} of {of} episodes are in {}", output.path().display()),
         },
-        _ => error.into(),
+        _ => error,
     })?;
     if played.ended {
         let kept = match output {

@@ -6,11 +6,10 @@ mod parts;
 
 use crate::args::InspectArgs;
 use crate::error::{Error, Result};
-use crate::{json, output};
+use crate::{json, output, settings};
 use diffplan_data::Normalizers;
 use diffplan_eval::Registry;
 use diffplan_eval::evaluation::describe;
-use diffplan_files::Folder;
 use diffplan_pipelines::{ModelIndex, PlanningConfig, ValueGuidedPipeline};
 use diffplan_schedulers::Steps;
 use parts::{Network, NormalizerReport};
@@ -64,8 +63,7 @@ pub(crate) fn run(args: InspectArgs, registry: &Registry) -> Result<()> {
 impl Report {
     fn of(path: &Path, registry: &Registry) -> Result<Self> {
         // Of a folder that is not there, or is a file, there is nothing to tell part by part.
-        fs::read_dir(path).map_err(Error::io("read checkpoint", path))?;
-        let folder = &Folder::at(path);
+        let folder = &settings::checkpoint(Some(path))?;
         let mut report = Self {
             checkpoint: path.to_owned(),
             model_index: None,
@@ -86,7 +84,7 @@ impl Report {
         let unet = report.part("unet", parts::unet(&folder.sub("unet")));
         // Of a planner alone it is not missing: the model index does not speak of it either.
         let value_folder = folder.sub("value_function");
-        let has_guide = path.join("value_function").try_exists().unwrap_or(true) || index.needs_value_function();
+        let has_guide = has_part(folder, "value_function") || index.needs_value_function();
         let value_function = match has_guide {
             true => report.part("value_function", parts::value_function(&value_folder)),
             false => None,
@@ -100,10 +98,12 @@ impl Report {
                 Ok(scheduler)
             }),
         );
-        let normalizers = report.part("normalizer", Normalizers::from_json(path.join("normalizer.json")));
-        let config = path.join("planning_config.json");
-        report.planning_config = match config.try_exists().unwrap_or(true) {
-            true => report.part("planning_config", PlanningConfig::from_json(&config)),
+        let normalizers = report.part("normalizer", read(folder, "normalizer.json", Normalizers::from_bytes));
+        report.planning_config = match folder.has("planning_config.json")? {
+            true => {
+                let config = read(folder, "planning_config.json", PlanningConfig::from_bytes);
+                report.part("planning_config", config)
+            }
             false => None,
         };
 

@@ -4,7 +4,7 @@ mod played;
 mod progress;
 mod report;
 
-use crate::args::{PLANNER, RolloutArgs};
+use crate::args::RolloutArgs;
 use crate::error::{Error, Result};
 use crate::patience::Patience;
 use crate::{json, output, settings};
@@ -81,7 +81,13 @@ pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
         threads,
         out: args.out.clone(),
     };
-    let (env, mut actor) = if args.acting.policy == PLANNER {
+    let (env, mut actor) = if let Some(name) = args.acting.other() {
+        settings::check_no_planning(name, &args.acting, &args.planning)?;
+        settings.env = settings::env_of_policy(registry, name, args.acting.env.as_deref())?;
+        settings.policy = Some(name.to_owned());
+        let policy = registry.policy(name, &PolicyOptions::new(&settings.env))?;
+        (settings::env(registry, &settings.env)?, Actor::Other(policy))
+    } else {
         let checkpoint = settings::checkpoint(args.acting.checkpoint.as_deref())?;
         let pipeline = settings::pipeline(registry, &checkpoint, &args.acting.guide)?;
         settings.env = settings::env_id(args.acting.env.as_deref(), &checkpoint, &pipeline)?;
@@ -89,14 +95,11 @@ pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
         let options = args.planning.over(pipeline.options())?;
         let planner = pipeline.planner(options.clone())?.in_pool(pool);
         settings.options = Some(options);
-        settings.checkpoint = Some(settings::path_of(&checkpoint));
-        (env, Actor::Planner(Box::new((pipeline, PlannerPolicy::new(planner)))))
-    } else {
-        settings::check_no_planning(&args.acting, &args.planning)?;
-        settings.env = settings::env_of_policy(registry, &args.acting)?;
-        settings.policy = Some(args.acting.policy.clone());
-        let policy = registry.policy(&args.acting.policy, &PolicyOptions::new(&settings.env))?;
-        (settings::env(registry, &settings.env)?, Actor::Other(policy))
+        settings.checkpoint = Some(checkpoint.path().to_owned());
+        (
+            env,
+            Actor::Planner(Box::new((pipeline, PlannerPolicy::new(planner)))),
+        )
     };
     settings.simulator = env.simulator();
     // All that can be wrong is found before anything is shown or played.
@@ -232,8 +235,11 @@ fn titles(settings: &Settings, played: &Played) -> Result<(String, String)> {
         episode.total_return(),
         episode.length()
     );
-    let policy = || settings.policy.clone().unwrap_or_default();
-    Ok((title, settings.options.as_ref().map_or_else(policy, describe)))
+    let by = match (&settings.options, &settings.policy) {
+        (Some(options), _) => format!("Plans: {}", describe(options)),
+        (None, policy) => format!("Policy: {}", policy.as_deref().unwrap_or("unknown")),
+    };
+    Ok((title, by))
 }
 
 /// Writes the files of `--out` and says which.

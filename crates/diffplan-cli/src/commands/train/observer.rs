@@ -3,7 +3,6 @@
 use super::progress::Progress;
 use crate::error::Error;
 use crate::{output, settings};
-use diffplan_envs::BoxEnv;
 use diffplan_eval::{Names, Registry};
 use diffplan_files::prepare_folder;
 use diffplan_pictures::samples::{Sampled, trajectories_png, values_png};
@@ -42,7 +41,7 @@ impl<'a> Watching<'a> {
             Kind::Planner => {
                 let env = settings::known_env(self.registry, settings.env.as_deref());
                 let (observations, actions) = (data.dataset.observations().ncols(), data.action_dim());
-                let names = Names::of(env.as_ref().map(|env: &BoxEnv| env), observations, actions);
+                let names = Names::of(env.as_ref(), observations, actions);
                 let scheduler = Arc::new(DdpmScheduler::new(settings.scheduler.clone())?);
                 let goal = settings.conditions == Conditions::Goal;
                 let title = title(settings.env.as_deref(), sample.network, sample.steps);
