@@ -302,11 +302,19 @@ mod tests {
             message.starts_with(&format!("cannot read {}: ", path.display())),
             "{message}"
         );
-        for text in ["", "{\"observations\": {", "{\"observations\": NaN}", "\u{0}\u{1}"] {
+        fs::write(&path, "").unwrap();
+        let message = Normalizers::from_json(&path).unwrap_err().to_string();
+        let expected = "an empty file, expected JSON: copy or download it again";
+        assert_eq!(message, format!("{}: {expected}", path.display()));
+        // As Python writes it, so no fault of the JSON.
+        fs::write(&path, "{\"observations\": NaN}").unwrap();
+        let message = Normalizers::from_json(&path).unwrap_err().to_string();
+        assert!(message.contains("observations: expected an object"), "{message}");
+        for text in ["{\"observations\": {", "\u{0}\u{1}"] {
             fs::write(&path, text).unwrap();
             let message = Normalizers::from_json(&path).unwrap_err().to_string();
             assert!(
-                message.starts_with(&format!("{}: not valid JSON: ", path.display())),
+                message.starts_with(&format!("{}: no JSON: ", path.display())),
                 "{message}"
             );
             assert!(message.contains("line 1 column"), "{message}");

@@ -23,6 +23,17 @@ pub struct Step<Observation> {
 }
 
 impl<Observation> Step<Observation> {
+    /// A step that ends nothing and has nothing else to tell.
+    pub fn new(observation: Observation, reward: f64) -> Self {
+        Self {
+            observation,
+            reward,
+            terminated: false,
+            truncated: false,
+            info: Info::new(),
+        }
+    }
+
     /// Whether the episode is over, for either reason: `reset` comes next.
     pub fn done(&self) -> bool {
         self.terminated || self.truncated

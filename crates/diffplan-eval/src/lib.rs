@@ -35,7 +35,7 @@ pub use error::{Error, Result};
 pub use evaluation::{Comparison, Evaluation, Progress, Report};
 pub use moments::{liveliest, moments};
 pub use names::Names;
-pub use policy::{Base, Controller, ControllerPolicy, Mixture, Noisy, PlannerPolicy, Policy};
+pub use policy::{Base, Controller, ControllerPolicy, FnPolicy, Mixture, Noisy, PlannerPolicy, Policy};
 pub use record::trajectories_npz;
 pub use registry::{PolicyOptions, Registry};
 pub use rollout::{Episode, StepEvent, rollout};

@@ -1,5 +1,6 @@
 //! What the dimensions of environments are called, for tables and pictures.
 
+use crate::error::Result;
 use diffplan_envs::{BoxEnv, Env};
 
 /// The names of an environment's dimensions.
@@ -12,6 +13,15 @@ pub struct Names {
 }
 
 impl Names {
+    /// Those that `env` tells, numbered ones otherwise, for the dimensions of its spaces.
+    ///
+    /// # Errors
+    /// If a space of it is no box.
+    pub fn of_env(env: &BoxEnv) -> Result<Self> {
+        let (observations, actions) = (env.observation_space().as_box()?, env.action_space().as_box()?);
+        Ok(Self::of(Some(env), observations.dim(), actions.dim()))
+    }
+
     /// Those that `env` tells; numbered ones where there is none, it does not tell, or it has other dimensions.
     pub fn of(env: Option<&BoxEnv>, observation_dim: usize, action_dim: usize) -> Self {
         let observations = env.and_then(|env| env.observation_names());
@@ -41,6 +51,7 @@ mod tests {
     fn unknown_dimensions_are_numbered() {
         let pendulum = diffplan_envs::make("Pendulum-v1").unwrap();
         assert_eq!(Names::of(Some(&pendulum), 3, 1).observations[2], "dθ/dt");
+        assert_eq!(Names::of_env(&pendulum).unwrap(), Names::of(Some(&pendulum), 3, 1));
         let other = Names::of(Some(&pendulum), 2, 2);
         assert_eq!(other.observations, ["observation 0", "observation 1"]);
         assert_eq!(other.actions, ["action 0", "action 1"]);

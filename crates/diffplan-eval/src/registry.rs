@@ -42,7 +42,8 @@ type MakeGuide = Arc<dyn Fn() -> Result<Arc<dyn Guide>> + Send + Sync>;
 /// let mut registry = Registry::builtin();
 /// registry.register_policy("dice", |_| Ok(Box::new(ControllerPolicy::random())));
 /// assert!(registry.policy("dice", &PolicyOptions::new("Pendulum-v1")).is_ok());
-/// assert!(registry.policy("dcie", &PolicyOptions::new("Pendulum-v1")).unwrap_err().to_string().contains("did you mean dice?"));
+/// let error = registry.policy("dcie", &PolicyOptions::new("Pendulum-v1")).err();
+/// assert!(error.is_some_and(|error| error.to_string().contains("did you mean dice?")));
 /// ```
 pub struct Registry {
     /// Environments, by id.

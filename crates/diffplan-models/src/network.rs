@@ -4,7 +4,7 @@
 //! timesteps is computed once a schedule ([`prepare`](NetworkSession::prepare)), on the conditioning once a plan
 //! ([`condition`](NetworkSession::condition)), and only then is the network asked, once a visit.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use diffplan_nn::Compute;
 use ndarray::{ArrayView2, ArrayView3, ArrayViewMut3};
 use std::fmt::Debug;
@@ -52,11 +52,13 @@ pub trait Network: Debug + Send + Sync {
     /// Its sizes.
     fn signature(&self) -> Signature;
 
-    /// That it takes samples of this length and gives them back with the same.
+    /// That it takes samples of this length and gives them back with the same: any, if it does not say.
     ///
     /// # Errors
     /// Why not, and which lengths it does take.
-    fn check_horizon(&self, horizon: usize) -> Result<()>;
+    fn check_horizon(&self, _horizon: usize) -> Result<()> {
+        Ok(())
+    }
 
     /// A use of it, computed as `compute` says.
     fn session(self: Arc<Self>, compute: Compute) -> Box<dyn NetworkSession>;
@@ -72,11 +74,20 @@ pub trait NetworkSession: Send {
     /// The times of a schedule; [`forward`](Self::forward) names one by its place here. Replaces those of the last call.
     fn prepare(&mut self, times: &[f32]);
 
-    /// What the samples from now on are conditioned on.
+    /// What the samples from now on are conditioned on: nothing, if it does not say.
     ///
     /// # Errors
     /// If the network takes another number of numbers, or none.
-    fn condition(&mut self, conditioning: Conditioning<'_>) -> Result<()>;
+    fn condition(&mut self, conditioning: Conditioning<'_>) -> Result<()> {
+        match conditioning {
+            Conditioning::None => Ok(()),
+            Conditioning::Rows(rows) => Err(Error::Shape {
+                name: "conditioning",
+                actual: rows.shape().to_vec(),
+                expected: "none: the network is not conditioned".into(),
+            }),
+        }
+    }
 
     /// The output for `x` at the `time`-th of the times, into `out`; both (batch, horizon, channels), of any memory order. Allocates
     /// nothing once it was called with a batch and horizon of this size.

@@ -96,9 +96,7 @@ impl ValueGuidedPipeline {
             notes.extend(value.notes().iter().map(|note| format!("value_function: {note}")));
             pipeline = pipeline.with_guide(Arc::new(ValueNetwork::new(value)?));
         }
-        if folder.has("planning_config.json")? {
-            let path = folder.path_of("planning_config.json");
-            let config = PlanningConfig::from_bytes(&folder.read("planning_config.json")?, &path)?;
+        if let Some(config) = PlanningConfig::of_folder(folder)? {
             pipeline = pipeline.with_planning_config(config);
         }
         pipeline.notes = notes;
@@ -106,8 +104,11 @@ impl ValueGuidedPipeline {
     }
 }
 
-/// The statistics of a folder.
-fn read_normalizers(folder: &Folder) -> Result<Normalizers> {
+/// The statistics of a folder, its `normalizer.json`.
+///
+/// # Errors
+/// If there is none, with the command that makes it from the dataset; if it cannot be read or holds something wrong.
+pub fn read_normalizers(folder: &Folder) -> Result<Normalizers> {
     let name = "normalizer.json";
     if !folder.has(name)? {
         // Where nothing else is there either, that is what is wrong.
@@ -253,22 +254,18 @@ impl ModelIndex {
         let (bytes, path) = (own.read(name)?, own.path_of(name));
         let mut object = parse_json_object(&bytes, &path)?;
         let declared = object.get("_class_name").and_then(Value::as_str).map(str::to_owned);
-        let in_file = |source| diffplan_schedulers::Error::InFile {
-            path: path.clone(),
-            source: Box::new(source),
-        };
-        // A class that there is none of first: that is what is to be known, whatever else is wrong.
         let silent = object.get("_class_name").is_none_or(Value::is_null);
         if let (true, Some(class)) = (silent, self.class_of("scheduler")) {
             object.insert("_class_name".into(), class.into());
         }
-        let scheduler = registries.schedulers.from_map(&object).map_err(in_file);
-        if let Err(diffplan_schedulers::Error::InFile { source, .. }) = &scheduler
-            && matches!(**source, diffplan_schedulers::Error::UnknownClass { .. })
-        {
-            return Ok(scheduler?);
+        let scheduler = registries.schedulers.from_map(&object);
+        // A class that there is none of is what is to be known, whatever else is wrong.
+        if !matches!(scheduler, Err(diffplan_schedulers::Error::Class { .. })) {
+            self.check_class(folder, "scheduler", &path, declared)?;
         }
-        self.check_class(folder, "scheduler", &path, declared)?;
-        Ok(scheduler?)
+        Ok(scheduler.map_err(|source| diffplan_schedulers::Error::InFile {
+            path,
+            source: Box::new(source),
+        })?)
     }
 }

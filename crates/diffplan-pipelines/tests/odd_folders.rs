@@ -232,8 +232,7 @@ fn classes_are_checked_wherever_they_are_named() {
             &[
                 "scheduler_config.json",
                 "EulerAncestralDiscreteScheduler",
-                "model_index.json",
-                "DDPMScheduler",
+                "DDPMScheduler, DDIMScheduler",
             ],
         ),
         (

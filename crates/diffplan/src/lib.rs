@@ -27,7 +27,7 @@ pub use ndarray_rand::rand;
 
 pub use diffplan_data::Normalizers;
 pub use diffplan_envs::{BoxEnv, Dict, Env, make};
-pub use diffplan_eval::{Comparison, Evaluation, PlannerPolicy, Policy, Registry, Report, evaluate, rollout};
+pub use diffplan_eval::{Comparison, Evaluation, FnPolicy, PlannerPolicy, Policy, Registry, Report, evaluate, rollout};
 pub use diffplan_files::Folder;
 pub use diffplan_models::{Network, NetworkSession, UNet1dConfig, UNet1dModel};
 pub use diffplan_pipelines::{

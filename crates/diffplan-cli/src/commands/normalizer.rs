@@ -15,8 +15,9 @@ struct Report<'a> {
     out: &'a Path,
     dataset: &'a Path,
     kind: &'static str,
-    observation_dim: usize,
-    action_dim: usize,
+    /// Null where the kind keeps the same numbers for every dimension.
+    observation_dim: Option<usize>,
+    action_dim: Option<usize>,
     warnings: Vec<String>,
 }
 
@@ -40,8 +41,8 @@ pub(crate) fn run(args: &NormalizerArgs) -> Result<()> {
         out,
         dataset: &args.dataset,
         kind: args.kind.name(),
-        observation_dim,
-        action_dim,
+        observation_dim: normalizers.observations().dimensions(),
+        action_dim: normalizers.actions().dimensions(),
         warnings: normalizers.warnings().map(ToString::to_string).collect(),
     };
     if args.json {
@@ -50,11 +51,13 @@ pub(crate) fn run(args: &NormalizerArgs) -> Result<()> {
     let mut fields = vec![
         ("dataset", args.dataset.display().to_string()),
         ("kind", report.kind.to_owned()),
-        (
-            "dimensions",
-            format!("{observation_dim} of observations, {action_dim} of actions"),
-        ),
     ];
+    if let (Some(observations), Some(actions)) = (report.observation_dim, report.action_dim) {
+        fields.push((
+            "dimensions",
+            format!("{observations} of observations, {actions} of actions"),
+        ));
+    }
     fields.extend(report.warnings.iter().map(|warning| ("warning", warning.clone())));
     fields.push(("saved", out.display().to_string()));
     output::print(table::fields(&fields))

@@ -73,6 +73,15 @@ impl BoxSpace {
         Ok(Self { low, high, dtype })
     }
 
+    /// The box between the same two bounds in each of `dim` dimensions, as `Box(low, high, shape=(dim,))` of Gymnasium.
+    ///
+    /// # Errors
+    ///
+    /// As [`BoxSpace::new`].
+    pub fn uniform(low: f64, high: f64, dim: usize, dtype: Dtype) -> Result<Self> {
+        Self::new(Array1::from_elem(dim, low), Array1::from_elem(dim, high), dtype)
+    }
+
     /// All vectors of `dim` elements.
     pub fn unbounded(dim: usize, dtype: Dtype) -> Self {
         let high = Array1::from_elem(dim, f64::INFINITY);

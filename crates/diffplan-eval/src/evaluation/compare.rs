@@ -291,13 +291,17 @@ fn warnings(a: &Played, b: &Played) -> Vec<String> {
     let mut keys: Vec<&String> = a.config.keys().chain(b.config.keys()).collect();
     keys.sort();
     keys.dedup();
+    // Of one that plans and one that does not, or plans in its own way, the options of a planner have nothing to compare.
+    if a.config.get("policy") != b.config.get("policy") {
+        keys.retain(|key| ["policy", "simulator"].contains(&key.as_str()));
+    }
     for key in keys.into_iter().filter(|key| !OF_THE_RUN.contains(&key.as_str())) {
         let value = |played: &Played| {
             let value = played.config.get(key).filter(|value| !value.is_null());
-            let unsaid = if key == "simulator" {
-                "diffplan's own"
-            } else {
-                "the default"
+            let unsaid = match key.as_str() {
+                "simulator" => "diffplan's own",
+                "policy" => "the checkpoint's planner",
+                _ => "the default",
             };
             value.map_or(unsaid.to_owned(), |value| {
                 value.as_str().map_or_else(|| value.to_string(), str::to_owned)
@@ -305,12 +309,12 @@ fn warnings(a: &Played, b: &Played) -> Vec<String> {
         };
         let (value_a, value_b) = (value(a), value(b));
         if value_a != value_b {
-            let what = if key == "simulator" {
-                "episodes ran on"
-            } else {
-                "plans were made with"
+            let what = match key.as_str() {
+                "simulator" => "episodes ran on another simulator".to_owned(),
+                "policy" => "another policy acted".to_owned(),
+                _ => format!("plans were made with another {key}"),
             };
-            warnings.push(format!("{what} another {key}: {value_a} and {value_b}"));
+            warnings.push(format!("{what}: {value_a} and {value_b}"));
         }
     }
     if episodes_a.min(episodes_b) < 10 {

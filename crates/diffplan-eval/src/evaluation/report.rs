@@ -118,6 +118,12 @@ impl Report {
         }
     }
 
+    /// The episode of the lowest return.
+    pub fn worst(&self) -> Option<&Row> {
+        let by_return = |a: &&Row, b: &&Row| a.episode_return.total_cmp(&b.episode_return);
+        self.episodes.iter().min_by(by_return)
+    }
+
     /// The episodes, in order.
     pub fn rows(&self) -> &[Row] {
         &self.episodes
@@ -126,6 +132,16 @@ impl Report {
     /// The environment.
     pub fn env(&self) -> &str {
         &self.env
+    }
+
+    /// Who acted, by name; `None` where a checkpoint's planner did.
+    pub fn policy(&self) -> Option<&str> {
+        self.config.policy.as_deref()
+    }
+
+    /// What the first episode was reset with; each of the others with one more than the one before.
+    pub fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// The returns, in the order of the episodes.
@@ -240,18 +256,13 @@ impl Report {
         if let Some(known) = known_returns(&self.env) {
             fields.insert(1, ("to compare", known));
         }
-        let worst = self
-            .episodes
-            .iter()
-            .min_by(|a, b| a.episode_return.total_cmp(&b.episode_return));
-        if let Some(worst) = worst {
-            let policy = self.config.policy.as_ref();
-            let policy = policy.map_or(String::new(), |name| format!(" --policy {name}"));
-            let command = format!(
-                "rollout{policy} --seed {} --first {} --out DIR --render",
-                self.seed, worst.episode
-            );
-            fields.push(("the worst", format!("to look at, with the same options: diffplan {command}")));
+        if let Some(worst) = self.worst() {
+            let (episode, seed) = (worst.episode, worst.seed);
+            let (of, steps) = (worst.episode_return, worst.length);
+            fields.push((
+                "the worst",
+                format!("episode {episode}, seed {seed}: return {of:.1} in {steps} steps"),
+            ));
         }
         let mut warned = self.episodes.iter().filter(|row| row.mujoco_warning.is_some());
         let count = warned.clone().count();

@@ -1,15 +1,17 @@
 //! [`Policy`]: what acts in an environment.
 //!
 //! A planner is one ([`PlannerPolicy`]), controllers written by hand, random actions and noise others ([`ControllerPolicy`]); anybody's
-//! own is one more. Episodes run side by side in slots: a policy keeps what belongs to an episode by slot, begins it anew when an
+//! own is one more ([`FnPolicy`] where a function of the observation is all there is). Episodes run side by side in slots: a policy keeps what belongs to an episode by slot, begins it anew when an
 //! episode does, and acts for several slots in one call, so that what can be batched is.
 
 mod controller;
+mod function;
 mod noisy;
 mod planner;
 
 pub(crate) use controller::policy_seed;
 pub use controller::{Base, Controller, ControllerPolicy, Mixture};
+pub use function::FnPolicy;
 pub use noisy::Noisy;
 pub use planner::PlannerPolicy;
 

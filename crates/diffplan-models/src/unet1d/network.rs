@@ -2,7 +2,7 @@
 
 use super::{TimeFeatures, UNet1dModel, Workspace};
 use crate::error::{Error, Result};
-use crate::network::{Conditioning, Network, NetworkSession, Signature};
+use crate::network::{Network, NetworkSession, Signature};
 use diffplan_nn::Compute;
 use ndarray::{ArrayView3, ArrayViewMut3};
 use std::sync::Arc;
@@ -54,17 +54,6 @@ impl NetworkSession for Session {
         self.times.clear();
         self.times
             .extend(times.iter().map(|&time| self.model.time_features(&[time])));
-    }
-
-    fn condition(&mut self, conditioning: Conditioning<'_>) -> Result<()> {
-        match conditioning {
-            Conditioning::None => Ok(()),
-            Conditioning::Rows(rows) => Err(Error::Shape {
-                name: "conditioning",
-                actual: rows.shape().to_vec(),
-                expected: format!("none: {} is not conditioned", UNet1dModel::CLASS_NAME),
-            }),
-        }
     }
 
     fn forward(&mut self, x: ArrayView3<'_, f32>, time: usize, out: ArrayViewMut3<'_, f32>) -> Result<()> {

@@ -22,7 +22,21 @@ pub struct EpisodePicture<'a> {
     /// Plans that are shown, with the steps that they are of: (horizon, dimensions), in the environment's units.
     pub plans: Vec<(usize, &'a Array2<f32>)>,
     /// Where actions and observations lie in a plan.
-    pub layout: &'a SampleLayout,
+    pub layout: SampleLayout,
+}
+
+impl<'a> EpisodePicture<'a> {
+    /// Of an episode without plans.
+    pub fn new(title: impl Into<String>, episode: &'a Episode, names: &'a Names) -> Self {
+        Self {
+            title: title.into(),
+            subtitle: String::new(),
+            episode,
+            names,
+            plans: Vec::new(),
+            layout: SampleLayout::action_first(names.actions.len(), names.observations.len()),
+        }
+    }
 }
 
 /// The picture, encoded PNG.

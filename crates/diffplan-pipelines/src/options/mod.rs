@@ -9,7 +9,7 @@ mod value;
 pub use value::{Guidance, Kind, OptionSpec};
 
 use crate::error::{Error, Result};
-use diffplan_files::{FileError, nearest, parse_json_object};
+use diffplan_files::{FileError, Folder, nearest, parse_json_object};
 use diffplan_models::{Algorithm, Compute, Precision};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -212,6 +212,18 @@ impl PlanningConfig {
         let options = config.over(PlanOptions::default());
         options.validate().map_err(|e| refuse("batch_size", e.to_string()))?;
         Ok(config)
+    }
+
+    /// That of a checkpoint's folder, if it has one.
+    ///
+    /// # Errors
+    /// If it cannot be read, and as [`PlanningConfig::from_bytes`].
+    pub fn of_folder(folder: &Folder) -> Result<Option<Self>> {
+        let name = "planning_config.json";
+        if !folder.has(name)? {
+            return Ok(None);
+        }
+        Self::from_bytes(&folder.read(name)?, &folder.path_of(name)).map(Some)
     }
 
     /// Reads the file.

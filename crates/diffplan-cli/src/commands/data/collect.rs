@@ -55,12 +55,7 @@ pub(super) fn run(args: CollectArgs, registry: &Registry) -> Result<()> {
         let options = args.planning.over(pipeline.options())?;
         let planner = pipeline.planner(options.clone())?.in_pool(args.run.pool()?);
         let policy = Noisy::new(Box::new(PlannerPolicy::new(planner)), noise);
-        (
-            id,
-            Box::new(policy),
-            Some(checkpoint.path().to_owned()),
-            Some(options),
-        )
+        (id, Box::new(policy), Some(checkpoint.path().to_owned()), Some(options))
     } else {
         settings::check_no_planning(&args.policy, &acting, &args.planning)?;
         let id = settings::env_of_policy(registry, &args.policy, args.env.as_deref())?;

@@ -119,7 +119,7 @@ fn play(
                 None => {
                     let env = settings::env_of_policy(registry, name, asked.env.as_deref())?;
                     Settings::of_policy(&asked, env, name.to_owned())
-                },
+                }
             };
             settings.set_run(&asked, None, threads, played)?;
             let policy = registry.policy(name, &PolicyOptions::new(&settings.env))?;
@@ -201,6 +201,16 @@ fn end(args: &EvaluateArgs, report: Report, output: Option<&Output>) -> Result<(
         return json::print_line(&report);
     }
     output::print(format!("\n{}", report.text()))?;
+    if let Some(worst) = report.worst() {
+        let seed = report.seed();
+        let policy = report
+            .policy()
+            .map_or(String::new(), |name| format!(" --policy {name}"));
+        output::print(format!(
+            "\n  to look at the worst, with the same options: diffplan rollout{policy} --seed {seed} --first {} --out DIR --render",
+            worst.episode
+        ))?;
+    }
     for path in saved {
         output::print(format!("  saved {}", path.display()))?;
     }

@@ -7,15 +7,13 @@ mod parts;
 use crate::args::InspectArgs;
 use crate::error::{Error, Result};
 use crate::{json, output, settings};
-use diffplan_data::Normalizers;
 use diffplan_eval::Registry;
 use diffplan_eval::evaluation::describe;
-use diffplan_pipelines::{ModelIndex, PlanningConfig, ValueGuidedPipeline};
+use diffplan_pipelines::{ModelIndex, PlanningConfig, ValueGuidedPipeline, read_normalizers};
 use diffplan_schedulers::Steps;
 use parts::{Network, NormalizerReport};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -84,7 +82,7 @@ impl Report {
         let unet = report.part("unet", parts::unet(&folder.sub("unet")));
         // Of a planner alone it is not missing: the model index does not speak of it either.
         let value_folder = folder.sub("value_function");
-        let has_guide = has_part(folder, "value_function") || index.needs_value_function();
+        let has_guide = folder.has("value_function")? || index.needs_value_function();
         let value_function = match has_guide {
             true => report.part("value_function", parts::value_function(&value_folder)),
             false => None,
@@ -98,14 +96,10 @@ impl Report {
                 Ok(scheduler)
             }),
         );
-        let normalizers = report.part("normalizer", read(folder, "normalizer.json", Normalizers::from_bytes));
-        report.planning_config = match folder.has("planning_config.json")? {
-            true => {
-                let config = read(folder, "planning_config.json", PlanningConfig::from_bytes);
-                report.part("planning_config", config)
-            }
-            false => None,
-        };
+        let normalizers = report.part("normalizer", read_normalizers(folder));
+        report.planning_config = report
+            .part("planning_config", PlanningConfig::of_folder(folder))
+            .flatten();
 
         if let Some((model, horizons)) = &unet {
             let network = Network::of(model, horizons);

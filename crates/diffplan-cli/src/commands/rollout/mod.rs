@@ -96,10 +96,7 @@ pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
         let planner = pipeline.planner(options.clone())?.in_pool(pool);
         settings.options = Some(options);
         settings.checkpoint = Some(checkpoint.path().to_owned());
-        (
-            env,
-            Actor::Planner(Box::new((pipeline, PlannerPolicy::new(planner)))),
-        )
+        (env, Actor::Planner(Box::new((pipeline, PlannerPolicy::new(planner)))))
     };
     settings.simulator = env.simulator();
     // All that can be wrong is found before anything is shown or played.
@@ -116,11 +113,7 @@ pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
     if !args.run.json {
         output::print(settings.text())?;
     }
-    let names = Names::of(
-        Some(&env),
-        env.observation_space().as_box()?.dim(),
-        env.action_space().as_box()?.dim(),
-    );
+    let names = Names::of_env(&env)?;
     let played = play(&settings, env, &mut actor)?;
     let summary = Summary::of(&settings, &played.episodes);
     let mut saved = Vec::new();
@@ -128,7 +121,7 @@ pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
         saved.extend(save(
             folder,
             &settings,
-            (&names, &layout_of(&actor, &names)),
+            (&names, layout_of(&actor, &names)),
             &played,
             &summary,
         )?);
@@ -246,7 +239,7 @@ fn titles(settings: &Settings, played: &Played) -> Result<(String, String)> {
 fn save(
     folder: &Path,
     settings: &Settings,
-    (names, layout): (&Names, &SampleLayout),
+    (names, layout): (&Names, SampleLayout),
     played: &Played,
     summary: &Summary,
 ) -> Result<Vec<PathBuf>> {
