@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod bench;
+mod comparisons;
 mod data;
 mod evaluate;
 mod inspect;
@@ -12,6 +13,8 @@ mod mujoco;
 mod pictures;
 mod plan;
 mod rollout;
+#[cfg(unix)]
+mod running;
 mod seams;
 mod train;
 

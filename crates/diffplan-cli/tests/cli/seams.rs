@@ -36,6 +36,13 @@ fn policies_by_name_play_and_are_compared() {
     assert!(json(&compared)["difference"].is_object(), "{compared}");
     let again = diffplan("evaluate --json --episodes 4 --resume --out", &[&b]).succeeded();
     assert_eq!(json(&again)["returns"].as_array().unwrap().len(), 4);
+    // What was saved is no planner's: flags of one are refused, and so is another policy.
+    diffplan("evaluate --episodes 4 --scale 1 --resume --out", &[&b]).failed_with(&["--scale", "swing-up"]);
+    diffplan("evaluate --episodes 5 --scale 1 --resume --out", &[&b]).failed_with(&["--scale", "swing-up"]);
+    for other in ["planner", "random"] {
+        let args = format!("evaluate --episodes 5 --policy {other} --resume --out");
+        diffplan(&args, &[&b]).failed_with(&["policy", "swing-up"]);
+    }
     diffplan("rollout --policy swing-upp", &[]).failed_with(&["swing-upp", "did you mean swing-up?"]);
     diffplan("rollout --policy random --scale 1", &[]).failed_with(&["--scale", "random", "planner"]);
     diffplan("rollout --guide slow", &[]).failed_with(&["guide", "slow"]);

@@ -372,14 +372,12 @@ fn a_loss_that_is_not_finite_ends_the_run_and_no_state() {
 #[cfg(unix)]
 mod signals {
     use super::*;
-    use std::process::{Child, Stdio};
+    use crate::running::Running;
     use std::thread::sleep;
     use std::time::{Duration, Instant};
 
-    fn start(place: &Place, args: &str, out: &str) -> Child {
-        let mut command = place.command(args, out);
-        command.stdout(Stdio::null()).stderr(Stdio::piped());
-        command.spawn().unwrap()
+    fn start(place: &Place, args: &str, out: &str) -> Running {
+        Running::start(&mut place.command(args, out))
     }
 
     fn wait_for(path: &Path) {
@@ -398,15 +396,10 @@ mod signals {
     fn an_interrupt_saves_a_state() {
         let place = Place::new();
         for (signal, out) in [("INT", "int"), ("TERM", "term")] {
-            let child = start(&place, &format!("planner {TINY} --steps 100000000"), out);
+            let running = start(&place, &format!("planner {TINY} --steps 100000000"), out);
             wait_for(&place.path(out).join("unet/config.json"));
-            let killed = Command::new("kill")
-                .args([&format!("-{signal}"), &child.id().to_string()])
-                .status();
-            assert!(killed.unwrap().success());
-            let output = child.wait_with_output().unwrap();
-            let text = String::from_utf8(output.stderr).unwrap();
-            assert_eq!(output.status.code(), Some(130), "{text}");
+            let (status, text) = running.signal(signal);
+            assert_eq!(status, Some(130), "{text}");
             for word in ["interrupted at step ", "saved ", "--resume"] {
                 assert!(text.contains(word), "{text}");
             }
@@ -436,13 +429,12 @@ mod signals {
     #[test]
     fn two_runs_cannot_write_in_one_folder() {
         let place = Place::new();
-        let mut child = start(&place, &format!("planner {TINY} --steps 100000000"), "run");
+        let running = start(&place, &format!("planner {TINY} --steps 100000000"), "run");
         wait_for(&place.path("run/unet/config.json"));
         place
             .train("planner --resume", "run")
             .failed_with(&["another process is writing"]);
-        child.kill().unwrap();
-        child.wait().unwrap();
+        running.kill();
     }
 
     /// Thirty runs are killed, each at another moment, and gone on with; then one comes to the end.
@@ -461,10 +453,9 @@ mod signals {
                 .wrapping_add(1442695040888963407);
             // Mostly later than start-up, which makes nothing; so that thirty kills come to about the whole run.
             let part = 0.15 * ((random >> 33) as f64 / f64::from(1_u32 << 31));
-            let mut child = start(&place, &args, "parts");
+            let running = start(&place, &args, "parts");
             sleep(Duration::from_millis(15) + whole.mul_f64(part));
-            child.kill().unwrap();
-            child.wait().unwrap();
+            running.kill();
         }
         let outcome = place.train(&args, "parts");
         assert_eq!(outcome.status, Some(0), "{}", outcome.stderr);
