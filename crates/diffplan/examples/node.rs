@@ -27,13 +27,16 @@ impl Node {
         let conditions = [Condition::observation(0, observation)];
         let mut queries = [Query::new(&conditions, &mut self.noise)];
         let mut denoising = self.planner.begin(&mut queries)?;
-        let mut made = 0;
+        let (mut made, mut began) = (0, Instant::now());
         while let Some(report) = denoising.step()? {
-            made = report.visit + 1;
+            // Another step takes about as long as this one did.
+            let now = Instant::now();
+            let next = now + (now - began);
+            (made, began) = (report.visit + 1, now);
             if self.cancel.load(Ordering::Relaxed) {
                 return Ok(None);
             }
-            if Instant::now() >= deadline && made < report.visits {
+            if next >= deadline && made < report.visits {
                 let early = denoising.estimate()?.unwrap_or_default();
                 return Ok(early.into_iter().next().map(|plan| (plan.action, made)));
             }
