@@ -1,13 +1,13 @@
 //! HDF5 files as sources of arrays.
 
-use std::path::Path;
+use std::sync::Arc;
 
 use hdf5_reader::group::Group;
 use hdf5_reader::{ByteOrder, Dataset, Datatype, Hdf5File, OpenOptions, VarLenKind};
 
 use super::array::{Element, Header, Order, Source};
 use super::memory::Budget;
-use super::{ArrayInfo, ReadError};
+use super::{ArrayInfo, Content, ReadError};
 
 /// Groups of groups are followed this far down; a damaged file may hold a group that holds itself.
 const DEPTH: usize = 4;
@@ -23,13 +23,17 @@ pub(super) struct File {
 
 impl File {
     /// Opens a file and reads its header.
-    pub(super) fn open(path: &Path, budget: Budget) -> Result<Self, ReadError> {
+    pub(super) fn open(content: &Content, budget: Budget) -> Result<Self, ReadError> {
         let options = OpenOptions::default()
             // Every chunk is read once.
             .with_chunk_cache_bytes(0)
             .with_max_read_bytes(budget.limit())
             .with_max_chunk_bytes(budget.limit());
-        let root = Hdf5File::open_with_options(path, options).and_then(|file| file.root_group());
+        let file = match content {
+            Content::File(path) => Hdf5File::open_with_options(path, options),
+            Content::Bytes(bytes) => Hdf5File::from_shared_bytes_with_options(Arc::clone(bytes), options),
+        };
+        let root = file.and_then(|file| file.root_group());
         let root = root.map_err(unreadable("HDF5 file"))?;
         Ok(Self { root })
     }

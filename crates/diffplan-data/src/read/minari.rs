@@ -119,8 +119,13 @@ impl Episode {
     }
 }
 
-/// Reads a file whose groups are episodes.
-pub(super) fn read(path: &Path, file: &hdf5::File, budget: Budget) -> Result<RawDataset, ReadError> {
+/// Reads a file whose groups are episodes, and the metadata in the folder that it lies in, if it lies in one.
+pub(super) fn read(
+    path: &Path,
+    folder: Option<&Path>,
+    file: &hdf5::File,
+    budget: Budget,
+) -> Result<RawDataset, ReadError> {
     let mut groups: Vec<(u64, hdf5_reader::group::Group)> = file
         .groups()?
         .into_iter()
@@ -194,7 +199,7 @@ pub(super) fn read(path: &Path, file: &hdf5::File, budget: Budget) -> Result<Raw
         path,
         FileFormat::Minari,
         steps,
-        env(path, file),
+        env(folder, file),
         metadata,
         arrays.unwrap_or_default(),
     );
@@ -204,9 +209,8 @@ pub(super) fn read(path: &Path, file: &hdf5::File, budget: Budget) -> Result<Raw
 }
 
 /// The environment's id: in `metadata.json` beside the file or above it, in older releases in an attribute.
-fn env(path: &Path, file: &hdf5::File) -> Option<String> {
-    let folder = path.parent()?;
-    let folders = [Some(folder), folder.parent()];
+fn env(folder: Option<&Path>, file: &hdf5::File) -> Option<String> {
+    let folders = [folder, folder.and_then(Path::parent)];
     let metadata = folders
         .into_iter()
         .flatten()

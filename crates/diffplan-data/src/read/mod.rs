@@ -24,6 +24,7 @@ mod npz;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ndarray::{Array1, Array2};
 
@@ -121,14 +122,29 @@ impl RawDataset {
         };
         let budget = Budget::new(options.max_memory);
         let result = if fs::metadata(path).map_err(io)?.is_dir() {
-            minari::file_in(path).and_then(|file| read_hdf5(&file, budget))
+            minari::file_in(path).and_then(|file| read_hdf5(&Content::File(&file), &file, budget))
         } else {
-            match kind(path).map_err(io)? {
-                Ok(Kind::Hdf5) => read_hdf5(path, budget),
-                Ok(Kind::Npz) => read_npz(path, budget),
-                Err(found) => Err(ReadError::UnknownFormat { found }),
-            }
+            let mut start = Vec::new();
+            let file = fs::File::open(path).map_err(io)?;
+            file.take(START).read_to_end(&mut start).map_err(io)?;
+            read_content(&Content::File(path), &start, path, budget)
         };
+        result.map_err(|error| file_error(path, error.into()))
+    }
+
+    /// Reads the content of a file; `path` is what it is called, and its ending decides where the first bytes do not. Of
+    /// a Minari dataset this is its HDF5 file alone.
+    ///
+    /// # Errors
+    /// [`Error::File`] with a [`ReadError`].
+    pub fn from_bytes(
+        bytes: impl Into<Arc<[u8]>>,
+        path: impl AsRef<Path>,
+        options: &ReadOptions,
+    ) -> Result<Self, Error> {
+        let (bytes, path) = (bytes.into(), path.as_ref());
+        let start = bytes[..bytes.len().min(START as usize)].to_vec();
+        let result = read_content(&Content::Bytes(bytes), &start, path, Budget::new(options.max_memory));
         result.map_err(|error| file_error(path, error.into()))
     }
 
@@ -222,15 +238,30 @@ enum Kind {
     Npz,
 }
 
+/// Where the bytes of a file are.
+enum Content<'a> {
+    File(&'a Path),
+    Bytes(Arc<[u8]>),
+}
+
+/// Bytes by which a file is recognised.
+const START: u64 = 64;
+
+fn read_content(content: &Content, start: &[u8], path: &Path, budget: Budget) -> Result<RawDataset, ReadError> {
+    match kind(start, path) {
+        Ok(Kind::Hdf5) => read_hdf5(content, path, budget),
+        Ok(Kind::Npz) => read_npz(content, path, budget),
+        Err(found) => Err(ReadError::UnknownFormat { found }),
+    }
+}
+
 /// What a file is by its first bytes, or by its name where they are missing or damaged; else what it seems to be.
-fn kind(path: &Path) -> std::io::Result<Result<Kind, String>> {
-    let mut start = Vec::new();
-    fs::File::open(path)?.take(64).read_to_end(&mut start)?;
+fn kind(start: &[u8], path: &Path) -> Result<Kind, String> {
     let extension = path
         .extension()
         .map(|extension| extension.to_string_lossy().to_lowercase());
     let extension = extension.unwrap_or_default();
-    Ok(if start.starts_with(b"\x89HDF\r\n\x1a\n") {
+    if start.starts_with(b"\x89HDF\r\n\x1a\n") {
         Ok(Kind::Hdf5)
     } else if start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") {
         Ok(Kind::Npz)
@@ -245,14 +276,18 @@ fn kind(path: &Path) -> std::io::Result<Result<Kind, String>> {
         Err("it is empty".into())
     } else {
         Err("it is something else".into())
-    })
+    }
 }
 
-fn read_hdf5(path: &Path, budget: Budget) -> Result<RawDataset, ReadError> {
-    let file = hdf5::File::open(path, budget)?;
+fn read_hdf5(content: &Content, path: &Path, budget: Budget) -> Result<RawDataset, ReadError> {
+    let file = hdf5::File::open(content, budget)?;
     let mut top = file.top()?;
     if top.groups().iter().any(|name| minari::number(name).is_some()) {
-        return minari::read(path, &file, budget);
+        let folder = match content {
+            Content::File(path) => path.parent(),
+            Content::Bytes(_) => None,
+        };
+        return minari::read(path, folder, &file, budget);
     }
     let steps = array::read_d4rl(&mut top, budget)?;
     let metadata = file.metadata();
@@ -266,8 +301,8 @@ fn read_hdf5(path: &Path, budget: Budget) -> Result<RawDataset, ReadError> {
     ))
 }
 
-fn read_npz(path: &Path, budget: Budget) -> Result<RawDataset, ReadError> {
-    let mut archive = npz::Archive::open(path)?;
+fn read_npz(content: &Content, path: &Path, budget: Budget) -> Result<RawDataset, ReadError> {
+    let mut archive = npz::Archive::open(content)?;
     let steps = array::read_d4rl(&mut archive, budget)?;
     let arrays = archive.list();
     Ok(RawDataset::of_rows(

@@ -4,21 +4,25 @@
 //! much must not be believed, and `ndarray-npy` reads header and array in one go.
 
 use std::fs;
-use std::io::{BufReader, Read};
-use std::path::Path;
+use std::io::{BufReader, Cursor, Read, Seek};
+use std::sync::Arc;
 
 use py_literal::Value;
 use zip::ZipArchive;
 
 use super::array::{Element, Header, Order, Source, reserved};
-use super::{ArrayInfo, ReadError};
+use super::{ArrayInfo, Content, ReadError};
 
 /// Bytes of a header's dictionary at most. That of an array of numbers takes some 120.
 const DICTIONARY: u64 = 4096;
 
+/// What an archive is read from.
+trait ReadSeek: Read + Seek {}
+impl<T: Read + Seek> ReadSeek for T {}
+
 /// An open archive.
 pub(super) struct Archive {
-    zip: ZipArchive<BufReader<fs::File>>,
+    zip: ZipArchive<Box<dyn ReadSeek>>,
     keys: Vec<String>,
 }
 
@@ -30,9 +34,12 @@ struct Npy {
 }
 
 impl Archive {
-    pub(super) fn open(path: &Path) -> Result<Self, ReadError> {
-        let file = fs::File::open(path).map_err(unreadable("npz file"))?;
-        let zip = ZipArchive::new(BufReader::new(file)).map_err(unreadable("npz file"))?;
+    pub(super) fn open(content: &Content) -> Result<Self, ReadError> {
+        let source: Box<dyn ReadSeek> = match content {
+            Content::File(path) => Box::new(BufReader::new(fs::File::open(path).map_err(unreadable("npz file"))?)),
+            Content::Bytes(bytes) => Box::new(Cursor::new(Arc::clone(bytes))),
+        };
+        let zip = ZipArchive::new(source).map_err(unreadable("npz file"))?;
         let keys = zip.file_names().filter_map(|name| name.strip_suffix(".npy"));
         let mut keys: Vec<String> = keys.map(str::to_owned).collect();
         keys.sort();
