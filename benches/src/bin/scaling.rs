@@ -5,7 +5,7 @@
 //!
 //! ```sh
 //! cargo run --release -p diffplan-benches --bin scaling
-//! DIFFPLAN_ISA=avx2 cargo run --release -p diffplan-benches --bin scaling -- --out /tmp/scaling.svg
+//! DIFFPLAN_ISA=avx2 cargo run --release -p diffplan-benches --bin scaling -- --out scaling.svg
 //! ```
 
 use clap::Parser;

@@ -1,0 +1,81 @@
+//! Against libmujoco, where there is one.
+
+use super::*;
+
+/// `None`, and says so, where there is no libmujoco.
+fn library() -> Option<Arc<Library>> {
+    use std::io::Write;
+    match crate::mujoco::library::find() {
+        Ok(library) => Some(library),
+        Err(missing @ Error::MujocoMissing { .. }) => {
+            writeln!(std::io::stderr(), "skipped tests of ffi.rs: {missing}").expect("stderr");
+            None
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
+const BALL: &str = r#"<mujoco><worldbody><body><freejoint/><geom size="1"/></body></worldbody></mujoco>"#;
+
+#[test]
+fn an_error_that_mujoco_raises_is_an_error_here_and_breaks_that_simulation_alone() {
+    let Some(library) = library() else { return };
+    let model = Arc::new(Model::from_xml(&library, "ball", BALL).unwrap());
+    assert_eq!((model.nq, model.nv, model.na, model.nu), (7, 6, 0, 0));
+    let (mut one, mut other) = (Data::new(model.clone()).unwrap(), Data::new(model.clone()).unwrap());
+    // A bit beyond those of a state: a broken precondition, for which MuJoCo would end the process.
+    let error = one.call(|functions, model, data| {
+        // SAFETY: MuJoCo looks at the bits before it writes.
+        unsafe { (functions.mj_getState)(model, data, [0.0; 64].as_mut_ptr(), 1 << 30) }
+    });
+    let error = error.unwrap_err();
+    assert!(
+        matches!(&error, Error::Mujoco { reason } if !reason.is_empty()),
+        "{error:?}"
+    );
+    assert!(matches!(one.step(1), Err(Error::Mujoco { .. })));
+    other.step(100).unwrap();
+    let mut state = [0.0; 13];
+    other.state(&mut state).unwrap();
+    assert!(state[2] < -0.1, "it falls: {state:?}");
+}
+
+#[test]
+fn what_a_simulation_is_set_to_it_is_at() {
+    let Some(library) = library() else { return };
+    let model = Arc::new(Model::from_xml(&library, "ball", BALL).unwrap());
+    let mut data = Data::new(model).unwrap();
+    let mut state = [0.25; 13];
+    state[3..7].copy_from_slice(&[1.0, 0.0, 0.0, 0.0]);
+    data.set_state(&state).unwrap();
+    data.forward().unwrap();
+    let mut read = [0.0; 13];
+    data.state(&mut read).unwrap();
+    assert_eq!(read, state);
+    data.step(3).unwrap();
+    assert!(data.time().unwrap() > 0.0);
+    data.reset().unwrap();
+    assert_eq!(data.time().unwrap(), 0.0);
+}
+
+#[test]
+fn a_file_that_is_not_libmujoco_is_refused() {
+    let folder = std::env::temp_dir();
+    let file = folder.join(format!("diffplan-not-mujoco-{}", std::process::id()));
+    std::fs::write(&file, "text").unwrap();
+    for path in [file.clone(), folder.join("diffplan-no-such-file")] {
+        let error = Library::open(&path).unwrap_err();
+        assert!(
+            matches!(&error, Error::MujocoLibrary { path: named, .. } if *named == path),
+            "{error:?}"
+        );
+    }
+    std::fs::remove_file(&file).unwrap();
+    if cfg!(all(target_os = "linux", target_env = "gnu")) {
+        let error = Library::open(Path::new("libm.so.6")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot use libm.so.6 as libmujoco: it has no function mj_version, expected libmujoco"
+        );
+    }
+}
