@@ -20,7 +20,7 @@ from pathlib import Path
 from common import IllConditioned
 from env import ENVS, env_case, random_env
 from pipeline import PIPELINES, pipeline_case, random_pipeline
-from scheduler import SCHEDULERS, random_scheduler, scheduler_case
+from scheduler import DDIM, SCHEDULERS, random_ddim, random_scheduler, scheduler_case
 from torch_randn import RANDNS, random_randn, torch_randn_case
 from train import TRAINS, random_train, train_case
 from unet import UNETS, random_unet, unet_case
@@ -28,6 +28,7 @@ from unet import UNETS, random_unet, unet_case
 KINDS = {
     "unet": (unet_case, UNETS, random_unet),
     "scheduler": (scheduler_case, SCHEDULERS, random_scheduler),
+    "ddim": (scheduler_case, DDIM, random_ddim),
     "torch_randn": (torch_randn_case, RANDNS, random_randn),
     "env": (env_case, ENVS, random_env),
     "train": (train_case, TRAINS, random_train),

@@ -1,19 +1,21 @@
-"""Kind `scheduler`: DDPM."""
+"""Kind `scheduler`: DDPM and DDIM."""
 
-from common import write
+from common import IllConditioned, write
 
 import torch
-from diffusers import DDPMScheduler
+from diffusers import DDIMScheduler, DDPMScheduler
 
 
-def scheduler_case(folder, seed, config, num_inference_steps=None, custom_timesteps=None, shape=(3, 4, 5)):
+def scheduler_case(folder, seed, config, num_inference_steps=None, custom_timesteps=None, shape=(3, 4, 5), eta=None):
+    """A case of DDPM, or of DDIM where there is an eta."""
     torch.manual_seed(seed)
-    scheduler = DDPMScheduler(**config)
+    ddim = eta is not None
+    scheduler = (DDIMScheduler if ddim else DDPMScheduler)(**config)
     if num_inference_steps is not None:
         scheduler.set_timesteps(num_inference_steps)
     elif custom_timesteps is not None:
         scheduler.set_timesteps(timesteps=custom_timesteps)
-    learned = scheduler.config.variance_type in ("learned", "learned_range")
+    learned = not ddim and scheduler.config.variance_type in ("learned", "learned_range")
 
     x0, noise = torch.randn(shape), torch.randn(shape)
     at = torch.randint(0, scheduler.config.num_train_timesteps, shape[:1])
@@ -27,7 +29,7 @@ def scheduler_case(folder, seed, config, num_inference_steps=None, custom_timest
         "add_noise_out": scheduler.add_noise(x0, noise, at),
         "velocity_out": scheduler.get_velocity(x0, noise, at),
     }
-    if not learned:
+    if not learned and not ddim:
         tensors["variance"] = torch.stack([scheduler._get_variance(t) for t in scheduler.timesteps])
 
     sample = torch.randn(shape)
@@ -38,8 +40,11 @@ def scheduler_case(folder, seed, config, num_inference_steps=None, custom_timest
             # A variance, or its place between two.
             model_output[:, shape[1] :] = torch.rand(shape)
         drawn = torch.randn(shape)
-        with Recorded([drawn]):
-            step = scheduler.step(model_output, t, sample)
+        if ddim:
+            step = scheduler.step(model_output, t, sample, eta=eta, variance_noise=drawn if eta > 0 else None)
+        else:
+            with Recorded([drawn]):
+                step = scheduler.step(model_output, t, sample)
         for name, tensor in [
             ("model_output", model_output),
             ("sample", sample),
@@ -49,13 +54,15 @@ def scheduler_case(folder, seed, config, num_inference_steps=None, custom_timest
         ]:
             tensors[f"step{i}.{name}"] = tensor
         sample = step.prev_sample
+        if not sample.isfinite().all():
+            raise IllConditioned("the reference is not finite")
     description = {
         "kind": "scheduler",
-        "class": "DDPMScheduler",
+        "class": type(scheduler).__name__,
         "config": config,
         "num_inference_steps": num_inference_steps,
         "custom_timesteps": custom_timesteps,
-        "eta": None,
+        "eta": eta,
         "seed": seed,
     }
     write(folder, description, tensors)
@@ -142,3 +149,30 @@ def random_scheduler(rng):
         steps = rng.choice([n for n in range(1, min(train, 12) + 1) if train % n == 0])
     shape = rng.choice([(3, 4, 5), (1, 1, 1), (2, 6), (2, 3, 4, 2)])
     return dict(config=config, num_inference_steps=steps, shape=shape)
+
+
+DDIM = {
+    "eta0": dict(config=dict(num_train_timesteps=20, **DIFFUSER), num_inference_steps=5, eta=0.0),
+    "eta1": dict(config=dict(num_train_timesteps=20, **DIFFUSER), num_inference_steps=5, eta=1.0),
+    "not-alpha-one": dict(
+        config=dict(num_train_timesteps=20, set_alpha_to_one=False, steps_offset=1), num_inference_steps=5, eta=0.3
+    ),
+    "threshold": dict(
+        config=dict(num_train_timesteps=30, thresholding=True, sample_max_value=2.5), num_inference_steps=6, eta=0.5
+    ),
+}
+
+
+def random_ddim(rng):
+    options = random_scheduler(rng)
+    config = options["config"]
+    del config["variance_type"]
+    if config["beta_schedule"] not in ("linear", "scaled_linear", "squaredcos_cap_v2"):
+        config["beta_schedule"] = "linear"
+    if len(options["shape"]) == 2:
+        # The reference's thresholding fails on two dimensions.
+        options["shape"] = (2, 6, 3)
+    config["set_alpha_to_one"] = rng.random() < 0.5
+    if options["num_inference_steps"] is None:
+        options["num_inference_steps"] = config["num_train_timesteps"]
+    return dict(eta=rng.choice([0.0, 0.3, 1.0]), **options)

@@ -80,7 +80,7 @@ impl ValueGuidedPipeline {
         let mut notes: Vec<String> = network.notes().to_vec();
         notes.extend(scheduler.notes().iter().cloned());
         let mut pipeline = Self::without_guide(network, scheduler, normalizers)?;
-        if index.needs_value_function() || folder.has("value_function")? {
+        if index.has_value_function(folder)? {
             require(folder, "value_function", "a folder with the value function")?;
             let part = folder.sub("value_function");
             index.check_class(
@@ -217,13 +217,18 @@ impl ModelIndex {
         self.0.get(part)?.get(1)?.as_str()
     }
 
-    /// Whether a value function belongs to it. diffusers writes `[null, null]` for what the caller is to bring.
-    pub fn needs_value_function(&self) -> bool {
-        let component = self.0.get("value_function").unwrap_or(&Value::Null);
-        !component.is_null()
-            && component
-                .as_array()
-                .is_none_or(|names| names.iter().any(|name| !name.is_null()))
+    /// Whether a folder has a value function: one is there, or this says that one belongs to it. diffusers writes `[null, null]` for
+    /// what the caller is to bring; a folder that is left empty is none.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn has_value_function(&self, folder: &Folder) -> Result<bool> {
+        let name = "value_function";
+        let component = self.0.get(name).unwrap_or(&Value::Null);
+        let named = component
+            .as_array()
+            .map_or(!component.is_null(), |names| names.iter().any(|name| !name.is_null()));
+        Ok(named || (folder.has(name)? && !folder.sub(name).names()?.is_empty()))
     }
 
     /// That it names the same class for a part as the part's own file.

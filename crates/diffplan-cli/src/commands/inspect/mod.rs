@@ -82,7 +82,7 @@ impl Report {
         let unet = report.part("unet", parts::unet(&folder.sub("unet")));
         // Of a planner alone it is not missing: the model index does not speak of it either.
         let value_folder = folder.sub("value_function");
-        let has_guide = folder.has("value_function")? || index.needs_value_function();
+        let has_guide = index.has_value_function(folder)?;
         let value_function = match has_guide {
             true => report.part("value_function", parts::value_function(&value_folder)),
             false => None,
@@ -149,8 +149,16 @@ impl Report {
             None => pipeline,
         };
         let options = pipeline.as_ref().map(ValueGuidedPipeline::options);
-        if let (Some(pipeline), Some(options), true) = (&pipeline, options, report.planning_config.is_some()) {
-            report.part("planning_config", pipeline.planner(options).map(drop));
+        if let (Some(pipeline), Some(options)) = (&pipeline, options) {
+            // What `plan` does if it is told nothing else.
+            let planner = pipeline
+                .planner(options)
+                .map(drop)
+                .map_err(|e| match report.planning_config {
+                    Some(_) => e.to_string(),
+                    None => format!("there is none, and the default options do not work: {e}"),
+                });
+            report.part("planning_config", planner);
         }
         if let Some(pipeline) = &pipeline {
             report.lines.push(("plans", Self::plan_lines(pipeline, &horizons)));
