@@ -1,7 +1,8 @@
 //! The denoising loop allocates nothing after its first step, on any thread; nor do buffers when the number of episodes that
 //! are planned for changes.
 //!
-//! A counting allocator counts the whole process, so this is the only test in its file.
+//! A counting allocator counts the whole process, so this is the only test in its file, and has no harness: the harness's own thread
+//! allocates beside a test, when it begins to wait for it.
 
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 #![allow(clippy::print_stdout)] // says what it could not test
@@ -56,7 +57,15 @@ fn pipeline(value_pooling: Option<ValuePooling>) -> ValueGuidedPipeline {
     .unwrap()
 }
 
-#[test]
+fn main() {
+    the_loop_allocates_nothing_after_its_first_step();
+    println!("test the_loop_allocates_nothing_after_its_first_step ... ok");
+    // Its threads would allocate beside the loop when they start; and whoever gives a planner a pool wants no other.
+    let global = rayon::ThreadPoolBuilder::new().num_threads(1).build_global();
+    global.expect("a planner with a pool of its own does not start rayon's global one");
+    println!("test a_planner_with_a_pool_starts_no_other ... ok");
+}
+
 fn the_loop_allocates_nothing_after_its_first_step() {
     if Isa::active() == Isa::Portable {
         println!(

@@ -1,7 +1,7 @@
 //! [`Denoising`]: the loop, a step at a time.
 
-use super::Planner;
 use super::buffers::{Buffers, Lost, draw};
+use super::{Parts, Planner};
 use crate::action::Chosen;
 use crate::error::{Error, Result};
 use crate::guide::Moment;
@@ -33,7 +33,8 @@ use ndarray::{Array1, Array3, ArrayView3, Axis, Slice};
 /// # }
 /// ```
 pub struct Denoising<'a> {
-    planner: &'a mut Planner,
+    parts: &'a mut Parts,
+    buffers: &'a mut Buffers,
     noise: Vec<&'a mut dyn NoiseSource>,
     /// The visit to make next.
     next: usize,
@@ -54,16 +55,17 @@ impl std::fmt::Debug for Denoising<'_> {
 
 impl Planner {
     pub(super) fn begin_here<'a>(&'a mut self, queries: &'a mut [Query]) -> Result<Denoising<'a>> {
-        let (batch, horizon) = (self.options.batch_size, self.options.planning_horizon);
-        let channels = self.pipeline.layout.channels();
-        let from = self.check_starts(queries)?;
-        let buffers = &mut self.buffers;
+        let Self { parts, buffers } = self;
+        let (batch, horizon) = (parts.options.batch_size, parts.options.planning_horizon);
+        let channels = parts.pipeline.layout.channels();
+        let from = parts.check_starts(queries)?;
+        let buffers = buffers.get_or_insert_with(|| parts.buffers());
         buffers.imposed.clear();
         for (index, query) in queries.iter().enumerate() {
-            let sizes = (&self.pipeline.layout, horizon);
+            let sizes = (&parts.pipeline.layout, horizon);
             buffers
                 .imposed
-                .add(index, query.conditions, sizes, &self.pipeline.normalizers)?;
+                .add(index, query.conditions, sizes, &parts.pipeline.normalizers)?;
         }
         let candidates = queries.len().checked_mul(batch).ok_or_else(|| Error::Option {
             name: "batch_size",
@@ -71,18 +73,30 @@ impl Planner {
             expected: format!("fewer candidates for {} queries", queries.len()),
         })?;
         buffers.resize(candidates, horizon, channels)?;
-        self.sampler.begin([candidates, horizon, channels], from);
+        parts.sampler.begin([candidates, horizon, channels], from);
         let starts: Vec<Start> = queries.iter().map(|query| query.start).collect();
         let mut noise: Vec<&mut dyn NoiseSource> = queries.iter_mut().map(|query| &mut *query.noise as _).collect();
         draw(&mut buffers.x, &mut noise)?;
-        self.set_off(&starts)?;
+        parts.set_off(&starts, &mut buffers.x)?;
         Ok(Denoising {
-            planner: self,
+            parts,
+            buffers,
             noise,
             next: from,
             begun: false,
             failed: false,
         })
+    }
+}
+
+impl Parts {
+    /// Everything that planning writes to, for the threads that it is done on.
+    fn buffers(&self) -> Buffers {
+        let threads = match &self.pool {
+            Some(pool) => pool.current_num_threads(),
+            None => rayon::current_num_threads(),
+        };
+        Buffers::new(&self.pipeline, &self.options, &*self.sampler, threads)
     }
 
     /// The visit that all queries start at.
@@ -119,8 +133,8 @@ impl Planner {
     }
 
     /// What was drawn becomes what the first visit sees.
-    fn set_off(&mut self, starts: &[Start]) -> Result<()> {
-        let (batch, x) = (self.options.batch_size, &mut self.buffers.x);
+    fn set_off(&self, starts: &[Start], x: &mut Array3<f32>) -> Result<()> {
+        let batch = self.options.batch_size;
         let sigma = self.sampler.init_noise_sigma();
         for (index, start) in starts.iter().enumerate() {
             let own = Slice::from(index * batch..(index + 1) * batch);
@@ -144,7 +158,7 @@ impl Planner {
 impl Denoising<'_> {
     /// The number of visits, made and to be made.
     pub fn visits(&self) -> usize {
-        self.planner.sampler.visits().len()
+        self.parts.sampler.visits().len()
     }
 
     /// Makes the next visit, and says what it did; `None` once all are made.
@@ -156,18 +170,18 @@ impl Denoising<'_> {
         if self.next >= self.visits() {
             return Ok(None);
         }
-        match self.planner.pool.clone() {
+        match self.parts.pool.clone() {
             Some(pool) => pool.install(|| self.step_here())?,
             None => self.step_here()?,
         }
         let visit = self.next - 1;
-        let buffers = &self.planner.buffers;
+        let buffers = &*self.buffers;
         Ok(Some(StepReport {
             visit,
             visits: self.visits(),
-            timestep: self.planner.sampler.visits()[visit].timestep,
+            timestep: self.parts.sampler.visits()[visit].timestep,
             guided: buffers.prev_sample.view(),
-            values: (self.planner.options.n_guide_steps > 0).then(|| buffers.values.view()),
+            values: (self.parts.options.n_guide_steps > 0).then(|| buffers.values.view()),
             prev_sample: buffers.x.view(),
         }))
     }
@@ -184,13 +198,13 @@ impl Denoising<'_> {
     }
 
     fn visit(&mut self) -> Result<()> {
-        let Planner {
+        let Parts {
             options,
             sampler,
             weights,
-            buffers,
             ..
-        } = &mut *self.planner;
+        } = &mut *self.parts;
+        let buffers = &mut *self.buffers;
         let (index, visit) = (self.next, sampler.visits()[self.next]);
         let candidates = buffers.x.dim().0;
         if candidates == 0 {
@@ -243,12 +257,11 @@ impl Denoising<'_> {
         if !self.begun {
             return Ok(None);
         }
-        let planner = &*self.planner;
-        let mut original = planner.buffers.original.clone();
-        let batch = planner.options.batch_size;
-        planner.buffers.imposed.apply(original.view_mut(), batch);
-        let valued = planner.options.n_guide_steps > 0;
-        let plans = (0..self.noise.len()).map(|index| planner.plan_of(original.view(), index, valued, &mut First));
+        let (parts, buffers) = (&*self.parts, &*self.buffers);
+        let mut original = buffers.original.clone();
+        buffers.imposed.apply(original.view_mut(), parts.options.batch_size);
+        let values = (parts.options.n_guide_steps > 0).then_some(&buffers.values);
+        let plans = (0..self.noise.len()).map(|index| parts.plan_of(original.view(), values, index, &mut First));
         plans.collect::<Result<_>>().map(Some)
     }
 
@@ -257,7 +270,7 @@ impl Denoising<'_> {
     /// # Errors
     /// As [`step`](Self::step); what a normaliser, the selection or the action head says.
     pub fn finish(self) -> Result<Vec<Plan>> {
-        match self.planner.pool.clone() {
+        match self.parts.pool.clone() {
             Some(pool) => pool.install(|| self.finish_here()),
             None => self.finish_here(),
         }
@@ -267,11 +280,12 @@ impl Denoising<'_> {
         while self.next < self.visits() {
             self.step_here()?;
         }
-        let Self { planner, noise, .. } = &mut self;
-        let visits = planner.sampler.visits();
+        let Self {
+            parts, buffers, noise, ..
+        } = &mut self;
+        let visits = parts.sampler.visits();
         let (after, last) = (visits.len(), visits.last().map_or(0.0, |visit| visit.timestep));
-        let buffers = &mut planner.buffers;
-        let options = &planner.options;
+        let options = &parts.options;
         buffers.impose(options.batch_size);
         let rescore = options.rescore && !noise.is_empty();
         if let (true, Some(guide)) = (rescore, &mut buffers.guide) {
@@ -288,11 +302,10 @@ impl Denoising<'_> {
                 options.scale,
             )?;
         }
-        let planner = &**planner;
-        let valued = planner.options.ranks();
+        let values = options.ranks().then_some(&buffers.values);
         let noise = noise.iter_mut().enumerate();
         noise
-            .map(|(index, noise)| planner.plan_of(planner.buffers.x.view(), index, valued, &mut **noise))
+            .map(|(index, noise)| parts.plan_of(buffers.x.view(), values, index, &mut **noise))
             .collect()
     }
 }
@@ -330,13 +343,19 @@ impl NoiseSource for First {
     }
 }
 
-impl Planner {
-    /// The plan of query `index` from its candidates in `x`.
-    fn plan_of(&self, x: ArrayView3<f32>, index: usize, valued: bool, noise: &mut dyn NoiseSource) -> Result<Plan> {
+impl Parts {
+    /// The plan of query `index` from its candidates in `x`, with their values if they have any.
+    fn plan_of(
+        &self,
+        x: ArrayView3<f32>,
+        values: Option<&Array1<f32>>,
+        index: usize,
+        noise: &mut dyn NoiseSource,
+    ) -> Result<Plan> {
         let (pipeline, batch) = (&self.pipeline, self.options.batch_size);
         let own = Slice::from(index * batch..(index + 1) * batch);
         let x = x.slice_axis(Axis(0), own);
-        let values = valued.then(|| self.buffers.values.slice_axis(Axis(0), own));
+        let values = values.map(|values| values.slice_axis(Axis(0), own));
         let Selection { order, chosen } = pipeline.select.select(Candidates { normalized: x, values }, noise)?;
         if chosen >= order.len() || order.iter().any(|&candidate| candidate >= batch) {
             return Err(Error::Parts(format!(

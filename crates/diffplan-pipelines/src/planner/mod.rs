@@ -21,13 +21,19 @@ use std::sync::Arc;
 /// It borrows nothing, so it can be a field, and moved to a thread. [`begin`](Self::begin) gives the loop to step through; the
 /// `plan…` calls are that loop to its end.
 pub struct Planner {
+    parts: Parts,
+    /// Made for the first plan: only then is it known on how many threads.
+    buffers: Option<Buffers>,
+}
+
+/// What a planner plans by.
+struct Parts {
     pipeline: ValueGuidedPipeline,
     options: PlanOptions,
     sampler: Box<dyn Sampler>,
     /// For every visit how long a gradient step is before the scale; 0 where there is none.
     weights: Vec<f32>,
     pool: Option<Arc<rayon::ThreadPool>>,
-    buffers: Buffers,
 }
 
 // A planner goes where it is needed.
@@ -39,7 +45,7 @@ const _: () = {
 impl std::fmt::Debug for Planner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Planner")
-            .field("options", &self.options)
+            .field("options", self.options())
             .finish_non_exhaustive()
     }
 }
@@ -101,39 +107,37 @@ impl Planner {
             }
         };
         let weights = sampler.visits().iter().map(weight).collect();
-        let buffers = Buffers::new(&pipeline, &options, &*sampler, rayon::current_num_threads());
-        Ok(Self {
+        let parts = Parts {
             pipeline,
             options,
             sampler,
             weights,
             pool: None,
-            buffers,
-        })
+        };
+        Ok(Self { parts, buffers: None })
     }
 
     /// Computes on the threads of `pool` from now on. Plans have the same bits on any.
     #[must_use]
     pub fn in_pool(mut self, pool: Arc<rayon::ThreadPool>) -> Self {
-        let threads = pool.current_num_threads();
-        self.buffers = Buffers::new(&self.pipeline, &self.options, &*self.sampler, threads);
-        self.pool = Some(pool);
+        self.parts.pool = Some(pool);
+        self.buffers = None;
         self
     }
 
     /// The options.
     pub fn options(&self) -> &PlanOptions {
-        &self.options
+        &self.parts.options
     }
 
     /// The pipeline that it plans with.
     pub fn pipeline(&self) -> &ValueGuidedPipeline {
-        &self.pipeline
+        &self.parts.pipeline
     }
 
     /// The sampler: which visits a plan makes.
     pub fn sampler(&self) -> &dyn Sampler {
-        &*self.sampler
+        &*self.parts.sampler
     }
 
     /// Plans from an observation (observation dimensions), in the environment's units.
@@ -187,7 +191,7 @@ impl Planner {
             return Ok(Vec::new());
         }
         // One piece of work on the pool, rather than one a step.
-        match self.pool.clone() {
+        match self.parts.pool.clone() {
             Some(pool) => pool.install(|| self.begin_here(queries)?.finish_here()),
             None => self.begin_here(queries)?.finish_here(),
         }
