@@ -35,3 +35,8 @@ pub use diffplan_pipelines::{
     ValueGuidedPipeline, ValueNetwork,
 };
 pub use diffplan_schedulers::{DdimScheduler, DdpmScheduler, Sampler, Scheduler};
+
+/// Compiles and runs the example of docs/embedding.md.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+struct Embedding;

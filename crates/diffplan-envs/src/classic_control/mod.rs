@@ -6,6 +6,7 @@
 mod draw;
 mod mountain_car_continuous;
 mod pendulum;
+mod track;
 
 use std::hint::black_box;
 

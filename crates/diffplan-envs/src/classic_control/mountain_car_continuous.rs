@@ -16,15 +16,13 @@
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, array};
 
+use super::track::{GOAL_POSITION, MAX_POSITION, MIN_POSITION};
 use super::{
     draw, float32_box, float32_observation, numbers, observation_elements, random_stream, single_action,
     state_elements, usable,
 };
 use crate::{Dict, Env, Error, Frame, Info, NumpyRng, Overlay, ResetOptions, Result, Space, Step};
 
-pub(super) const MIN_POSITION: f64 = -1.2;
-pub(super) const MAX_POSITION: f64 = 0.6;
-pub(super) const GOAL_POSITION: f64 = 0.45;
 const MAX_SPEED: f64 = 0.07;
 const MAX_FORCE: f32 = 1.0;
 const POWER: f64 = 0.0015;

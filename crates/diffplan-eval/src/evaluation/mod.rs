@@ -4,6 +4,7 @@
 //! the folder ([`Output`], [`Saved`]), the episodes that are missing ([`play_missing`]), what came out ([`Report`]), and two of them
 //! compared ([`Comparison`]).
 
+mod again;
 mod compare;
 mod folder;
 mod report;

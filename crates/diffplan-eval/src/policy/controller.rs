@@ -12,7 +12,7 @@
 
 use super::{Policy, slot};
 use crate::error::{Error, Result};
-use crate::start::Start;
+use crate::start::{Start, policy_seed};
 use diffplan_envs::{BoxSpace, NumpyRng, Space};
 use ndarray::{Array1, ArrayView1, ArrayView2, ArrayViewMut2};
 use ndarray_rand::rand::Rng;
@@ -256,15 +256,6 @@ impl Actor {
         }
         noisy
     }
-}
-
-/// The random stream of an episode's policy: another than the environment's, which starts from the seed itself.
-pub(crate) fn policy_seed(seed: u64) -> u64 {
-    // SplitMix64 (G. L. Steele, D. Lea and C. H. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014).
-    let mut z = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

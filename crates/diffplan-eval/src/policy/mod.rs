@@ -9,7 +9,6 @@ mod function;
 mod noisy;
 mod planner;
 
-pub(crate) use controller::policy_seed;
 pub use controller::{Base, Controller, ControllerPolicy, Mixture};
 pub use function::FnPolicy;
 pub use noisy::Noisy;

@@ -1,9 +1,9 @@
 //! [`Noisy`]: any policy, with noise on its actions.
 
-use super::controller::{Actor, Base, policy_seed};
+use super::controller::{Actor, Base};
 use super::{Policy, slot};
 use crate::error::{Error, Result};
-use crate::start::Start;
+use crate::start::{Start, policy_seed};
 use diffplan_envs::{BoxSpace, NumpyRng, Space};
 use diffplan_pipelines::Plan;
 use ndarray::{ArrayView2, ArrayViewMut2};

@@ -1,6 +1,6 @@
 //! The picture of the mountain car: valley, car and flag as in Gymnasium's.
 
-use crate::classic_control::mountain_car_continuous::{GOAL_POSITION, MAX_POSITION, MIN_POSITION};
+use crate::classic_control::track::{GOAL_POSITION, MAX_POSITION, MIN_POSITION};
 use crate::render::{Canvas, Color};
 use crate::{Frame, Overlay};
 
