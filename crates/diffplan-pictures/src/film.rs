@@ -135,7 +135,7 @@ impl<'a> Film<'a> {
         area.draw(&Text::new(self.env.to_owned(), (left, upper), bold(HPos::Left)))?;
         area.draw(&Text::new(self.return_so_far(step), (right, upper), bold(HPos::Right)))?;
         area.draw(&Text::new(time.to_owned(), (left, lower), muted))?;
-        draw_legend(area, right, lower, 14)
+        self.draw_legend(area, right, lower, 14)
     }
 
     fn return_so_far(&self, step: usize) -> String {
@@ -200,23 +200,26 @@ impl<'a> Film<'a> {
             let muted = text(17, FontStyle::Normal, MUTED, HPos::Left);
             area.draw(&Text::new(subtitle, (left, y), muted))?;
         }
-        draw_legend(area, px(across - GAP - 6) as i32, y, 17)
+        self.draw_legend(area, px(across - GAP - 6) as i32, y, 17)
     }
-}
 
-/// What the two lines are, to the left of `right`.
-fn draw_legend(area: &Area, right: i32, y: i32, size: usize) -> DrawResult {
-    let label = text(size, FontStyle::Normal, MUTED, HPos::Left);
-    let names = [("planned", PLANNED, 3), ("came true", TRUE, 6)];
-    let mut width = -(px(18) as i32);
-    for (name, ..) in names {
-        width += area.estimate_text_size(name, &label)?.0 as i32 + px(48) as i32;
+    /// What the two lines are, to the left of `right`; nothing, where nothing is planned and there are none.
+    fn draw_legend(&self, area: &Area, right: i32, y: i32, size: usize) -> DrawResult {
+        if self.plans.is_empty() {
+            return Ok(());
+        }
+        let label = text(size, FontStyle::Normal, MUTED, HPos::Left);
+        let names = [("planned", PLANNED, 3), ("came true", TRUE, 6)];
+        let mut width = -(px(18) as i32);
+        for (name, ..) in names {
+            width += area.estimate_text_size(name, &label)?.0 as i32 + px(48) as i32;
+        }
+        let mut x = right - width;
+        for (name, colour, across) in names {
+            x = legend(area, (x, y), name, (colour.stroke_width(px(across)), &label))?;
+        }
+        Ok(())
     }
-    let mut x = right - width;
-    for (name, colour, across) in names {
-        x = legend(area, (x, y), name, (colour.stroke_width(px(across)), &label))?;
-    }
-    Ok(())
 }
 
 /// A thin line around a tile: pictures may be as white as the sheet.
