@@ -7,6 +7,7 @@ mod env;
 mod pipeline;
 mod scheduler;
 mod sensitivity;
+mod torch_file;
 mod torch_randn;
 mod train;
 mod unet;
@@ -86,6 +87,8 @@ fn check_kind(folder: &Path, report: &mut Report) -> Result<(), CaseError> {
         "unet" => unet::check(&case, report),
         "scheduler" => scheduler::check(&case, report),
         "pipeline" => pipeline::check(&case, report),
+        "torch_file" => torch_file::check(&case, report),
+        "torch_file_hostile" => torch_file::check_hostile(&case, report),
         "torch_randn" => torch_randn::check(&case, report),
         "train" => train::check(&case, report),
         "env" => env::check(&case, report),

@@ -1,0 +1,29 @@
+//! Files of named tensors: safetensors, and what `torch.save` writes.
+//!
+//! ```text
+//! bytes ──▶ TorchFile ──▶ Value (dictionaries, lists, Tensor, lifeless Object)  ──▶ state_dict ──▶ NamedTensors
+//! bytes ──▶ safetensors ─────────────────────────────────────────────────────────────────────────▶ NamedTensors
+//! bytes ──▶ Pickle ──▶ Value
+//! ```
+//!
+//! [`NamedTensors::from_bytes`] tells the formats apart by content. Whoever fills a network with them need not know which it was.
+//!
+//! # Why a reader of our own
+//!
+//! pytorch-reader reads good files well. Of the hostile ones (trap by trap in the tests) a third were read as if nothing were wrong: entries
+//! of the same name, checksums that do not fit, views that are a terabyte once they are contiguous. What is needed here is small: a table of values that are never
+//! called, a zip directory of entries that are mostly stored as they are, and bounds on everything. Decompression and checksums are libraries'.
+//!
+//! No code is run, whatever a file says; nothing panics or overflows the stack; memory is bounded by the file and by what a checkpoint can be.
+
+mod dtype;
+mod named;
+pub mod pickle;
+mod tensor;
+mod torch;
+
+pub use dtype::Dtype;
+pub use named::NamedTensors;
+pub use pickle::{Kind, Object, Pickle, Value};
+pub use tensor::Tensor;
+pub use torch::TorchFile;
