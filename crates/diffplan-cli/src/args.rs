@@ -107,9 +107,8 @@ Examples:
   diffplan plan --obs -1,0,0 --render plan.gif        how it comes out of noise
   diffplan plan --checkpoint DIR --obs 0.1,0.2,0.3")]
 pub(crate) struct PlanArgs {
-    /// Checkpoint folder; testdata/pendulum-hor32 by default
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) checkpoint: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) checkpoint: CheckpointArgs,
     /// The observation to plan from, in the environment's units
     #[arg(
         long,
@@ -154,6 +153,8 @@ pub(crate) struct InspectArgs {
     /// Checkpoint folder
     #[arg(value_name = "CHECKPOINT")]
     pub(crate) checkpoint: PathBuf,
+    #[command(flatten)]
+    pub(crate) files: FilesArgs,
     /// Print one JSON object, and nothing else on stdout
     #[arg(long)]
     pub(crate) json: bool,
@@ -193,9 +194,8 @@ Examples:
   diffplan bench --task unet --batch-size 64 --threads 1 --json
   diffplan bench --hopper-size --task plan --threads 2 --repeat 10")]
 pub(crate) struct BenchArgs {
-    /// Checkpoint folder; testdata/pendulum-hor32 by default
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) checkpoint: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) checkpoint: CheckpointArgs,
     /// Random weights in networks of the size for Hopper (32-64-128-256 channels, 11 + 3 dimensions), no checkpoint
     #[arg(long, conflicts_with = "checkpoint")]
     pub(crate) hopper_size: bool,

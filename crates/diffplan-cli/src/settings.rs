@@ -1,14 +1,14 @@
 //! From what was typed to what is needed: checkpoint, networks, environment, threads. All that can be wrong with a command line beyond
 //! its spelling is found here.
 
-use crate::args::{ActingArgs, PLANNER, PlanningArgs, RunArgs};
+use crate::args::{ActingArgs, CheckpointArgs, FilesArgs, PLANNER, PlanningArgs, RunArgs};
 use crate::error::{Error, Result};
 use crate::output;
 use diffplan_envs::{BoxEnv, d4rl};
 use diffplan_eval::evaluation::check_plan_size;
 use diffplan_eval::{Controller, PolicyOptions, Registry};
 use diffplan_files::Folder;
-use diffplan_pipelines::{PlanOptions, ValueGuidedPipeline};
+use diffplan_pipelines::{PlanOptions, ValueGuidedPipeline, snapshot};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::fs;
 use std::path::Path;
@@ -40,7 +40,22 @@ const FILES: &[(&str, &[u8])] = built_in![
 ];
 
 /// The folder given, or the default.
-pub(crate) fn checkpoint(given: Option<&Path>) -> Result<Folder> {
+pub(crate) fn checkpoint(args: &CheckpointArgs) -> Result<Folder> {
+    folder(args.path.as_deref(), &args.files)
+}
+
+/// A checkpoint's folder, its subfolder if one is asked for, of the variant that is asked for.
+pub(crate) fn folder(given: Option<&Path>, files: &FilesArgs) -> Result<Folder> {
+    let mut folder = snapshot(&whole(given)?)?;
+    if let Some(subfolder) = &files.subfolder {
+        folder = folder.sub(subfolder.trim_end_matches('/'));
+        // Said of the folder, rather than of the first file that is looked for in it.
+        folder.names()?;
+    }
+    Ok(folder.of_variant(files.variant.as_deref()))
+}
+
+fn whole(given: Option<&Path>) -> Result<Folder> {
     match given {
         Some(path) if path != Path::new(BUILT_IN) => {
             // Said of the folder, rather than of the first file that is looked for in it.
@@ -106,7 +121,7 @@ pub(crate) fn env_of_policy(registry: &Registry, policy: &str, env: Option<&str>
 
 /// Flags that would change nothing are refused: whoever gives them expects otherwise.
 pub(crate) fn check_no_planning(policy: &str, acting: &ActingArgs, planning: &PlanningArgs) -> Result<()> {
-    let checkpoint = acting.checkpoint.as_ref().map(|_| "checkpoint");
+    let checkpoint = acting.checkpoint.given();
     let guide = (!acting.guide.is_empty()).then_some("guide");
     match checkpoint.or(guide).or_else(|| planning.given()) {
         Some(flag) => Err(Error::FlagOfAnother {
@@ -193,7 +208,7 @@ mod tests {
 
     #[test]
     fn the_checkpoint_in_the_program_plans() {
-        let folder = checkpoint(Some(Path::new(BUILT_IN))).unwrap();
+        let folder = super::folder(Some(Path::new(BUILT_IN)), &FilesArgs::default()).unwrap();
         let pipeline = pipeline(&Registry::builtin(), &folder, &[]).unwrap();
         assert_eq!(env_id(None, &folder, &pipeline).unwrap(), "Pendulum-v1");
     }

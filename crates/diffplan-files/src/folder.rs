@@ -24,6 +24,7 @@ pub struct Folder {
     /// Where it is, or for messages what it is called.
     path: PathBuf,
     place: Place,
+    variant: Option<Arc<str>>,
 }
 
 #[derive(Clone, Debug)]
@@ -45,6 +46,7 @@ impl Folder {
         Self {
             path: path.into(),
             place: Place::Disk,
+            variant: None,
         }
     }
 
@@ -56,6 +58,7 @@ impl Folder {
                 files,
                 within: String::new(),
             },
+            variant: None,
         }
     }
 
@@ -68,7 +71,21 @@ impl Folder {
                 files: Arc::new(files),
                 within: String::new(),
             },
+            variant: None,
         }
+    }
+
+    /// The same folder, of which readers are to take this variant where files come in several: diffusers' `variant="fp16"`. Folders in it
+    /// have it too.
+    #[must_use]
+    pub fn of_variant(mut self, variant: Option<&str>) -> Self {
+        self.variant = variant.map(Into::into);
+        self
+    }
+
+    /// The variant that readers are to take.
+    pub fn variant(&self) -> Option<&str> {
+        self.variant.as_deref()
     }
 
     /// A folder in this one.
@@ -88,6 +105,7 @@ impl Folder {
                     within: deeper(within),
                 },
             },
+            variant: self.variant.clone(),
         }
     }
 

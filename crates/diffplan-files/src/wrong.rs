@@ -40,10 +40,7 @@ impl WrongContent {
             }
             Self::Html => "download the file itself (on the Hub its address has `/resolve/`, not `/blob/`)",
             Self::Xml => "the server refused the download; look into the file for its reason and download it again",
-            Self::Pickle | Self::Zip => {
-                "convert it to safetensors first, in Python: `safetensors.torch.save_file(torch.load(FILE), \
-                 \"diffusion_pytorch_model.safetensors\")`"
-            }
+            Self::Pickle | Self::Zip => "weights that torch.save wrote belong in `diffusion_pytorch_model.bin`",
             Self::Gzip => "unpack it first, with `gunzip` or `tar -xzf`",
             Self::Hdf5 => "a dataset goes with `--dataset`",
             Self::Npy => "name the file that was meant",

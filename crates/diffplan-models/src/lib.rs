@@ -39,6 +39,7 @@ mod error;
 mod network;
 mod pretrained;
 mod unet1d;
+mod weights;
 
 pub use diffplan_nn::{
     Algorithm, Compute, Params, Precision, Role, count_params, named_params, named_params_mut, roles, zeros_like,
@@ -50,6 +51,7 @@ pub use unet1d::{
     Backprop, DownBlockType, MidBlockType, OutBlockType, TimeEmbeddingType, TimeFeatures, UNet1dConfig, UNet1dModel,
     UpBlockType, ValuePooling, Vjp, Workspace,
 };
+pub use weights::{has_variant, weight_files};
 
 /// Compiles and runs the example of the README.
 #[cfg(doctest)]

@@ -109,7 +109,7 @@ impl fmt::Display for ParameterReport {
             .map(|(name, actual, expected)| format!("{name} has shape {actual:?}, expected {expected:?}"));
         let wrong_dtype = wrong_dtype
             .iter()
-            .map(|(name, dtype)| format!("{name} has type {dtype}, expected F32, F64, F16 or BF16"));
+            .map(|(name, dtype)| format!("{name} has type {dtype}, expected float32, float64, float16 or bfloat16"));
         let not_finite = not_finite
             .iter()
             .map(|(name, index)| format!("{name} has a NaN or infinity, first at element {index}"));

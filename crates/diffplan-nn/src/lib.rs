@@ -33,6 +33,7 @@ mod conv;
 mod embedding;
 mod error;
 mod exec;
+mod fill;
 mod group_norm;
 mod linear;
 mod params;
@@ -48,6 +49,7 @@ pub use diffplan_kernels::Activation;
 pub use embedding::{GaussianFourierProjection, TimestepEmbedding, TimestepEmbeddingSaved, Timesteps};
 pub use error::{Error, ParameterReport, Result};
 pub use exec::{Algorithm, Compute, Exec, Precision};
+pub use fill::fill_params;
 pub use group_norm::{GroupNorm, GroupNormSaved};
 pub use linear::Linear;
 pub use params::{

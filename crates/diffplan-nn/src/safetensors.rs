@@ -1,17 +1,15 @@
-//! Parameters in safetensors files, as diffusers names and lays them out.
+//! Parameters in safetensors files, as diffusers names and lays them out. What `torch.save` wrote is read just as well.
 
-use crate::error::{Error, ParameterReport, Result};
-use crate::params::{Params, named_params, named_params_mut};
-use ::safetensors::{Dtype, SafeTensors, View, tensor::TensorView};
-use diffplan_files::{FileError, Folder, folder_of, recognise, write_atomically};
-use half::{bf16, f16};
-use ndarray::{ArrayViewD, ArrayViewMutD, Ix3};
+use crate::error::{Error, Result};
+use crate::fill::fill_params;
+use crate::params::{Params, named_params};
+use ::safetensors::{Dtype, View};
+use diffplan_files::{FileError, Folder, folder_of, write_atomically};
+use diffplan_tensors::NamedTensors;
+use ndarray::ArrayViewD;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
-
-/// What wrappers put before every name of the network that they wrap.
-const PREFIXES: [&str; 4] = ["_orig_mod.", "module.", "model.", "ema_model."];
 
 /// Reads every parameter of `model` from `path`, from float32, float64, float16 or bfloat16. As [`load_bytes`].
 ///
@@ -27,124 +25,15 @@ pub fn load(model: &mut impl Params, path: &Path) -> Result<Vec<String>> {
 /// # Errors
 /// If the file cannot be read, and as there.
 pub fn load_from(model: &mut impl Params, folder: &Folder, name: &str) -> Result<Vec<String>> {
-    load_bytes(model, &folder.read(name)?, &folder.path_of(name))
+    fill_params(model, NamedTensors::read(folder, name)?)
 }
 
-/// Reads every parameter of `model` from the content of a safetensors file, from float32, float64, float16 or bfloat16; `path` is for
-/// messages alone. A prefix that all names of the file have and the model's do not, as `torch.compile` ("_orig_mod.") and
-/// `DataParallel` ("module.") leave it, is taken off; what was odd and harmless is returned, a sentence each.
-///
-/// The model is unchanged if anything is wrong.
+/// Reads every parameter of `model` from the content of a file; `path` is for messages alone. As [`fill_params`].
 ///
 /// # Errors
-/// If the file is damaged or something else, or if its parameters are not exactly those of the model: all that are missing,
-/// unexpected, of another shape or type, or not finite are named.
+/// If the file is damaged or something else, and as there.
 pub fn load_bytes(model: &mut impl Params, bytes: &[u8], path: &Path) -> Result<Vec<String>> {
-    let file = SafeTensors::deserialize(bytes).map_err(|reason| match recognise(bytes) {
-        Some(found) if found != diffplan_files::WrongContent::Safetensors => {
-            Error::File(FileError::wrong_content(path, found, "tensors in safetensors' format"))
-        }
-        _ => Error::Format {
-            path: path.to_owned(),
-            reason: reason.to_string(),
-        },
-    })?;
-    let mut in_file: BTreeMap<String, TensorView> = file.tensors().into_iter().collect();
-    let mut notes = Vec::new();
-    let wanted = named_params(model);
-    while let Some(prefix) = prefix_of_all(&in_file, &wanted) {
-        notes.push(format!(
-            "{}: the names begin with `{prefix}`, which was taken off",
-            path.display()
-        ));
-        let names = in_file.into_iter();
-        in_file = names
-            .map(|(name, tensor)| (name[prefix.len()..].to_owned(), tensor))
-            .collect();
-    }
-
-    let mut report = ParameterReport::default();
-    let mut values = Vec::new();
-    for (name, view) in wanted {
-        let Some(tensor) = in_file.remove(&name) else {
-            report.missing.push(name);
-            continue;
-        };
-        if tensor.shape() != view.shape() {
-            report
-                .mismatched
-                .push((name, tensor.shape().to_vec(), view.shape().to_vec()));
-            continue;
-        }
-        let Some(numbers) = to_f32(&tensor) else {
-            report.wrong_dtype.push((name, format!("{:?}", tensor.dtype())));
-            continue;
-        };
-        if let Some(index) = numbers.iter().position(|v| !v.is_finite()) {
-            report.not_finite.push((name, index));
-        }
-        values.push(numbers);
-    }
-    report.unexpected = in_file.into_keys().collect();
-    if !report.is_empty() {
-        return Err(Error::Parameters {
-            path: path.to_owned(),
-            report: Box::new(report),
-        });
-    }
-    for ((_, view), numbers) in named_params_mut(model).into_iter().zip(values) {
-        fill(view, &numbers);
-    }
-    Ok(notes)
-}
-
-/// The prefix that every name of a file has, if one does that is none of the model's.
-fn prefix_of_all(in_file: &BTreeMap<String, TensorView>, wanted: &[(String, ArrayViewD<f32>)]) -> Option<&'static str> {
-    PREFIXES.into_iter().find(|prefix| {
-        !in_file.is_empty()
-            && in_file.keys().all(|name| name.starts_with(prefix))
-            && !wanted.iter().any(|(name, _)| name.starts_with(prefix))
-    })
-}
-
-/// Sets a parameter to numbers in the order of its axes, whatever its order in memory.
-fn fill(mut view: ArrayViewMutD<f32>, numbers: &[f32]) {
-    let standard = view.is_standard_layout();
-    if let (false, Ok(mut weight)) = (standard, view.view_mut().into_dimensionality::<Ix3>()) {
-        // A convolution's weight lies the other way round in memory: by squares of the first two axes, so that neither side
-        // is walked through in steps of a page.
-        const SIDE: usize = 16;
-        let (rows, cols, depth) = weight.dim();
-        let starts = (0..rows)
-            .step_by(SIDE)
-            .flat_map(|row| (0..cols).step_by(SIDE).map(move |col| (row, col)));
-        for (row, col) in starts {
-            for i in row..rows.min(row + SIDE) {
-                for j in col..cols.min(col + SIDE) {
-                    let from = &numbers[(i * cols + j) * depth..][..depth];
-                    (0..depth).for_each(|k| weight[[i, j, k]] = from[k]);
-                }
-            }
-        }
-        return;
-    }
-    view.iter_mut().zip(numbers).for_each(|(to, from)| *to = *from);
-}
-
-/// The numbers of a floating-point tensor; none if it holds something else.
-fn to_f32(tensor: &TensorView) -> Option<Vec<f32>> {
-    fn read<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-        let (chunks, _) = bytes.as_chunks::<N>();
-        chunks.iter().map(|&chunk| number(chunk)).collect()
-    }
-    let bytes = tensor.data();
-    Some(match tensor.dtype() {
-        Dtype::F32 => read(bytes, f32::from_le_bytes),
-        Dtype::F64 => read(bytes, |b| f64::from_le_bytes(b) as f32),
-        Dtype::F16 => read(bytes, |b| f16::from_le_bytes(b).to_f32()),
-        Dtype::BF16 => read(bytes, |b| bf16::from_le_bytes(b).to_f32()),
-        _ => return None,
-    })
+    fill_params(model, NamedTensors::from_bytes(bytes.to_vec(), path)?)
 }
 
 struct Parameter<'a>(ArrayViewD<'a, f32>);
@@ -189,6 +78,8 @@ mod tests {
     use super::*;
     use crate::Conv1d;
     use crate::testing::fill;
+    use ::safetensors::tensor::TensorView;
+    use half::{bf16, f16};
     use std::fs;
 
     fn saved() -> (tempfile::TempDir, std::path::PathBuf, Conv1d) {
@@ -263,7 +154,7 @@ mod tests {
             let mut conv = Conv1d::zeros(1, 3, 1).no_bias();
             let result = load(&mut conv, &path);
             if dtype == Dtype::I32 {
-                assert!(result.unwrap_err().to_string().contains("weight has type I32"));
+                assert!(result.unwrap_err().to_string().contains("weight has type int32"));
             } else {
                 result.unwrap();
                 assert!(conv.weight().iter().eq(&numbers), "{dtype:?}");
@@ -332,7 +223,7 @@ mod tests {
             ),
             (b"<!DOCTYPE html><html></html>", "web page"),
             (b"\x80\x02}q\x00.", "pickle"),
-            (b"PK\x03\x04....", "zip"),
+            (b"PK\x03\x04....", "zip archive"),
             (b"", "empty"),
         ] {
             let error = load_bytes(&mut conv, content, Path::new("w.safetensors")).unwrap_err();

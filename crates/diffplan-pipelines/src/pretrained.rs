@@ -56,6 +56,7 @@ impl ValueGuidedPipeline {
     /// As there.
     pub fn load(folder: &Folder, registries: &Registries, normalizers: Option<Normalizers>) -> Result<Self> {
         folder.names().map_err(Error::File)?;
+        let folder = &snapshot(folder)?;
         let index = ModelIndex::read(folder)?.unwrap_or_default();
         let normalizers = match normalizers {
             Some(normalizers) => normalizers,
@@ -96,6 +97,7 @@ impl ValueGuidedPipeline {
             notes.extend(value.notes().iter().map(|note| format!("value_function: {note}")));
             pipeline = pipeline.with_guide(Arc::new(ValueNetwork::new(value)?));
         }
+        check_variant(folder)?;
         if let Some(config) = PlanningConfig::of_folder(folder)? {
             pipeline = pipeline.with_planning_config(config);
         }
@@ -126,6 +128,54 @@ pub fn read_normalizers(folder: &Folder) -> Result<Normalizers> {
     Ok(Normalizers::from_bytes(&folder.read(name)?, &folder.path_of(name))?)
 }
 
+/// The snapshot of a repository in a cache of the Hub (`models--OWNER--NAME`), where that is what a folder is: the one that `refs/main` names, or the
+/// only one. Any other folder is itself.
+///
+/// # Errors
+/// If there are several and none of them is the main one.
+pub fn snapshot(folder: &Folder) -> Result<Folder> {
+    if folder.has("unet")? || !folder.has("snapshots")? {
+        return Ok(folder.clone());
+    }
+    let snapshots = folder.sub("snapshots");
+    let names = snapshots.names()?;
+    let main = match folder.has("refs/main")? {
+        true => Some(folder.read_text("refs/main")?.trim().to_owned()).filter(|main| names.contains(main)),
+        false => None,
+    };
+    match (main, &names[..]) {
+        (Some(name), _) => Ok(snapshots.sub(&name)),
+        (None, [only]) => Ok(snapshots.sub(only)),
+        (None, _) => {
+            let there = names.iter().map(|name| snapshots.path_of(name).display().to_string());
+            let what = format!(
+                "a cache of the Hub with several snapshots, of which none is the main one: name one, {}",
+                there.collect::<Vec<_>>().join(" or ")
+            );
+            Err(Error::File(FileError::not_found(folder.path(), what)))
+        }
+    }
+}
+
+/// That a network has the variant that was asked for; where some have it and others do not, as diffusers does, the plain ones are read of those.
+fn check_variant(folder: &Folder) -> Result<()> {
+    let Some(variant) = folder.variant() else {
+        return Ok(());
+    };
+    for part in ["unet", "value_function"] {
+        let own = folder.sub(part);
+        let has = folder.has(part)?
+            && diffplan_models::has_variant(&own, variant).map_err(|error| Error::Network { part, error })?;
+        if has {
+            return Ok(());
+        }
+    }
+    let what = format!(
+        "no network of it has weights of variant {variant:?} (`diffusion_pytorch_model.{variant}.safetensors`)"
+    );
+    Err(Error::File(FileError::not_found(folder.path(), what)))
+}
+
 fn require(folder: &Folder, what: &'static str, expected: &'static str) -> Result<()> {
     if folder.has(what)? {
         return Ok(());
@@ -142,18 +192,6 @@ fn require(folder: &Folder, what: &'static str, expected: &'static str) -> Resul
 fn elsewhere(folder: &Folder) -> Result<String> {
     let holds_planner =
         |folder: &Folder| folder.has("unet").unwrap_or(false) && folder.has("scheduler").unwrap_or(false);
-    if folder.has("snapshots")? {
-        let snapshots = folder.sub("snapshots");
-        let names = snapshots.names()?;
-        let there: Vec<String> = names
-            .iter()
-            .map(|name| snapshots.path_of(name).display().to_string())
-            .collect();
-        return Ok(format!(
-            "; this is the root of a cache of the Hub: name the snapshot, {}",
-            there.join(" or ")
-        ));
-    }
     let within = folder
         .names()?
         .into_iter()

@@ -37,6 +37,9 @@ pub(super) fn check(case: &Case, report: &mut Report) -> Result<(), CaseError> {
         cotangent: case.tensor_f32("cotangent")?,
     };
     let sample: Array3<f32> = case.tensor_f32("sample")?;
+    if !case.value("float32_error").is_null() {
+        return check_sampled(case, &call, &sample, report);
+    }
     let (mut results, again) = (call.results(&sample)?, |k| call.results(&changed(&sample, k)));
 
     let mut expected = BTreeMap::new();
@@ -72,6 +75,85 @@ pub(super) fn check(case: &Case, report: &mut Report) -> Result<(), CaseError> {
     // "output of vjp" is compared with `output`.
     let expected = |name: &str| case.tensor(name.split(' ').next().unwrap_or(name));
     compare(report, "", &results, &expected, (Measure::Norm, TOLERANCE), &again)
+}
+
+/// A case that says how far float32 is, and has every K-th number of large gradients, and their norms. The tolerance is 20 times what float32 makes of the original,
+/// and 2e-5 at least; of a gradient it is relative to a thousandth of the largest at least, since some are zero.
+fn check_sampled(case: &Case, call: &Call, sample: &Array3<f32>, report: &mut Report) -> Result<(), CaseError> {
+    if !case.value("meaning").is_null() {
+        let own = serde_json::to_value(call.model.config()).map_err(CaseError::refused)?;
+        let expected = case.value("config").as_object().into_iter().flatten();
+        for (key, value) in expected {
+            let same = match (own[key].as_f64(), value.as_f64()) {
+                (Some(own), Some(value)) => own == value,
+                _ => own[key] == *value,
+            };
+            if !same {
+                return Err(CaseError::Refused(format!("{key} is {}, expected {value}", own[key])));
+            }
+        }
+        if call.model.notes().is_empty() {
+            return Err(CaseError::Refused("nothing is said of what was assumed".into()));
+        }
+    }
+    let tolerance = |name: &str| {
+        let error = case.value("float32_error")[name].as_f64().unwrap_or(0.0);
+        (20.0 * error).max(2e-5)
+    };
+    let prefixes = |name: &str| -> Option<(usize, String)> {
+        let rest = name.strip_prefix("param_grad_every")?;
+        let (every, name) = rest.split_once('.')?;
+        Some((every.parse().ok()?, name.to_owned()))
+    };
+    let mut every = BTreeMap::new();
+    for (step, name) in case.names().iter().filter_map(|name| prefixes(name)) {
+        every.insert(name, step);
+    }
+    let mut expected: BTreeMap<String, (ArrayD<f64>, f64)> = BTreeMap::new();
+    for (name, _) in named_params(&call.model) {
+        let whole = format!("param_grad.{name}");
+        if let Some(step) = every.get(&name) {
+            let numbers = case.tensor(&format!("param_grad_every{step}.{name}"))?;
+            let norm = case.tensor(&format!("param_grad_norm.{name}"))?.iter().copied().fold(0.0, f64::max);
+            expected.insert(whole, (numbers, norm));
+        } else if case.has(&whole) {
+            let numbers = case.tensor(&whole)?;
+            let own = norm(&numbers);
+            expected.insert(whole, (numbers, own));
+        }
+    }
+    let largest = expected.values().map(|(_, norm)| *norm).fold(0.0, f64::max);
+    for (name, array) in call.results(sample)? {
+        let own = array.mapv(f64::from);
+        let Some(param) = name.strip_prefix("param_grad.") else {
+            let of = if name.starts_with("output") { "output" } else { "sample_grad" };
+            let allowed = match name.ends_with("ToomCook") {
+                true => tolerance(of).max(TOLERANCE),
+                false => tolerance(of),
+            };
+            report.compare(name.clone(), array.view(), &case.tensor(of)?, Measure::Norm, allowed)?;
+            continue;
+        };
+        // Parameters without an entry get no gradient.
+        let Some((numbers, whole)) = expected.get(&name) else {
+            report.record(name, norm(&own), 0.0);
+            continue;
+        };
+        let step = every.get(param).copied().unwrap_or(1);
+        let picked: Vec<f64> = own.iter().step_by(step).copied().collect();
+        if picked.len() != numbers.len() {
+            return Err(CaseError::Shape { name, actual: vec![picked.len()], expected: vec![numbers.len()] });
+        }
+        let differences: Vec<f64> = picked.iter().zip(numbers).map(|(own, other)| own - other).collect();
+        let share = (numbers.len() as f64 / own.len() as f64).sqrt();
+        let size = norm(numbers).max(1e-3 * largest * share);
+        report.record(name.clone(), norm(&differences) / size, tolerance("param_grad"));
+        if step > 1 {
+            let size = whole.max(1e-3 * largest);
+            report.record(format!("norm of {name}"), (norm(&own) - whole).abs() / size, tolerance("param_grad"));
+        }
+    }
+    Ok(())
 }
 
 fn norm<'a>(values: impl IntoIterator<Item = &'a f64>) -> f64 {

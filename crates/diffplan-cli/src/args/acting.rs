@@ -3,12 +3,44 @@
 use clap::Args;
 use std::path::PathBuf;
 
+/// Which networks plan.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct CheckpointArgs {
+    /// Checkpoint folder, or a repository's in a cache of the Hub; testdata/pendulum-hor32, which is built in, by default
+    #[arg(id = "checkpoint", short, long = "checkpoint", value_name = "DIR")]
+    pub(crate) path: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) files: FilesArgs,
+}
+
+/// Which files of a checkpoint.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct FilesArgs {
+    /// The folder within the checkpoint's that the checkpoint is in
+    #[arg(long, value_name = "NAME")]
+    pub(crate) subfolder: Option<String>,
+    /// Read diffusion_pytorch_model.V.safetensors (or .bin), or the weights in a folder V/: fp16, ema, 190000
+    #[arg(long, value_name = "V")]
+    pub(crate) variant: Option<String>,
+}
+
+impl CheckpointArgs {
+    /// The flag that was given, if any was.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        let flags = [
+            (self.path.is_some(), "checkpoint"),
+            (self.files.subfolder.is_some(), "subfolder"),
+            (self.files.variant.is_some(), "variant"),
+        ];
+        flags.into_iter().find_map(|(given, flag)| given.then_some(flag))
+    }
+}
+
 /// What plays episodes.
 #[derive(Debug, Default, Args)]
 pub(crate) struct ActingArgs {
-    /// Checkpoint folder; testdata/pendulum-hor32, which is built in, by default
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) checkpoint: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) checkpoint: CheckpointArgs,
     /// Environment; the one named in the checkpoint's planning_config.json by default
     #[arg(short, long, value_name = "ID")]
     pub(crate) env: Option<String>,

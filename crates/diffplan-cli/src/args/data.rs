@@ -1,6 +1,6 @@
 //! What `diffplan data` takes.
 
-use super::{PlanningArgs, RunArgs, count, seed};
+use super::{CheckpointArgs, PlanningArgs, RunArgs, count, seed};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -78,9 +78,8 @@ pub(crate) struct CollectArgs {
     /// Write next_observations too
     #[arg(long)]
     pub(crate) next_observations: bool,
-    /// Checkpoint folder of the policy planner; testdata/pendulum-hor32 by default
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) checkpoint: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) checkpoint: CheckpointArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
     #[command(flatten)]

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 fn of_playing() -> impl Iterator<Item = &'static str> {
     let own = [
         "checkpoint",
+        "subfolder",
+        "variant",
         "env",
         "guide",
         "episodes",

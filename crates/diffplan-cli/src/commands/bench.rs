@@ -37,7 +37,7 @@ struct Report<'a> {
 pub(crate) fn run(args: BenchArgs, registry: &Registry) -> Result<()> {
     let source = match args.hopper_size {
         true => Source::HopperSize,
-        false => Source::Folder(settings::checkpoint(args.checkpoint.as_deref())?),
+        false => Source::Folder(settings::checkpoint(&args.checkpoint)?),
     };
     let options = args.planning.over(PlanOptions::default())?;
     let pool = args.run.pool()?;

@@ -42,7 +42,7 @@ struct Config<'a> {
 }
 
 pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
-    let folder = settings::checkpoint(args.checkpoint.as_deref())?;
+    let folder = settings::checkpoint(&args.checkpoint)?;
     let checkpoint = folder.path();
     let pipeline = settings::pipeline(registry, &folder, &args.guide)?;
     let options = args.planning.over(pipeline.options())?;

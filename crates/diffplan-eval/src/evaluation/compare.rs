@@ -19,8 +19,9 @@ const RESAMPLES: usize = 10_000;
 const SEED: u64 = 0;
 
 /// What differs between two evaluations of one planner with one set of options.
-const OF_THE_RUN: [&str; 7] = [
+const OF_THE_RUN: [&str; 8] = [
     "checkpoint",
+    "variant",
     "checkpoint_hash",
     "episodes",
     "first",

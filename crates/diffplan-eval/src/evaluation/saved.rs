@@ -237,6 +237,7 @@ mod tests {
         let config = Config {
             policy: None,
             checkpoint: Some("c".into()),
+            variant: None,
             checkpoint_hash: Some(String::new()),
             episodes: 3,
             parallel: 1,

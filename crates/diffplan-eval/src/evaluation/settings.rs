@@ -27,6 +27,8 @@ pub struct Asked {
     pub policy: Option<String>,
     /// The checkpoint's folder.
     pub checkpoint: Option<PathBuf>,
+    /// The variant of its weights.
+    pub variant: Option<String>,
     /// The environment, or a dataset of it.
     pub env: Option<String>,
     /// How many episodes.
@@ -53,6 +55,9 @@ pub struct Config {
     /// The planner's folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<PathBuf>,
+    /// The variant of its weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
     /// What tells a checkpoint from another in the same place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint_hash: Option<String>,
@@ -80,6 +85,7 @@ pub struct Config {
 struct ConfigJson {
     policy: Option<String>,
     checkpoint: Option<PathBuf>,
+    variant: Option<String>,
     checkpoint_hash: Option<String>,
     episodes: usize,
     parallel: usize,
@@ -98,6 +104,7 @@ impl From<ConfigJson> for Config {
             options: json.policy.is_none().then_some(json.options),
             policy: json.policy,
             checkpoint: json.checkpoint,
+            variant: json.variant,
             checkpoint_hash: json.checkpoint_hash,
             guides: json.guides,
             episodes: json.episodes,
@@ -134,18 +141,25 @@ fn absolute(path: &Path) -> PathBuf {
 /// If one cannot be read.
 pub fn hash(checkpoint: &Folder) -> Result<String> {
     let mut hasher = FnvHasher::default();
-    for name in [
-        "model_index.json",
-        "normalizer.json",
-        "scheduler/scheduler_config.json",
-        "unet/config.json",
-        "unet/diffusion_pytorch_model.safetensors",
-        "value_function/config.json",
-        "value_function/diffusion_pytorch_model.safetensors",
-    ] {
+    let mut names = ["model_index.json", "normalizer.json", "scheduler/scheduler_config.json"]
+        .map(str::to_owned)
+        .to_vec();
+    for part in ["unet", "value_function"] {
+        names.push(format!("{part}/config.json"));
+        let mut files = match checkpoint.has(part)? {
+            true => diffplan_models::weight_files(&checkpoint.sub(part))
+                .map_err(|error| diffplan_pipelines::Error::Network { part, error })?,
+            false => Vec::new(),
+        };
+        if files.is_empty() {
+            files.push("diffusion_pytorch_model.safetensors".to_owned());
+        }
+        names.extend(files.iter().map(|file| format!("{part}/{file}")));
+    }
+    for name in names {
         // A planner may be alone.
-        let bytes = match checkpoint.has(name)? {
-            true => checkpoint.read(name)?,
+        let bytes = match checkpoint.has(&name)? {
+            true => checkpoint.read(&name)?,
             false => Vec::new().into(),
         };
         hasher.write(&(bytes.len() as u64).to_le_bytes());
@@ -161,6 +175,7 @@ impl Settings {
         let config = &mut settings.config;
         config.policy = None;
         config.checkpoint = Some(absolute(checkpoint));
+        config.variant.clone_from(&asked.variant);
         config.checkpoint_hash = Some(hash);
         config.options = Some(asked.planning.over(defaults));
         config.guides.clone_from(&asked.guides);
@@ -175,6 +190,7 @@ impl Settings {
             config: Config {
                 policy: Some(policy),
                 checkpoint: None,
+                variant: None,
                 checkpoint_hash: None,
                 episodes: asked.episodes.unwrap_or(EPISODES),
                 parallel: 1,

@@ -1,10 +1,12 @@
 //! The files of a [`UNet1dModel`]: `config.json` and `diffusion_pytorch_model.safetensors`, as diffusers saves them.
 
+use super::legacy::modernise;
 use super::{UNet1dConfig, UNet1dModel};
 use crate::error::{Error, Result};
 use crate::pretrained::CONFIG_NAME;
+use crate::weights;
 use diffplan_files::{FileError, Folder, nearest, parse_json_object, prepare_folder, write_atomically};
-use diffplan_nn::safetensors;
+use diffplan_nn::{fill_params, safetensors};
 use serde_json::{Map, Value};
 use std::path::Path;
 
@@ -37,15 +39,16 @@ impl UNet1dModel {
         Self::from_folder(&Folder::at(folder.as_ref()))
     }
 
-    /// The model in `folder`: `config.json` and `diffusion_pytorch_model.safetensors`, as diffusers saves them. What was odd and
-    /// harmless is in its [`notes`](Self::notes).
+    /// The model in `folder`, as any release of diffusers saves it: `config.json`, and the weights in safetensors or PyTorch's format, in one
+    /// file or in shards, of the folder's [variant](Folder::variant). What was odd and harmless, and what was assumed of an old
+    /// configuration, is in its [`notes`](Self::notes).
     ///
     /// # Errors
     /// If a file is missing or damaged, the configuration is not supported, or a parameter is missing, unexpected, of another
     /// shape or not finite.
     pub fn from_folder(folder: &Folder) -> Result<Self> {
         let path = folder.path_of(CONFIG_NAME);
-        let object = parse_json_object(&folder.read(CONFIG_NAME)?, &path)?;
+        let mut object = parse_json_object(&folder.read(CONFIG_NAME)?, &path)?;
         if let Some(class) = object
             .get("_class_name")
             .filter(|class| **class != Self::CLASS_NAME && !class.is_null())
@@ -54,12 +57,16 @@ impl UNet1dModel {
                 Error::config("_class_name", format!("{class}, expected {:?}", Self::CLASS_NAME)).in_file(&path),
             );
         }
+        let (names, assumed) = modernise(&mut object);
         let (config, mut notes) = UNet1dConfig::from_map(object).map_err(|e| e.in_file(&path))?;
+        notes.extend(assumed.map(|assumed| format!("{}: {assumed}", path.display())));
         let mut model = Self::new(config).map_err(|e| e.in_file(&path))?;
-        if !folder.has(WEIGHTS_NAME)? {
-            return Err(no_weights(folder)?.into());
-        }
-        notes.extend(safetensors::load_from(&mut model, folder, WEIGHTS_NAME)?);
+        let weights = weights::read(folder)?;
+        notes.extend(weights.notes);
+        notes.extend(fill_params(
+            &mut model,
+            weights.tensors.renamed(|name| names.today(name)),
+        )?);
         model.notes = notes;
         Ok(model)
     }
@@ -82,34 +89,6 @@ impl UNet1dModel {
         write_atomically(&path, (text + "\n").as_bytes()).map_err(|e| FileError::io(&path, e))?;
         Ok(())
     }
-}
-
-/// The error of a folder without weights under the name they should have: which others are there, and what to do about it.
-fn no_weights(folder: &Folder) -> Result<FileError> {
-    let names = folder.names()?;
-    let ends = |name: &String, ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
-    let shards = names.iter().find(|name| name.ends_with(".safetensors.index.json"));
-    let variant = names.iter().find(|name| name.ends_with(".safetensors"));
-    let torch = names.iter().find(|name| ends(name, &[".bin", ".pt", ".pth", ".ckpt"]));
-    let other = names.iter().find(|name| ends(name, &[".msgpack", ".h5", ".onnx"]));
-    let what = if let Some(name) = shards {
-        format!(
-            "is not there, but {name} is: the weights are in several files. Merge them, in Python: \
-             `UNet1DModel.from_pretrained(FOLDER).save_pretrained(NEW)`"
-        )
-    } else if let Some(name) = variant {
-        format!("is not there, but {name} is, which looks like a variant of it: copy or rename that one to be read")
-    } else if let Some(name) = torch {
-        format!(
-            "is not there, but {name} is, in PyTorch's format: convert it, in Python: \
-             `UNet1DModel.from_pretrained(FOLDER, use_safetensors=False).save_pretrained(FOLDER)`"
-        )
-    } else if let Some(name) = other {
-        format!("is not there, but {name} is, in a format that is not read")
-    } else {
-        format!("is not there: the folder holds {}", names.join(", "))
-    };
-    Ok(FileError::not_found(folder.path_of(WEIGHTS_NAME), what))
 }
 
 /// How a key's value is read where Python is more lenient than serde.
@@ -153,6 +132,7 @@ impl UNet1dConfig {
     /// If a key might matter and is unknown, or its value is of another kind; the error names it.
     pub fn from_map(object: Map<String, Value>) -> Result<(Self, Vec<String>)> {
         let (mut keys, mut notes) = (Map::new(), Vec::new());
+        let mut of_average = Vec::new();
         for (key, value) in object {
             if key.starts_with('_') {
                 continue;
@@ -172,7 +152,11 @@ impl UNet1dConfig {
                 Value::Object(values) => values.is_empty(),
                 _ => false,
             };
-            if OF_AVERAGES.contains(&key.as_str()) || (idle && meant.is_none()) {
+            if OF_AVERAGES.contains(&key.as_str()) {
+                of_average.push(format!("`{key}`"));
+                continue;
+            }
+            if idle && meant.is_none() {
                 notes.push(format!(
                     "key `{key}` ({value}) means nothing to {}: passed over",
                     UNet1dModel::CLASS_NAME
@@ -188,6 +172,13 @@ impl UNet1dConfig {
                 Self::KEYS.join(", ")
             );
             return Err(Error::config(&key, reason));
+        }
+        if !of_average.is_empty() {
+            notes.push(format!(
+                "the keys of an average (EMA) mean nothing to a {}: passed over {}",
+                UNet1dModel::CLASS_NAME,
+                of_average.join(", ")
+            ));
         }
         let config = serde_json::from_value(Value::Object(keys)).map_err(|e| Error::config("", e.to_string()))?;
         Ok((config, notes))

@@ -4,6 +4,7 @@ mod backprop;
 mod blocks;
 mod config;
 mod files;
+mod legacy;
 mod network;
 mod run;
 mod time;

@@ -137,9 +137,10 @@ fn weights_that_are_there_under_another_name_are_named() {
     let content = std::fs::read(&weights).unwrap();
     std::fs::remove_file(&weights).unwrap();
     for (name, remedy) in [
-        ("diffusion_pytorch_model.bin", "convert it"),
-        ("diffusion_pytorch_model.fp16.safetensors", "variant"),
-        ("diffusion_pytorch_model.safetensors.index.json", "several files"),
+        ("weights.bin", "rename it to diffusion_pytorch_model.bin"),
+        ("diffusion_pytorch_model.fp16.safetensors", "--variant fp16"),
+        ("model.safetensors", "rename it"),
+        ("model.onnx", "not read"),
     ] {
         let path = folder.path().join(name);
         std::fs::write(&path, &content).unwrap();
@@ -147,6 +148,25 @@ fn weights_that_are_there_under_another_name_are_named() {
         assert!(error.contains(name) && error.contains(remedy), "{error}");
         std::fs::remove_file(&path).unwrap();
     }
+    // What is in a file counts, not what it is called.
+    let bin = folder.path().join("diffusion_pytorch_model.bin");
+    std::fs::write(&bin, &content).unwrap();
+    UNet1dModel::from_pretrained(folder.path()).unwrap();
+    std::fs::remove_file(&bin).unwrap();
+    // A variant: a file, or a folder.
+    let at = diffplan_files::Folder::at(folder.path());
+    for name in [
+        "diffusion_pytorch_model.ema.safetensors",
+        "ema/diffusion_pytorch_model.safetensors",
+    ] {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &content).unwrap();
+        assert!(UNet1dModel::from_folder(&at).is_err());
+        UNet1dModel::from_folder(&at.clone().of_variant(Some("ema"))).unwrap();
+        std::fs::remove_file(&path).unwrap();
+    }
+    std::fs::remove_dir(folder.path().join("ema")).unwrap();
     let error = UNet1dModel::from_pretrained(folder.path()).unwrap_err().to_string();
     assert!(error.contains("the folder holds config.json"), "{error}");
 

@@ -49,7 +49,7 @@ pub(super) fn run(args: CollectArgs, registry: &Registry) -> Result<()> {
     };
     let noise = args.noise.unwrap_or(if args.policy == "ou" { 1.0 } else { 0.0 });
     let (id, mut policy, checkpoint, plan): (String, Box<dyn Policy>, _, _) = if args.policy == PLANNER {
-        let checkpoint = settings::checkpoint(args.checkpoint.as_deref())?;
+        let checkpoint = settings::checkpoint(&args.checkpoint)?;
         let pipeline = settings::pipeline(registry, &checkpoint, &[])?;
         let id = settings::env_id(args.env.as_deref(), &checkpoint, &pipeline)?;
         let options = args.planning.over(pipeline.options())?;

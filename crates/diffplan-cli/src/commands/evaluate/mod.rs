@@ -9,9 +9,9 @@ use crate::{json, output, settings};
 use diffplan_envs::{AutoresetMode, Env, MakeOptions, VecEnv};
 use diffplan_eval::evaluation::{Asked, Latency, Output, Saved, Settings, check_plan_size, hash, play_missing};
 use diffplan_eval::{Comparison, PlannerPolicy, Policy, PolicyOptions, Progress as At, Registry, Report, table};
+use diffplan_files::Folder;
 use progress::Progress;
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::atomic::Ordering;
 
 pub(crate) fn run(args: EvaluateArgs, registry: &Registry) -> Result<()> {
@@ -38,7 +38,8 @@ pub(crate) fn run(args: EvaluateArgs, registry: &Registry) -> Result<()> {
 fn asked(args: &EvaluateArgs) -> Asked {
     Asked {
         policy: args.acting.policy.clone(),
-        checkpoint: args.acting.checkpoint.clone(),
+        checkpoint: args.acting.checkpoint.path.clone(),
+        variant: args.acting.checkpoint.files.variant.clone(),
         env: args.acting.env.clone(),
         episodes: args.episodes,
         parallel: args.parallel,
@@ -49,11 +50,26 @@ fn asked(args: &EvaluateArgs) -> Asked {
     }
 }
 
+/// The checkpoint that was given; what was not given of it is that of the evaluation that is gone on with, whose path has the subfolder in it.
+fn checkpoint_of(args: &EvaluateArgs, before: Option<&Saved>) -> Result<Folder> {
+    let mut given = args.acting.checkpoint.clone();
+    if let Some(saved) = before {
+        let same = given.path.is_none() && given.files.subfolder.is_none();
+        if same {
+            given.path.clone_from(&saved.config.checkpoint);
+        }
+        if same && given.files.variant.is_none() {
+            given.files.variant.clone_from(&saved.config.variant);
+        }
+    }
+    settings::checkpoint(&given)
+}
+
 /// Shows an evaluation that is over already.
 fn over(args: &EvaluateArgs, asked: &Asked, saved: Saved, output: Option<&Output>) -> Result<()> {
     let mut settings = Settings::again(asked, &saved)?;
-    if let Some(checkpoint) = &args.acting.checkpoint {
-        settings.config.checkpoint_hash = Some(hash(&settings::checkpoint(Some(checkpoint))?)?);
+    if args.acting.checkpoint.given().is_some() {
+        settings.config.checkpoint_hash = Some(hash(&checkpoint_of(args, Some(&saved))?)?);
         settings.check_same(&saved)?;
     }
     if let Some(policy) = &settings.config.policy {
@@ -85,9 +101,7 @@ fn play(
     };
     let (mut settings, mut policy): (Settings, Box<dyn Policy>) = match named {
         None => {
-            let saved = before.as_ref().and_then(|saved| saved.config.checkpoint.as_deref());
-            let given: Option<&Path> = args.acting.checkpoint.as_deref().or(saved);
-            let checkpoint = settings::checkpoint(given)?;
+            let checkpoint = checkpoint_of(args, before.as_ref())?;
             let guides = match (&asked.guides[..], &before) {
                 ([], Some(saved)) => &saved.config.guides,
                 _ => &asked.guides,

@@ -4,7 +4,7 @@
 mod horizons;
 mod parts;
 
-use crate::args::InspectArgs;
+use crate::args::{FilesArgs, InspectArgs};
 use crate::error::{Error, Result};
 use crate::{json, output, settings};
 use diffplan_eval::Registry;
@@ -43,7 +43,7 @@ struct Problem {
 }
 
 pub(crate) fn run(args: InspectArgs, registry: &Registry) -> Result<()> {
-    let report = Report::of(&args.checkpoint, registry)?;
+    let report = Report::of(&args.checkpoint, &args.files, registry)?;
     if args.json {
         json::print_line(&report)?;
     } else {
@@ -59,9 +59,9 @@ pub(crate) fn run(args: InspectArgs, registry: &Registry) -> Result<()> {
 }
 
 impl Report {
-    fn of(path: &Path, registry: &Registry) -> Result<Self> {
+    fn of(path: &Path, files: &FilesArgs, registry: &Registry) -> Result<Self> {
         // Of a folder that is not there, or is a file, there is nothing to tell part by part.
-        let folder = &settings::checkpoint(Some(path))?;
+        let folder = &settings::folder(Some(path), files)?;
         let mut report = Self {
             checkpoint: path.to_owned(),
             model_index: None,

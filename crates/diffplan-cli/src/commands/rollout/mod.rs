@@ -88,7 +88,7 @@ pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
         let policy = registry.policy(name, &PolicyOptions::new(&settings.env))?;
         (settings::env(registry, &settings.env)?, Actor::Other(policy))
     } else {
-        let checkpoint = settings::checkpoint(args.acting.checkpoint.as_deref())?;
+        let checkpoint = settings::checkpoint(&args.acting.checkpoint)?;
         let pipeline = settings::pipeline(registry, &checkpoint, &args.acting.guide)?;
         settings.env = settings::env_id(args.acting.env.as_deref(), &checkpoint, &pipeline)?;
         let env = settings::env(registry, &settings.env)?;
