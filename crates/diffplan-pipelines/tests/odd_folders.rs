@@ -307,7 +307,7 @@ fn other_files_in_place_of_weights_are_told_by_name() {
             |f| {
                 f.insert(WEIGHTS.into(), b"\x80\x02}q\x00.".to_vec());
             },
-            &[WEIGHTS, "pickle", "convert"],
+            &[WEIGHTS, "pickle", "torch.save did not write"],
         ),
         (
             "empty",
@@ -353,7 +353,7 @@ fn other_files_in_place_of_weights_are_told_by_name() {
                 f.remove(WEIGHTS);
                 f.insert("unet/diffusion_pytorch_model.bin".into(), b"PK\x03\x04".to_vec());
             },
-            &["diffusion_pytorch_model.bin", "convert"],
+            &["diffusion_pytorch_model.bin", "zip archive", "cut off"],
         ),
         (
             "sharded",
@@ -364,7 +364,7 @@ fn other_files_in_place_of_weights_are_told_by_name() {
                     b"{}".to_vec(),
                 );
             },
-            &["index.json", "several files"],
+            &["index.json", "weight_map"],
         ),
         (
             "an unknown prefix",
@@ -563,11 +563,14 @@ fn odd_places_on_disk() {
     std::os::unix::fs::symlink("normalizer.json", path.join("normalizer.json")).unwrap();
     refused(&path, &["normalizer.json"]);
 
+    // A repository in a cache of the Hub: the only snapshot, or the main one; of several others none.
     at("models--a--b/snapshots/0123abc");
-    fs::create_dir_all(disk.path().join("models--a--b/refs")).unwrap();
-    refused(
-        &disk.path().join("models--a--b"),
-        &["cache of the Hub", "snapshots/0123abc"],
-    );
+    let cache = disk.path().join("models--a--b");
+    fs::create_dir_all(cache.join("refs")).unwrap();
+    ValueGuidedPipeline::from_pretrained(&cache).unwrap();
+    fs::create_dir(cache.join("snapshots/4567def")).unwrap();
+    refused(&cache, &["cache of the Hub", "snapshots/0123abc"]);
+    fs::write(cache.join("refs/main"), "0123abc\n").unwrap();
+    ValueGuidedPipeline::from_pretrained(&cache).unwrap();
     refused(&disk.path().join("a-link-to-itself").join(INDEX), &[INDEX]);
 }

@@ -136,7 +136,25 @@ impl OptionValue for f64 {
     }
 
     fn write(&self) -> Value {
-        (*self).into()
+        // JSON has no infinity; this much is one for float32, and diffusers reads it.
+        match self.is_infinite() {
+            true => self.signum() * 1e30,
+            false => *self,
+        }
+        .into()
+    }
+}
+
+impl<T: Named> OptionValue for Option<T> {
+    fn read(field: &Field<'_>) -> Result<Self> {
+        match field.value {
+            Value::Null => Ok(None),
+            _ => T::read(field).map(Some),
+        }
+    }
+
+    fn write(&self) -> Value {
+        self.map_or(Value::Null, |value| value.name().into())
     }
 }
 

@@ -200,6 +200,19 @@ pub enum Error {
         /// The timestep.
         timestep: usize,
     },
+    /// Two visits of one noise level, between which a step of higher order would divide by zero.
+    #[error(
+        "{class}: {steps} steps visit one noise level twice, around timestep {timestep}: take fewer, solver_order 1, or timestep_spacing \
+         trailing"
+    )]
+    EqualLevels {
+        /// The class.
+        class: &'static str,
+        /// Where.
+        timestep: usize,
+        /// How many steps were asked for.
+        steps: usize,
+    },
     /// A visit that the sampler does not have.
     #[error("visit {visit} of a sampler that has {visits}")]
     NoSuchVisit {

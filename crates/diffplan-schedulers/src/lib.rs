@@ -49,6 +49,7 @@
 mod config;
 mod ddim;
 mod ddpm;
+mod dpm_solver;
 mod error;
 mod options;
 mod original;
@@ -57,13 +58,17 @@ mod sampler;
 mod schedule;
 mod scheduler;
 mod shape;
+mod sigmas;
 mod threshold;
 mod timesteps;
 
 pub use ddim::{DdimConfig, DdimScheduler};
 pub use ddpm::{DdpmConfig, DdpmScheduler};
+pub use dpm_solver::{DpmSolverMultistepConfig, DpmSolverMultistepScheduler};
 pub use error::{Error, Result};
-pub use options::{BetaSchedule, PredictionType, TimestepSpacing, VarianceType};
+pub use options::{
+    BetaSchedule, DpmAlgorithm, FinalSigmas, PredictionType, SolverType, TimeShift, TimestepSpacing, VarianceType,
+};
 pub use registry::Registry;
 pub use sampler::{Sampler, SamplerOutput, SamplerStep, Steps, Timesteps, Visit};
 pub use schedule::NoiseSchedule;

@@ -110,6 +110,60 @@ named! {
     }
 }
 
+named! {
+    /// Which equation DPM-Solver solves.
+    DpmAlgorithm {
+        /// The ordinary differential equation, by predictions of the noise (arXiv:2206.00927).
+        DpmSolver = "dpmsolver",
+        /// The same by predictions of the original sample (arXiv:2211.01095).
+        DpmSolverPlusPlus = "dpmsolver++",
+        /// The stochastic one, by predictions of the noise.
+        SdeDpmSolver = "sde-dpmsolver",
+        /// The stochastic one, by predictions of the original sample.
+        SdeDpmSolverPlusPlus = "sde-dpmsolver++",
+    }
+}
+
+impl DpmAlgorithm {
+    pub(crate) fn predicts_original(self) -> bool {
+        matches!(self, Self::DpmSolverPlusPlus | Self::SdeDpmSolverPlusPlus)
+    }
+
+    pub(crate) fn draws_noise(self) -> bool {
+        matches!(self, Self::SdeDpmSolver | Self::SdeDpmSolverPlusPlus)
+    }
+}
+
+named! {
+    /// How a step of second order is put together.
+    SolverType {
+        /// By half the first derivative.
+        Midpoint = "midpoint",
+        /// By its integral.
+        Heun = "heun",
+    }
+}
+
+named! {
+    /// Where the last step of a run ends.
+    FinalSigmas {
+        /// Without noise.
+        Zero = "zero",
+        /// At the noise of the first training timestep.
+        SigmaMin = "sigma_min",
+    }
+}
+
+named! {
+    /// How timesteps are shifted in flow matching.
+    TimeShift {
+        /// Exponentially.
+        Exponential = "exponential",
+        /// Linearly.
+        Linear = "linear",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,5 +182,9 @@ mod tests {
         check_names::<VarianceType>();
         check_names::<PredictionType>();
         check_names::<TimestepSpacing>();
+        check_names::<DpmAlgorithm>();
+        check_names::<SolverType>();
+        check_names::<FinalSigmas>();
+        check_names::<TimeShift>();
     }
 }

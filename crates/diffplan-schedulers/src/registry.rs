@@ -7,7 +7,10 @@ use std::sync::Arc;
 use diffplan_files::{Folder, nearest, parse_json_object};
 use serde_json::{Map, Value};
 
-use crate::{CONFIG_NAME, DdimConfig, DdimScheduler, DdpmConfig, DdpmScheduler, Error, Result, Scheduler};
+use crate::{
+    CONFIG_NAME, DdimConfig, DdimScheduler, DdpmConfig, DdpmScheduler, DpmSolverMultistepConfig,
+    DpmSolverMultistepScheduler, Error, Result, Scheduler,
+};
 
 /// Makes a scheduler of the object of its file.
 type Load = Arc<dyn Fn(&Map<String, Value>) -> Result<Arc<dyn Scheduler>> + Send + Sync>;
@@ -49,7 +52,7 @@ impl Default for Registry {
 }
 
 impl Registry {
-    /// Those of this crate: `DDPMScheduler` ("ddpm"), `DDIMScheduler` ("ddim").
+    /// Those of this crate: `DDPMScheduler` ("ddpm"), `DDIMScheduler` ("ddim"), `DPMSolverMultistepScheduler` ("dpm++").
     pub fn builtin() -> Self {
         let mut registry = Self { entries: Vec::new() };
         registry.register(DdpmConfig::CLASS_NAME, "ddpm", DdpmConfig::KEYS, |map| {
@@ -58,6 +61,12 @@ impl Registry {
         registry.register(DdimConfig::CLASS_NAME, "ddim", DdimConfig::KEYS, |map| {
             Ok(Arc::new(DdimScheduler::from_map(map)?))
         });
+        registry.register(
+            DpmSolverMultistepConfig::CLASS_NAME,
+            "dpm++",
+            DpmSolverMultistepConfig::KEYS,
+            |map| Ok(Arc::new(DpmSolverMultistepScheduler::from_map(map)?)),
+        );
         registry
     }
 

@@ -45,6 +45,24 @@ impl Steps {
         }
     }
 
+    /// Of a class that has neither η nor what goes with it.
+    pub(crate) fn expect_defaults(&self, class: &'static str) -> Result<()> {
+        let refuse = |option, expected| {
+            Err(Error::NoSuchOption {
+                class,
+                option,
+                expected,
+            })
+        };
+        if self.eta != 0.0 {
+            return refuse("eta", "eta 0");
+        }
+        if self.use_clipped_model_output {
+            return refuse("use_clipped_model_output", "false");
+        }
+        Ok(())
+    }
+
     /// With this η.
     #[must_use]
     pub fn with_eta(mut self, eta: f32) -> Self {
@@ -152,6 +170,16 @@ pub trait Sampler: Debug + Send {
     /// Standard deviation of the noise that a run starts from.
     fn init_noise_sigma(&self) -> f32 {
         1.0
+    }
+
+    /// The noise levels σ of a class that counts by them: of every visit, and of where the last one leads. Of others, none.
+    fn sigmas(&self) -> &[f32] {
+        &[]
+    }
+
+    /// The shares of signal and noise, x = α x₀ + σ ε, that a sample has at a visit, where they are not those of the schedule at its timestep.
+    fn level(&self, _visit: usize) -> Option<[f32; 2]> {
+        None
     }
 
     /// A new run on samples of this shape, `(batch, horizon, dims)`, from visit `from` on (0 unless it goes on from a sample that

@@ -1,7 +1,8 @@
 //! A step allocates nothing: not even the first, and not with dynamic thresholding or a learned variance.
 
 use diffplan_schedulers::{
-    DdimConfig, DdimScheduler, DdpmConfig, DdpmScheduler, PredictionType, SamplerStep, Scheduler, Steps, VarianceType,
+    DdimConfig, DdimScheduler, DdpmConfig, DdpmScheduler, DpmAlgorithm, DpmSolverMultistepConfig,
+    DpmSolverMultistepScheduler, PredictionType, SamplerStep, Scheduler, Steps, VarianceType,
 };
 use ndarray::{Array3, Axis};
 
@@ -82,6 +83,26 @@ fn nor_does_one_of_ddim() {
             };
             let count = allocations_of_a_run(&DdimScheduler::new(config).unwrap(), 5, eta);
             assert_eq!(count, 0, "{prediction_type}, thresholding {thresholding}, eta {eta}");
+        }
+    }
+}
+
+#[test]
+fn nor_does_one_of_dpm_solver() {
+    for algorithm_type in [DpmAlgorithm::DpmSolverPlusPlus, DpmAlgorithm::SdeDpmSolverPlusPlus] {
+        for (thresholding, solver_order) in [(false, 2), (true, 3)] {
+            let config = DpmSolverMultistepConfig {
+                num_train_timesteps: 6,
+                algorithm_type,
+                thresholding,
+                solver_order,
+                ..DpmSolverMultistepConfig::default()
+            };
+            let count = allocations_of_a_run(&DpmSolverMultistepScheduler::new(config).unwrap(), 5, 0.0);
+            assert_eq!(
+                count, 0,
+                "{algorithm_type}, thresholding {thresholding}, order {solver_order}"
+            );
         }
     }
 }

@@ -9,6 +9,7 @@
 //! | [`models`], [`schedulers`] | networks and schedulers, and what one of one's own must be |
 //! | [`envs`], [`eval`] | Gymnasium-style environments; policies, rollouts, evaluations |
 //! | [`data`], [`files`] | datasets and normalisers; folders on disk and in memory |
+//! | [`tensors`] | safetensors and PyTorch files, read without PyTorch |
 //! | `train`, `pictures` | with the features `train` and `render` |
 
 pub use diffplan_data as data;
@@ -20,6 +21,7 @@ pub use diffplan_models as models;
 pub use diffplan_pictures as pictures;
 pub use diffplan_pipelines as pipelines;
 pub use diffplan_schedulers as schedulers;
+pub use diffplan_tensors as tensors;
 #[cfg(feature = "train")]
 pub use diffplan_train as train;
 pub use ndarray;

@@ -3,7 +3,7 @@
 use super::case::{Case, CaseError};
 use super::compare::{Measure, Report};
 use diffplan_schedulers::{PredictionType, Registry, Sampler, Scheduler, Steps, Timesteps, Visit};
-use ndarray::{ArrayD, ArrayView1};
+use ndarray::{ArrayD, ArrayView1, Axis};
 use std::path::Path;
 
 /// The last bit or two of float32: measured 3e-7 at most where the predicted original is not a large difference.
@@ -83,6 +83,16 @@ impl Check<'_> {
         if self.is_rescaled() { RESCALED } else { TOLERANCE }
     }
 
+    /// Where the case says how far its own float32 is from float64: five times that, 1e-5 at least.
+    fn tolerance_of(&self, name: &str) -> f64 {
+        match self.case.value("float32_error")[name].as_f64() {
+            Some(error) => (5.0 * error)
+                .max(1e-5)
+                .max(if self.is_rescaled() { RESCALED } else { 0.0 }),
+            None => self.tolerance(),
+        }
+    }
+
     fn schedule(&self, report: &mut Report) -> Result<(), CaseError> {
         let (case, schedule) = (self.case, self.scheduler.schedule());
         // Betas are 1e-4 and less: they have to agree one by one, unless they are rescaled.
@@ -97,7 +107,7 @@ impl Check<'_> {
                 ArrayView1::from(actual),
                 &case.tensor(name)?,
                 measure,
-                self.tolerance(),
+                self.tolerance_of(name),
             )
         };
         compare("betas", schedule.betas())?;
@@ -107,6 +117,26 @@ impl Check<'_> {
             compare(
                 "variance",
                 &variances.map(|v| v.unwrap_or(f32::NAN)).collect::<Vec<_>>(),
+            )?;
+        }
+        if case.has("sigmas") && !self.sampler.sigmas().is_empty() {
+            report.compare(
+                "sigmas",
+                ArrayView1::from(self.sampler.sigmas()),
+                &case.tensor("sigmas")?,
+                Measure::Mixed,
+                self.tolerance_of("sigmas"),
+            )?;
+            let sigma = ArrayView1::from(std::slice::from_ref(&self.sampler.init_noise_sigma())).to_owned();
+            let expected = case.tensor("init_noise_sigma")?;
+            let expected =
+                ArrayD::from_shape_vec(vec![1], expected.iter().copied().collect()).map_err(CaseError::refused)?;
+            report.compare(
+                "init_noise_sigma",
+                sigma.view(),
+                &expected,
+                Measure::Mixed,
+                self.tolerance_of("init_noise_sigma"),
             )?;
         }
         let timesteps: Vec<f64> = self.sampler.timesteps().into_iter().map(f64::from).collect();
@@ -125,6 +155,10 @@ impl Check<'_> {
         let x0: ArrayD<f32> = case.tensor_f32("add_noise_x0")?;
         let noise: ArrayD<f32> = case.tensor_f32("add_noise_noise")?;
         let timesteps = case.counts("add_noise_t")?;
+        // A class that counts by noise levels noises to those of its visits.
+        if !self.sampler.sigmas().is_empty() {
+            return self.noise_to_visits(report, &x0, &noise, &timesteps);
+        }
         let noisy = schedule
             .add_noise(x0.view(), noise.view(), &timesteps)
             .map_err(CaseError::refused)?;
@@ -136,6 +170,39 @@ impl Check<'_> {
             self.compare(report, "velocity_out", &velocity)?;
         }
         Ok(())
+    }
+
+    fn noise_to_visits(
+        &self,
+        report: &mut Report,
+        x0: &ArrayD<f32>,
+        noise: &ArrayD<f32>,
+        timesteps: &[usize],
+    ) -> Result<(), CaseError> {
+        let visited = self.sampler.timesteps();
+        let mut noisy = x0.clone();
+        for (i, &timestep) in timesteps.iter().enumerate() {
+            let mut found = visited
+                .iter()
+                .enumerate()
+                .filter(|(_, t)| **t == timestep as f32)
+                .map(|(visit, _)| visit);
+            let first = found.next().unwrap_or(visited.len() - 1);
+            // The reference takes the second where there are two.
+            let visit = found.next().unwrap_or(first);
+            let [signal, share] = self.sampler.level(visit).unwrap_or([f32::NAN; 2]);
+            let mut row = noisy.index_axis_mut(Axis(0), i);
+            row.zip_mut_with(&noise.index_axis(Axis(0), i), |x, noise| {
+                *x = signal * *x + share * noise
+            });
+        }
+        report.compare(
+            "add_noise_out",
+            noisy.view(),
+            &self.case.tensor("add_noise_out")?,
+            Measure::Scaled,
+            self.tolerance_of("add_noise_out"),
+        )
     }
 
     fn reverse_process(&mut self, report: &mut Report) -> Result<(), CaseError> {
@@ -158,11 +225,17 @@ impl Check<'_> {
                 .step(i, model_output.view(), sample.view(), noise)
                 .map_err(CaseError::refused)?;
             let rounding = self.rounding_of_original(visit.timestep as usize, &model_output);
-            let tolerance = self.tolerance().max(rounding).max(self.rounding_of_direction(&visit));
+            let tolerance = self
+                .tolerance_of("prev_sample")
+                .max(rounding)
+                .max(self.rounding_of_direction(&visit));
             for (what, actual) in [
                 ("prev_sample", &output.prev_sample),
                 ("pred_original_sample", &output.pred_original_sample),
             ] {
+                if !case.has(&name(what)) && what != "prev_sample" {
+                    continue;
+                }
                 let expected = case.tensor(&name(what))?;
                 report.compare(name(what), actual.view(), &expected, Measure::Scaled, tolerance)?;
             }

@@ -114,7 +114,11 @@ fn check_sampled(case: &Case, call: &Call, sample: &Array3<f32>, report: &mut Re
         let whole = format!("param_grad.{name}");
         if let Some(step) = every.get(&name) {
             let numbers = case.tensor(&format!("param_grad_every{step}.{name}"))?;
-            let norm = case.tensor(&format!("param_grad_norm.{name}"))?.iter().copied().fold(0.0, f64::max);
+            let norm = case
+                .tensor(&format!("param_grad_norm.{name}"))?
+                .iter()
+                .copied()
+                .fold(0.0, f64::max);
             expected.insert(whole, (numbers, norm));
         } else if case.has(&whole) {
             let numbers = case.tensor(&whole)?;
@@ -126,7 +130,11 @@ fn check_sampled(case: &Case, call: &Call, sample: &Array3<f32>, report: &mut Re
     for (name, array) in call.results(sample)? {
         let own = array.mapv(f64::from);
         let Some(param) = name.strip_prefix("param_grad.") else {
-            let of = if name.starts_with("output") { "output" } else { "sample_grad" };
+            let of = if name.starts_with("output") {
+                "output"
+            } else {
+                "sample_grad"
+            };
             let allowed = match name.ends_with("ToomCook") {
                 true => tolerance(of).max(TOLERANCE),
                 false => tolerance(of),
@@ -142,7 +150,11 @@ fn check_sampled(case: &Case, call: &Call, sample: &Array3<f32>, report: &mut Re
         let step = every.get(param).copied().unwrap_or(1);
         let picked: Vec<f64> = own.iter().step_by(step).copied().collect();
         if picked.len() != numbers.len() {
-            return Err(CaseError::Shape { name, actual: vec![picked.len()], expected: vec![numbers.len()] });
+            return Err(CaseError::Shape {
+                name,
+                actual: vec![picked.len()],
+                expected: vec![numbers.len()],
+            });
         }
         let differences: Vec<f64> = picked.iter().zip(numbers).map(|(own, other)| own - other).collect();
         let share = (numbers.len() as f64 / own.len() as f64).sqrt();
@@ -150,7 +162,11 @@ fn check_sampled(case: &Case, call: &Call, sample: &Array3<f32>, report: &mut Re
         report.record(name.clone(), norm(&differences) / size, tolerance("param_grad"));
         if step > 1 {
             let size = whole.max(1e-3 * largest);
-            report.record(format!("norm of {name}"), (norm(&own) - whole).abs() / size, tolerance("param_grad"));
+            report.record(
+                format!("norm of {name}"),
+                (norm(&own) - whole).abs() / size,
+                tolerance("param_grad"),
+            );
         }
     }
     Ok(())

@@ -143,6 +143,9 @@ impl Parts {
                 // By 1 the numbers stay as they are.
                 Start::Noise if sigma == 1.0 => {}
                 Start::Noise => own.mapv_inplace(|draw| sigma * draw),
+                Start::Warm { sample, from } if let Some([signal, noise]) = self.sampler.level(from) => {
+                    own.zip_mut_with(&sample, |draw, &x| *draw = signal * x + noise * *draw);
+                }
                 Start::Warm { sample, from } => {
                     let schedule = self.pipeline.scheduler.schedule();
                     let timestep = self.sampler.visits()[from].timestep as usize;

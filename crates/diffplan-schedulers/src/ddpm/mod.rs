@@ -88,19 +88,7 @@ impl Scheduler for DdpmScheduler {
 
     fn sampler(&self, steps: &Steps) -> Result<Box<dyn Sampler>> {
         let (config, train) = (&*self.config, self.config.num_train_timesteps);
-        let refuse = |option, expected| {
-            Err(Error::NoSuchOption {
-                class: DdpmConfig::CLASS_NAME,
-                option,
-                expected,
-            })
-        };
-        if steps.eta != 0.0 {
-            return refuse("eta", "eta 0");
-        }
-        if steps.use_clipped_model_output {
-            return refuse("use_clipped_model_output", "false");
-        }
+        steps.expect_defaults(DdpmConfig::CLASS_NAME)?;
         let timesteps: Vec<usize> = match &steps.timesteps {
             Timesteps::All => (0..train).rev().collect(),
             Timesteps::Count(count) => spaced_timesteps(config.timestep_spacing, train, *count, config.steps_offset)?,
