@@ -19,8 +19,8 @@ const PREFIXES: [&str; 4] = ["_orig_mod.", "module.", "model.", "ema_model."];
 /// If they are not exactly the model's parameters: all that are missing, unexpected, of another shape or type, or not finite are named.
 pub fn fill_params(model: &mut impl Params, tensors: NamedTensors) -> Result<Vec<String>> {
     let path = tensors.path().to_owned();
-    let (tensors, others) = tensors.into_parts();
-    let mut in_file: BTreeMap<String, _> = tensors.into_iter().collect();
+    let others = tensors.others().to_vec();
+    let mut in_file: BTreeMap<String, _> = tensors.into_tensors().collect();
     let mut notes = Vec::new();
     let wanted = named_params(model);
     while let Some(prefix) = prefix_of_all(in_file.keys(), &wanted) {

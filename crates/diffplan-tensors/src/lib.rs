@@ -10,9 +10,10 @@
 //!
 //! # Why a reader of our own
 //!
-//! pytorch-reader reads good files well. Of the hostile ones (trap by trap in the tests) a third were read as if nothing were wrong: entries
-//! of the same name, checksums that do not fit, views that are a terabyte once they are contiguous. What is needed here is small: a table of values that are never
-//! called, a zip directory of entries that are mostly stored as they are, and bounds on everything. Decompression and checksums are libraries'.
+//! pytorch-reader reads the tensors of good files. Needed here beside them are objects of unknown classes that can be asked for their fields, every kind of
+//! damage and malice refused by name (entries of one name, checksums that do not fit, views that are terabytes once they are contiguous), and bounds on
+//! memory that are ours to state. What that takes is small: a table of values that are never called, and a zip directory of entries that are
+//! mostly stored as they are. Decompression and checksums are libraries'.
 //!
 //! No code is run, whatever a file says; nothing panics or overflows the stack; memory is bounded by the file and by what a checkpoint can be.
 

@@ -134,9 +134,9 @@ impl NamedTensors {
         Ok(self)
     }
 
-    /// Names and tensors, and what was none.
-    pub fn into_parts(self) -> (Vec<(String, Tensor)>, Vec<(String, String)>) {
-        (self.tensors, self.others)
+    /// Names and tensors, in order.
+    pub fn into_tensors(self) -> impl Iterator<Item = (String, Tensor)> {
+        self.tensors.into_iter()
     }
 }
 

@@ -144,7 +144,7 @@ impl Parts {
                 Start::Noise if sigma == 1.0 => {}
                 Start::Noise => own.mapv_inplace(|draw| sigma * draw),
                 Start::Warm { sample, from } if let Some([signal, noise]) = self.sampler.level(from) => {
-                    own.zip_mut_with(&sample, |draw, &x| *draw = signal * x + noise * *draw);
+                    own.zip_mut_with(sample, |draw, &x| *draw = signal * x + noise * *draw);
                 }
                 Start::Warm { sample, from } => {
                     let schedule = self.pipeline.scheduler.schedule();

@@ -126,7 +126,7 @@ impl Machine<'_> {
             .ok_or_else(|| "it takes a value from an empty stack".into())
     }
 
-    fn to_mark(&mut self) -> Result<Vec<Id>, String> {
+    fn pop_to_mark(&mut self) -> Result<Vec<Id>, String> {
         let mark = self.marks.pop().ok_or("there is no mark")?;
         Ok(self.stack.split_off(mark))
     }
@@ -222,7 +222,7 @@ impl Machine<'_> {
                 true => drop(self.stack.pop()),
                 false => drop(self.marks.pop().ok_or("it takes a value from an empty stack")?),
             },
-            b'1' => drop(self.to_mark()?),
+            b'1' => drop(self.pop_to_mark()?),
             b'2' => self.stack.push(self.top()?),
             b'N' => self.stack.push(Table::NONE),
             0x88 => self.stack.push(Table::TRUE),
@@ -310,21 +310,21 @@ impl Machine<'_> {
             0x8f => self.push(Node::Set(Vec::new()))?,
             b')' => self.stack.push(Table::EMPTY_TUPLE),
             b't' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.push(Node::Tuple(items.into()))?;
             }
             0x85..=0x87 => self.push_tuple(usize::from(op - 0x84))?,
             b'l' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.push(Node::List(items))?;
             }
             b'd' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 let entries = ops::pairs(&self.table, &items)?;
                 self.push(Node::Dict(entries))?;
             }
             0x91 => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.push(Node::Set(items))?;
             }
             b'a' => {
@@ -333,12 +333,12 @@ impl Machine<'_> {
                 ops::append(&mut self.table, list, &[item])?;
             }
             b'e' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 let list = self.top()?;
                 ops::append(&mut self.table, list, &items)?;
             }
             0x90 => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 let set = self.top()?;
                 ops::add_items(&mut self.table, set, &items)?;
             }
@@ -349,7 +349,7 @@ impl Machine<'_> {
                 ops::set_items(&mut self.table, dict, &[key, value])?;
             }
             b'u' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 let dict = self.top()?;
                 ops::set_items(&mut self.table, dict, &items)?;
             }
@@ -409,14 +409,14 @@ impl Machine<'_> {
             b'i' => {
                 let module = self.input.text_line()?;
                 let name = self.input.text_line()?;
-                let args = self.to_mark()?;
+                let args = self.pop_to_mark()?;
                 let callee = self
                     .table
                     .add(Node::Global(Box::new((module.to_owned(), name.to_owned()))))?;
                 self.call_to_mark(callee, args)?;
             }
             b'o' => {
-                let mut items = self.to_mark()?.into_iter();
+                let mut items = self.pop_to_mark()?.into_iter();
                 let callee = items.next().ok_or("a call of nothing")?;
                 self.call_to_mark(callee, items.collect())?;
             }
