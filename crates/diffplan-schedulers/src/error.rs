@@ -185,6 +185,22 @@ pub enum Error {
         /// What it is without it.
         expected: &'static str,
     },
+    /// Options with which a step is not defined: where it divides by zero, or the reference loses count.
+    #[error("`{key}` is {value}, with which the step at timestep {timestep} of {class} {reason}: expected {allowed}")]
+    NoSuchStep {
+        /// The class.
+        class: &'static str,
+        /// The option that it hangs on.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// The timestep.
+        timestep: f32,
+        /// What is wrong there.
+        reason: &'static str,
+        /// What would work.
+        allowed: String,
+    },
     /// `eta` out of its range.
     #[error("eta is {actual}, expected a number from 0 (no noise) to 1 (as much as DDPM)")]
     Eta {

@@ -49,7 +49,12 @@
 mod config;
 mod ddim;
 mod ddpm;
+mod dpm;
 mod error;
+mod euler;
+mod euler_ancestral;
+mod heun;
+mod multistep;
 mod options;
 mod original;
 mod registry;
@@ -57,17 +62,28 @@ mod sampler;
 mod schedule;
 mod scheduler;
 mod shape;
+mod sigmas;
 mod threshold;
 mod timesteps;
+mod unipc;
 
+pub use config::Absent;
 pub use ddim::{DdimConfig, DdimScheduler};
 pub use ddpm::{DdpmConfig, DdpmScheduler};
+pub use dpm::{DpmSolverConfig, DpmSolverScheduler};
 pub use error::{Error, Result};
-pub use options::{BetaSchedule, PredictionType, TimestepSpacing, VarianceType};
+pub use euler::{EulerConfig, EulerScheduler};
+pub use euler_ancestral::{EulerAncestralConfig, EulerAncestralScheduler};
+pub use heun::{HeunConfig, HeunScheduler};
+pub use options::{
+    AlgorithmType, BetaSchedule, FinalSigmasType, InterpolationType, PredictionType, SolverType, TimeShiftType,
+    TimestepSpacing, TimestepType, UniPcSolverType, VarianceType,
+};
 pub use registry::Registry;
 pub use sampler::{Sampler, SamplerOutput, SamplerStep, Steps, Timesteps, Visit};
 pub use schedule::NoiseSchedule;
 pub use scheduler::Scheduler;
+pub use unipc::{UniPcConfig, UniPcScheduler};
 
 /// Name of a scheduler's file in its folder.
 pub const CONFIG_NAME: &str = "scheduler_config.json";
