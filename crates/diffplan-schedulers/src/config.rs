@@ -58,8 +58,11 @@ const OF_OTHER_CLASSES: &[&str] = &[
     "clip_sample",
     "clip_sample_range",
     "disable_corrector",
+    "dynamic_thresholding_ratio",
     "predict_x0",
-    "solver_p",
+    "rescale_betas_zero_snr",
+    "sample_max_value",
+    "thresholding",
 ];
 
 /// A key with its value.

@@ -1,0 +1,202 @@
+//! Guidance leads to the same plans with every sampler: on Gaussian data, with a network that predicts exactly the noise and a guide
+//! that values exactly what is to be expected, so that what must come out is known. docs/samplers.md has the derivation.
+
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
+use diffplan_data::{NormalizerConfig, Normalizers};
+use diffplan_models::{Compute, Conditioning, Network, NetworkSession, Signature};
+use diffplan_pipelines::{
+    Condition, FnGuide, Guidance, Moment, PlanOptions, Query, RngNoise, Start, ValueGuidedPipeline,
+};
+use diffplan_schedulers::{DdpmConfig, DdpmScheduler, NoiseSchedule, Registry, Scheduler};
+use ndarray::{Array3, ArrayView1, ArrayView3, ArrayViewMut1, ArrayViewMut3, Axis};
+use std::sync::Arc;
+
+/// Mean and variance of every number of the data.
+const MEAN: f32 = 0.5;
+/// What the guide's value grows by with every number of the action.
+const SLOPE: f32 = 0.8;
+
+/// Shares of signal and noise in a sample of unit variance at any time, in a straight line of levels between the timesteps.
+#[derive(Clone, Debug)]
+struct Forward {
+    levels: Arc<[f32]>,
+    variance: f32,
+}
+
+impl Forward {
+    fn new(schedule: &NoiseSchedule, variance: f32) -> Self {
+        let alphas = schedule.alphas_cumprod().iter();
+        Self {
+            levels: alphas.map(|a| ((1.0 - a) / a).sqrt()).collect(),
+            variance,
+        }
+    }
+
+    fn shares(&self, time: f32) -> [f32; 2] {
+        let below = (time.floor() as usize).min(self.levels.len() - 2);
+        let part = time - below as f32;
+        let sigma = (1.0 - part) * self.levels[below] + part * self.levels[below + 1];
+        let signal = 1.0 / (sigma * sigma + 1.0).sqrt();
+        [signal, sigma * signal]
+    }
+
+    /// Variance of a sample there.
+    fn spread(&self, time: f32) -> f32 {
+        let [signal, noise] = self.shares(time);
+        signal * signal * self.variance + noise * noise
+    }
+}
+
+/// The noise that is to be expected in a sample.
+#[derive(Debug)]
+struct Exact(Forward);
+
+impl Network for Exact {
+    fn class_name(&self) -> &str {
+        "Exact"
+    }
+
+    fn signature(&self) -> Signature {
+        Signature::new(2)
+    }
+
+    fn session(self: Arc<Self>, _: Compute) -> Box<dyn NetworkSession> {
+        Box::new(ExactSession {
+            forward: self.0.clone(),
+            times: Vec::new(),
+        })
+    }
+}
+
+struct ExactSession {
+    forward: Forward,
+    times: Vec<f32>,
+}
+
+impl NetworkSession for ExactSession {
+    fn prepare(&mut self, times: &[f32]) {
+        self.times = times.to_vec();
+    }
+
+    fn condition(&mut self, _: Conditioning<'_>) -> diffplan_models::Result<()> {
+        Ok(())
+    }
+
+    fn forward(
+        &mut self,
+        x: ArrayView3<'_, f32>,
+        time: usize,
+        mut out: ArrayViewMut3<'_, f32>,
+    ) -> diffplan_models::Result<()> {
+        let time = self.times[time];
+        let ([signal, noise], spread) = (self.forward.shares(time), self.forward.spread(time));
+        out.zip_mut_with(&x, |out, x| *out = noise * (x - signal * MEAN) / spread);
+        Ok(())
+    }
+}
+
+fn scheduler() -> DdpmScheduler {
+    DdpmScheduler::new(DdpmConfig {
+        clip_sample: false,
+        ..DdpmConfig::default()
+    })
+    .unwrap()
+}
+
+/// A pipeline of these exact parts: one action and one observation.
+fn pipeline(variance: f32) -> ValueGuidedPipeline {
+    let scheduler = scheduler();
+    let forward = Forward::new(scheduler.schedule(), variance);
+    let guide = forward.clone();
+    // What the sum of the actions times SLOPE is to be expected to be, of the sample here: what a value function learns that is trained
+    // on noised plans.
+    let guide = FnGuide(
+        move |x: ArrayView3<f32>, at: Moment, mut values: ArrayViewMut1<f32>, grad: Option<ArrayViewMut3<f32>>| {
+            let gain = SLOPE * guide.shares(at.timestep)[0] * guide.variance / guide.spread(at.timestep);
+            values.assign(&(gain * &x.index_axis(Axis(2), 0).sum_axis(Axis(1))));
+            if let Some(mut grad) = grad {
+                grad.fill(0.0);
+                grad.index_axis_mut(Axis(2), 0).fill(gain);
+            }
+            Ok(())
+        },
+    );
+    let unit = || NormalizerConfig::Gaussian {
+        mean: vec![0.0],
+        std: vec![1.0],
+    };
+    let normalizers = Normalizers::new(unit(), unit(), None).unwrap();
+    ValueGuidedPipeline::without_guide(Arc::new(Exact(forward)), Arc::new(scheduler), normalizers)
+        .unwrap()
+        .with_guide(Arc::new(guide))
+}
+
+fn options(scheduler: &str, steps: usize, eta: f32) -> PlanOptions {
+    PlanOptions {
+        batch_size: 16,
+        planning_horizon: 8,
+        n_guide_steps: 1,
+        scale: 0.25,
+        guidance: Guidance::Diffuser,
+        t_stopgrad: 0,
+        scheduler: Some(scheduler.to_owned()),
+        num_inference_steps: Some(steps),
+        eta,
+        ..PlanOptions::default()
+    }
+}
+
+/// The actions of all candidates.
+fn actions(pipeline: &ValueGuidedPipeline, options: PlanOptions) -> Vec<f32> {
+    let plan = pipeline
+        .plan(ArrayView1::from(&[0.3]), options, &mut RngNoise::seed(3))
+        .unwrap();
+    // In the order of the draws.
+    let mut rows = plan.order.iter().zip(plan.normalized.outer_iter()).collect::<Vec<_>>();
+    rows.sort_by_key(|(candidate, _)| **candidate);
+    rows.iter().flat_map(|(_, row)| row.column(0).to_vec()).collect()
+}
+
+/// How far guidance moves the actions: all are moved alike, since all that happens is linear.
+fn shift(pipeline: &ValueGuidedPipeline, options: PlanOptions) -> f32 {
+    let unmoved = PlanOptions {
+        scale: 0.0,
+        ..options.clone()
+    };
+    let (moved, unmoved) = (actions(pipeline, options), actions(pipeline, unmoved));
+    let moves: Vec<f32> = moved.iter().zip(&unmoved).map(|(a, b)| a - b).collect();
+    let mean = moves.iter().sum::<f32>() / moves.len() as f32;
+    assert!(moves.iter().all(|by| (by - mean).abs() < 1e-3 * mean.abs() + 1e-5));
+    mean
+}
+
+const SAMPLERS: [(&str, f32); 8] = [
+    ("ddpm", 0.0),
+    ("ddim", 0.0),
+    ("ddim", 0.5),
+    ("ddim", 1.0),
+    ("dpm++", 0.0),
+    ("euler", 0.0),
+    ("euler-a", 0.0),
+    ("unipc", 0.0),
+];
+
+/// Guidance by λ tilts the data's density by exp(λ J): a Gaussian's mean moves by λ times its variance times the slope.
+#[test]
+fn every_sampler_is_guided_to_the_same_plans() {
+    for variance in [1.0, 0.25, 0.04] {
+        let pipeline = pipeline(variance);
+        let expected = 0.25 * variance * SLOPE;
+        for (scheduler, eta) in SAMPLERS.into_iter().chain([("heun", 0.0)]) {
+            for (steps, tolerance) in [(100, 0.12), (500, 0.03)] {
+                let actual = shift(&pipeline, options(scheduler, steps, eta)) / expected;
+                println!("{scheduler} {eta} {steps} var {variance}: {actual}");
+                assert!(
+                    (actual - 1.0).abs() < tolerance,
+                    "{scheduler}, eta {eta}, {steps} steps, variance {variance}: {actual} of what it should be"
+                );
+            }
+        }
+    }
+}
