@@ -228,10 +228,10 @@ fn classes_are_checked_wherever_they_are_named() {
     check_wrong(&[
         (
             "scheduler of another class",
-            |f| set(f, SCHEDULER, "_class_name", "\"EulerAncestralDiscreteScheduler\""),
+            |f| set(f, SCHEDULER, "_class_name", "\"LCMScheduler\""),
             &[
                 "scheduler_config.json",
-                "EulerAncestralDiscreteScheduler",
+                "LCMScheduler",
                 "DDPMScheduler, DDIMScheduler",
             ],
         ),

@@ -6,7 +6,8 @@
 //! - a [`NoiseSchedule`] is the forward process: all that training needs;
 //! - a [`Scheduler`] is what `scheduler_config.json` describes, and never changes. A [`Registry`] makes it by the file's
 //!   `_class_name`: [`DdpmScheduler`] and [`DdimScheduler`] are the twins of diffusers' with every option of theirs, in the same float32
-//!   arithmetic; one's own class can be registered beside them;
+//!   arithmetic, [`DpmSolverScheduler`], [`EulerScheduler`], [`EulerAncestralScheduler`], [`HeunScheduler`] and [`UniPcScheduler`] those of
+//!   the classes that count in noise levels; one's own class can be registered beside them;
 //! - a [`Sampler`] is one run: its [`Visit`]s, and whatever history a class keeps.
 //!
 //! Noise is an argument: this crate knows no random number generator, no model and no environment.

@@ -253,71 +253,76 @@ fn steps_that_are_not_defined_are_refused_before_they_are_made() {
     }
 }
 
+/// Every combination of a few options, some of which no class has.
+fn combinations(class: &str) -> Vec<Value> {
+    let rules = match class.starts_with("Uni") {
+        true => ["bh1", "bh2"],
+        false => ["midpoint", "heun"],
+    };
+    let spreads = ["", "use_karras_sigmas", "use_exponential_sigmas", "use_lu_lambdas"];
+    let kinds = [
+        ("linspace", "epsilon"),
+        ("leading", "sample"),
+        ("trailing", "v_prediction"),
+    ];
+    let orders = [(1, true), (2, false), (3, true), (3, false)];
+    let sizes = [1, 2, 5, 16, 20];
+    let mut all = Vec::new();
+    for index in 0..sizes.len() * spreads.len() * kinds.len() * orders.len() * 2 * 2 {
+        let mut rest = index;
+        let mut next = |count: usize| {
+            let at = rest % count;
+            rest /= count;
+            at
+        };
+        let train = sizes[next(sizes.len())];
+        let (spread, (spacing, kind)) = (spreads[next(4)], kinds[next(3)]);
+        let ((order, lower), rescale) = (orders[next(4)], next(2) == 1);
+        let (end, rule) = (["zero", "sigma_min"][next(2)], rules[usize::from(lower)]);
+        let mut options = json!({
+            "num_train_timesteps": train, "timestep_spacing": spacing, "final_sigmas_type": end, "solver_order": order,
+            "lower_order_final": lower, "rescale_betas_zero_snr": rescale, "solver_type": rule,
+            "beta_schedule": "squaredcos_cap_v2", "prediction_type": kind,
+        });
+        if !spread.is_empty() {
+            options[spread] = true.into();
+        }
+        all.push(options);
+    }
+    all
+}
+
 /// Over all options: a sampler is refused with what it hangs on, or its run is finite.
 #[test]
 fn a_run_is_refused_or_finite() {
-    let mut made = 0;
-    let mut refused = 0;
-    let booleans = [false, true];
+    let (mut made, mut refused) = (0, 0);
     for (_, class) in CLASSES {
-        for train in [1, 2, 20] {
-            for (i, spacing) in ["linspace", "leading", "trailing"].into_iter().enumerate() {
-                for spread in [
-                    "timestep_spacing",
-                    "use_karras_sigmas",
-                    "use_exponential_sigmas",
-                    "use_lu_lambdas",
-                ] {
-                    for end in ["zero", "sigma_min"] {
-                        for (order, lower) in [(1, true), (2, false), (3, true), (3, false)] {
-                            for rescale in booleans {
-                                let rules =
-                                    [["midpoint", "heun"], ["bh1", "bh2"]][usize::from(class.starts_with("Uni"))];
-                                let mut options = json!({
-                                    "num_train_timesteps": train, "timestep_spacing": spacing, "final_sigmas_type": end,
-                                    "solver_order": order, "lower_order_final": lower, "rescale_betas_zero_snr": rescale,
-                                    "solver_type": rules[usize::from(lower)], "beta_schedule": "squaredcos_cap_v2",
-                                    "prediction_type": ["epsilon", "sample", "v_prediction"][i],
-                                });
-                                if spread.starts_with("use") {
-                                    options[spread] = true.into();
-                                }
-                                let Ok(scheduler) = scheduler(class, options.clone()) else {
-                                    refused += 1;
-                                    continue;
-                                };
-                                for count in [0, 1, 2, 3, 5, 16, 20] {
-                                    let timesteps = match count {
-                                        0 => Timesteps::All,
-                                        count => Timesteps::Count(count),
-                                    };
-                                    let Ok(mut sampler) = scheduler.sampler(&Steps::new(timesteps)) else {
-                                        refused += 1;
-                                        continue;
-                                    };
-                                    made += 1;
-                                    let start = f32::max(sampler.init_noise_sigma(), 1.0);
-                                    let mut sample = ArrayD::from_elem(vec![1, 2, 2], 0.7 * start);
-                                    for visit in 0..sampler.visits().len() {
-                                        let (answer, noise) = (sample.mapv(f32::tanh), sample.mapv(f32::cos));
-                                        let output =
-                                            sampler.step(visit, answer.view(), sample.view(), Some(noise.view()));
-                                        sample = output.unwrap().prev_sample;
-                                        let at = sampler.visits()[visit];
-                                        assert!(
-                                            at.posterior_variance.is_finite()
-                                                && at.scale.is_finite()
-                                                && at.timestep.is_finite()
-                                        );
-                                        assert!(
-                                            sample.iter().all(|x| x.is_finite()),
-                                            "{class} {options} {count} {visit}"
-                                        );
-                                    }
-                                }
-                            }
-                        }
-                    }
+        for options in combinations(class) {
+            let Ok(scheduler) = scheduler(class, options.clone()) else {
+                refused += 1;
+                continue;
+            };
+            let counts = [1, 2, 3, 5, 16, 20].map(Timesteps::Count);
+            for timesteps in counts.into_iter().chain([Timesteps::All]) {
+                let Ok(mut sampler) = scheduler.sampler(&Steps::new(timesteps.clone())) else {
+                    refused += 1;
+                    continue;
+                };
+                made += 1;
+                let start = f32::max(sampler.init_noise_sigma(), 1.0);
+                let mut sample = ArrayD::from_elem(vec![1, 2, 2], 0.7 * start);
+                for visit in 0..sampler.visits().len() {
+                    let (answer, noise) = (sample.mapv(f32::tanh), sample.mapv(f32::cos));
+                    let output = sampler.step(visit, answer.view(), sample.view(), Some(noise.view()));
+                    sample = output.unwrap().prev_sample;
+                    let at = sampler.visits()[visit];
+                    assert!(
+                        [at.posterior_variance, at.scale, at.timestep]
+                            .iter()
+                            .all(|x| x.is_finite())
+                    );
+                    let finite = sample.iter().all(|x| x.is_finite());
+                    assert!(finite, "{class} {options} {timesteps:?} visit {visit}");
                 }
             }
         }
