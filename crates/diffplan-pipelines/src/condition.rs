@@ -167,8 +167,8 @@ impl Imposed {
         Ok(())
     }
 
-    /// Puts them into `x` (queries · batch, horizon, channels).
-    pub(crate) fn apply(&self, mut x: ArrayViewMut3<f32>, batch: usize) {
+    /// Puts them into `x` (queries · batch, horizon, channels), which is `scale` times what they are imposed on.
+    pub(crate) fn apply(&self, mut x: ArrayViewMut3<f32>, batch: usize, scale: f32) {
         for &Cell {
             query,
             time,
@@ -177,7 +177,10 @@ impl Imposed {
         } in &self.0
         {
             let mut candidates = x.slice_axis_mut(Axis(0), Slice::from(query * batch..(query + 1) * batch));
-            candidates.index_axis_mut(Axis(1), time).column_mut(channel).fill(value);
+            candidates
+                .index_axis_mut(Axis(1), time)
+                .column_mut(channel)
+                .fill(scale * value);
         }
     }
 }

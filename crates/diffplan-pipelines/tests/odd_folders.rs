@@ -228,12 +228,8 @@ fn classes_are_checked_wherever_they_are_named() {
     check_wrong(&[
         (
             "scheduler of another class",
-            |f| set(f, SCHEDULER, "_class_name", "\"EulerAncestralDiscreteScheduler\""),
-            &[
-                "scheduler_config.json",
-                "EulerAncestralDiscreteScheduler",
-                "DDPMScheduler, DDIMScheduler",
-            ],
+            |f| set(f, SCHEDULER, "_class_name", "\"LCMScheduler\""),
+            &["scheduler_config.json", "LCMScheduler", "DDPMScheduler, DDIMScheduler"],
         ),
         (
             "scheduler of a class with -Infinity",

@@ -58,8 +58,11 @@ const OF_OTHER_CLASSES: &[&str] = &[
     "clip_sample",
     "clip_sample_range",
     "disable_corrector",
+    "dynamic_thresholding_ratio",
     "predict_x0",
-    "solver_p",
+    "rescale_betas_zero_snr",
+    "sample_max_value",
+    "thresholding",
 ];
 
 /// A key with its value.
@@ -135,26 +138,74 @@ impl OptionValue for f64 {
         number(field.value).ok_or_else(|| field.unsupported("a number"))
     }
 
+    /// A number that JSON has no word for becomes Python's name of it, a string that the text has without quotes.
     fn write(&self) -> Value {
-        // JSON has no infinity; this much is one for float32, and diffusers reads it.
-        match self.is_infinite() {
-            true => self.signum() * 1e30,
-            false => *self,
+        match self {
+            number if number.is_finite() => (*number).into(),
+            number if number.is_nan() => "NaN".into(),
+            number if *number > 0.0 => "Infinity".into(),
+            _ => "-Infinity".into(),
         }
-        .into()
     }
 }
 
-impl<T: Named> OptionValue for Option<T> {
+impl OptionValue for Option<f64> {
+    fn read(field: &Field<'_>) -> Result<Self> {
+        match field.value {
+            Value::Null => Some(None),
+            value => number(value).map(Some),
+        }
+        .ok_or_else(|| field.unsupported("null or a number"))
+    }
+
+    fn write(&self) -> Value {
+        self.as_ref().map_or(Value::Null, OptionValue::write)
+    }
+}
+
+impl OptionValue for Vec<usize> {
+    fn read(field: &Field<'_>) -> Result<Self> {
+        let whole = |value: &Value| usize::read(&Field { key: field.key, value }).ok();
+        match field.value {
+            Value::Null => Some(Self::new()),
+            Value::Array(values) => values.iter().map(whole).collect(),
+            _ => None,
+        }
+        .ok_or_else(|| field.unsupported("an array of integers of at least 0"))
+    }
+
+    fn write(&self) -> Value {
+        self.clone().into()
+    }
+}
+
+impl OptionValue for Option<crate::VarianceType> {
     fn read(field: &Field<'_>) -> Result<Self> {
         match field.value {
             Value::Null => Ok(None),
-            _ => T::read(field).map(Some),
+            _ => OptionValue::read(field).map(Some),
         }
     }
 
     fn write(&self) -> Value {
-        self.map_or(Value::Null, |value| value.name().into())
+        self.as_ref().map_or(Value::Null, OptionValue::write)
+    }
+}
+
+/// An option of diffusers that is not supported: only `null`, what it is by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Absent;
+
+impl OptionValue for Absent {
+    fn read(field: &Field<'_>) -> Result<Self> {
+        match field.value {
+            Value::Null => Ok(Self),
+            _ => Err(field.unsupported("null")),
+        }
+    }
+
+    fn write(&self) -> Value {
+        Value::Null
     }
 }
 
@@ -175,7 +226,8 @@ impl OptionValue for Option<Vec<f64>> {
 
 impl<T: Named> OptionValue for T {
     fn read(field: &Field<'_>) -> Result<Self> {
-        let found = T::NAMES.iter().find(|(name, _)| field.value.as_str() == Some(name));
+        let mut known = T::NAMES.iter().chain(T::ALIASES);
+        let found = known.find(|(name, _)| field.value.as_str() == Some(name));
         found.map(|&(_, variant)| variant).ok_or_else(|| {
             let names: Vec<&str> = T::NAMES.iter().map(|&(name, _)| name).collect();
             let nearest = field
@@ -369,6 +421,25 @@ pub(crate) mod check {
             value,
             allowed: allowed.to_owned(),
         })
+    }
+
+    /// That a switch is off which asks for something that there is none of here.
+    pub(crate) fn off(key: &str, on: bool) -> Result<()> {
+        that(!on, key, on.to_string(), "false: it is not supported")
+    }
+
+    /// That at most one of these switches is on.
+    pub(crate) fn at_most_one(switches: &[(&str, bool)]) -> Result<()> {
+        let mut on = switches.iter().filter(|(_, on)| *on);
+        match (on.next(), on.next()) {
+            (Some((first, _)), Some((second, _))) => that(
+                false,
+                second,
+                "true".to_owned(),
+                &format!("false beside {first} true: noise levels are spread in one way"),
+            ),
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn unit(key: &str, value: f64) -> Result<()> {

@@ -185,6 +185,22 @@ pub enum Error {
         /// What it is without it.
         expected: &'static str,
     },
+    /// Options with which a step is not defined: where it divides by zero, or the reference loses count.
+    #[error("`{key}` is {value}, with which the step at timestep {timestep} of {class} {reason}: expected {allowed}")]
+    NoSuchStep {
+        /// The class.
+        class: &'static str,
+        /// The option that it hangs on.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// The timestep.
+        timestep: f32,
+        /// What is wrong there.
+        reason: &'static str,
+        /// What would work.
+        allowed: String,
+    },
     /// `eta` out of its range.
     #[error("eta is {actual}, expected a number from 0 (no noise) to 1 (as much as DDPM)")]
     Eta {
@@ -199,19 +215,6 @@ pub enum Error {
     NotFinite {
         /// The timestep.
         timestep: usize,
-    },
-    /// Two visits of one noise level, between which a step of higher order would divide by zero.
-    #[error(
-        "{class}: {steps} steps visit one noise level twice, around timestep {timestep}: take fewer, solver_order 1, or timestep_spacing \
-         trailing"
-    )]
-    EqualLevels {
-        /// The class.
-        class: &'static str,
-        /// Where.
-        timestep: usize,
-        /// How many steps were asked for.
-        steps: usize,
     },
     /// A visit that the sampler does not have.
     #[error("visit {visit} of a sampler that has {visits}")]

@@ -6,7 +6,8 @@
 //! - a [`NoiseSchedule`] is the forward process: all that training needs;
 //! - a [`Scheduler`] is what `scheduler_config.json` describes, and never changes. A [`Registry`] makes it by the file's
 //!   `_class_name`: [`DdpmScheduler`] and [`DdimScheduler`] are the twins of diffusers' with every option of theirs, in the same float32
-//!   arithmetic; one's own class can be registered beside them;
+//!   arithmetic, [`DpmSolverScheduler`], [`EulerScheduler`], [`EulerAncestralScheduler`], [`HeunScheduler`] and [`UniPcScheduler`] those of
+//!   the classes that count in noise levels; one's own class can be registered beside them;
 //! - a [`Sampler`] is one run: its [`Visit`]s, and whatever history a class keeps.
 //!
 //! Noise is an argument: this crate knows no random number generator, no model and no environment.
@@ -49,8 +50,12 @@
 mod config;
 mod ddim;
 mod ddpm;
-mod dpm_solver;
+mod dpm;
 mod error;
+mod euler;
+mod euler_ancestral;
+mod heun;
+mod multistep;
 mod options;
 mod original;
 mod registry;
@@ -61,18 +66,25 @@ mod shape;
 mod sigmas;
 mod threshold;
 mod timesteps;
+mod unipc;
 
+pub use config::Absent;
 pub use ddim::{DdimConfig, DdimScheduler};
 pub use ddpm::{DdpmConfig, DdpmScheduler};
-pub use dpm_solver::{DpmSolverMultistepConfig, DpmSolverMultistepScheduler};
+pub use dpm::{DpmSolverConfig, DpmSolverScheduler};
 pub use error::{Error, Result};
+pub use euler::{EulerConfig, EulerScheduler};
+pub use euler_ancestral::{EulerAncestralConfig, EulerAncestralScheduler};
+pub use heun::{HeunConfig, HeunScheduler};
 pub use options::{
-    BetaSchedule, DpmAlgorithm, FinalSigmas, PredictionType, SolverType, TimeShift, TimestepSpacing, VarianceType,
+    AlgorithmType, BetaSchedule, FinalSigmasType, InterpolationType, PredictionType, SolverType, TimeShiftType,
+    TimestepSpacing, TimestepType, UniPcSolverType, VarianceType,
 };
 pub use registry::Registry;
 pub use sampler::{Sampler, SamplerOutput, SamplerStep, Steps, Timesteps, Visit};
 pub use schedule::NoiseSchedule;
 pub use scheduler::Scheduler;
+pub use unipc::{UniPcConfig, UniPcScheduler};
 
 /// Name of a scheduler's file in its folder.
 pub const CONFIG_NAME: &str = "scheduler_config.json";

@@ -9,16 +9,19 @@ pub(crate) trait Named: Sized + Copy + 'static {
     /// Every variant with its name.
     const NAMES: &'static [(&'static str, Self)];
 
+    /// Other names that files have for them: what the classes of diffusers take for one of theirs.
+    const ALIASES: &'static [(&'static str, Self)];
+
     /// This variant's name.
     fn name(self) -> &'static str;
 }
 
 macro_rules! named {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)+ }) => {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal $(| $alias:literal)*,)+ }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum $name {
-            $($(#[$doc])* #[serde(rename = $text)] $variant,)+
+            $($(#[$doc])* #[serde(rename = $text $(, alias = $alias)*)] $variant,)+
         }
 
         impl $name {
@@ -30,6 +33,7 @@ macro_rules! named {
 
         impl Named for $name {
             const NAMES: &'static [(&'static str, Self)] = &[$(($text, Self::$variant),)+];
+            const ALIASES: &'static [(&'static str, Self)] = &[$($(($alias, Self::$variant),)*)+];
 
             fn name(self) -> &'static str {
                 self.as_str()
@@ -111,56 +115,86 @@ named! {
 }
 
 named! {
-    /// Which equation DPM-Solver solves.
-    DpmAlgorithm {
-        /// The ordinary differential equation, by predictions of the noise (arXiv:2206.00927).
+    /// Which integral DPM-Solver discretises, and whether it adds noise.
+    AlgorithmType {
+        /// Of the noise that is predicted (arXiv:2206.00927).
         DpmSolver = "dpmsolver",
-        /// The same by predictions of the original sample (arXiv:2211.01095).
-        DpmSolverPlusPlus = "dpmsolver++",
-        /// The stochastic one, by predictions of the noise.
+        /// Of the sample that is predicted (arXiv:2211.01095).
+        DpmSolverPlusPlus = "dpmsolver++" | "deis",
+        /// As `DpmSolver`, of the stochastic equation.
         SdeDpmSolver = "sde-dpmsolver",
-        /// The stochastic one, by predictions of the original sample.
+        /// As `DpmSolverPlusPlus`, of the stochastic equation.
         SdeDpmSolverPlusPlus = "sde-dpmsolver++",
     }
 }
 
-impl DpmAlgorithm {
-    pub(crate) fn predicts_original(self) -> bool {
-        matches!(self, Self::DpmSolverPlusPlus | Self::SdeDpmSolverPlusPlus)
+impl AlgorithmType {
+    /// Whether a step takes noise.
+    pub fn is_stochastic(self) -> bool {
+        matches!(self, Self::SdeDpmSolver | Self::SdeDpmSolverPlusPlus)
     }
 
-    pub(crate) fn draws_noise(self) -> bool {
-        matches!(self, Self::SdeDpmSolver | Self::SdeDpmSolverPlusPlus)
+    /// Whether it works on the sample that is predicted, not on the noise.
+    pub fn predicts_sample(self) -> bool {
+        matches!(self, Self::DpmSolverPlusPlus | Self::SdeDpmSolverPlusPlus)
     }
 }
 
 named! {
-    /// How a step of second order is put together.
+    /// The second-order rule of DPM-Solver. The names of other classes' rules stand for `midpoint`, as in diffusers.
     SolverType {
-        /// By half the first derivative.
-        Midpoint = "midpoint",
-        /// By its integral.
+        /// From the value in the middle of the step.
+        Midpoint = "midpoint" | "logrho" | "bh1" | "bh2",
+        /// From both ends of the step.
         Heun = "heun",
     }
 }
 
 named! {
-    /// Where the last step of a run ends.
-    FinalSigmas {
-        /// Without noise.
+    /// B(h) of UniPC (arXiv:2302.04867, section 3.2). The names of other classes' rules stand for `bh2`, as in diffusers.
+    UniPcSolverType {
+        /// h.
+        Bh1 = "bh1",
+        /// exp(h) - 1.
+        Bh2 = "bh2" | "midpoint" | "heun" | "logrho",
+    }
+}
+
+named! {
+    /// At which noise level the last step ends.
+    FinalSigmasType {
+        /// At none.
         Zero = "zero",
-        /// At the noise of the first training timestep.
+        /// At that of the first training timestep.
         SigmaMin = "sigma_min",
     }
 }
 
 named! {
-    /// How timesteps are shifted in flow matching.
-    TimeShift {
-        /// Exponentially.
-        Exponential = "exponential",
-        /// Linearly.
+    /// How noise levels lie between those of the training timesteps.
+    InterpolationType {
+        /// By the timestep.
         Linear = "linear",
+        /// Evenly in the logarithm, from the largest to the smallest.
+        LogLinear = "log_linear",
+    }
+}
+
+named! {
+    /// What a model is told of the noise level.
+    TimestepType {
+        /// The training timestep.
+        Discrete = "discrete",
+        /// A quarter of the level's logarithm, where the prediction is the velocity.
+        Continuous = "continuous",
+    }
+}
+
+named! {
+    /// How timesteps are shifted for flow matching, which none of the classes here does.
+    TimeShiftType {
+        /// By an exponential.
+        Exponential = "exponential",
     }
 }
 
@@ -174,6 +208,9 @@ mod tests {
             assert_eq!(serde_json::to_string(&value).unwrap(), format!("\"{name}\""));
             assert_eq!(serde_json::from_str::<T>(&format!("\"{name}\"")).unwrap(), value);
         }
+        for &(name, value) in T::ALIASES {
+            assert_eq!(serde_json::from_str::<T>(&format!("\"{name}\"")).unwrap(), value);
+        }
     }
 
     #[test]
@@ -182,9 +219,12 @@ mod tests {
         check_names::<VarianceType>();
         check_names::<PredictionType>();
         check_names::<TimestepSpacing>();
-        check_names::<DpmAlgorithm>();
+        check_names::<AlgorithmType>();
         check_names::<SolverType>();
-        check_names::<FinalSigmas>();
-        check_names::<TimeShift>();
+        check_names::<UniPcSolverType>();
+        check_names::<FinalSigmasType>();
+        check_names::<InterpolationType>();
+        check_names::<TimestepType>();
+        check_names::<TimeShiftType>();
     }
 }

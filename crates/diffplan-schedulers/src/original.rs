@@ -74,3 +74,13 @@ pub(crate) fn predict_original(
     }
     Ok(())
 }
+
+/// The roots to give [`predict_original`] for a sample to which noise of this level was added without shrinking the signal
+/// (arXiv:2206.00364, table 1).
+pub(crate) fn exploding_roots(prediction_type: PredictionType, sigma: f32) -> [f32; 2] {
+    let variance = sigma * sigma + 1.0;
+    match prediction_type {
+        PredictionType::VPrediction => [1.0 / variance, sigma / variance.sqrt()],
+        _ => [1.0, sigma],
+    }
+}

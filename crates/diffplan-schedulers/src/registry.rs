@@ -8,8 +8,9 @@ use diffplan_files::{Folder, nearest, parse_json_object};
 use serde_json::{Map, Value};
 
 use crate::{
-    CONFIG_NAME, DdimConfig, DdimScheduler, DdpmConfig, DdpmScheduler, DpmSolverMultistepConfig,
-    DpmSolverMultistepScheduler, Error, Result, Scheduler,
+    CONFIG_NAME, DdimConfig, DdimScheduler, DdpmConfig, DdpmScheduler, DpmSolverConfig, DpmSolverScheduler, Error,
+    EulerAncestralConfig, EulerAncestralScheduler, EulerConfig, EulerScheduler, HeunConfig, HeunScheduler, Result,
+    Scheduler, UniPcConfig, UniPcScheduler,
 };
 
 /// Makes a scheduler of the object of its file.
@@ -52,7 +53,9 @@ impl Default for Registry {
 }
 
 impl Registry {
-    /// Those of this crate: `DDPMScheduler` ("ddpm"), `DDIMScheduler` ("ddim"), `DPMSolverMultistepScheduler` ("dpm++").
+    /// Those of this crate: `DDPMScheduler` ("ddpm"), `DDIMScheduler` ("ddim"), `DPMSolverMultistepScheduler` ("dpm++"),
+    /// `EulerDiscreteScheduler` ("euler"), `EulerAncestralDiscreteScheduler` ("euler-a"), `HeunDiscreteScheduler` ("heun"),
+    /// `UniPCMultistepScheduler` ("unipc").
     pub fn builtin() -> Self {
         let mut registry = Self { entries: Vec::new() };
         registry.register(DdpmConfig::CLASS_NAME, "ddpm", DdpmConfig::KEYS, |map| {
@@ -61,12 +64,24 @@ impl Registry {
         registry.register(DdimConfig::CLASS_NAME, "ddim", DdimConfig::KEYS, |map| {
             Ok(Arc::new(DdimScheduler::from_map(map)?))
         });
+        registry.register(DpmSolverConfig::CLASS_NAME, "dpm++", DpmSolverConfig::KEYS, |map| {
+            Ok(Arc::new(DpmSolverScheduler::from_map(map)?))
+        });
+        registry.register(EulerConfig::CLASS_NAME, "euler", EulerConfig::KEYS, |map| {
+            Ok(Arc::new(EulerScheduler::from_map(map)?))
+        });
         registry.register(
-            DpmSolverMultistepConfig::CLASS_NAME,
-            "dpm++",
-            DpmSolverMultistepConfig::KEYS,
-            |map| Ok(Arc::new(DpmSolverMultistepScheduler::from_map(map)?)),
+            EulerAncestralConfig::CLASS_NAME,
+            "euler-a",
+            EulerAncestralConfig::KEYS,
+            |map| Ok(Arc::new(EulerAncestralScheduler::from_map(map)?)),
         );
+        registry.register(HeunConfig::CLASS_NAME, "heun", HeunConfig::KEYS, |map| {
+            Ok(Arc::new(HeunScheduler::from_map(map)?))
+        });
+        registry.register(UniPcConfig::CLASS_NAME, "unipc", UniPcConfig::KEYS, |map| {
+            Ok(Arc::new(UniPcScheduler::from_map(map)?))
+        });
         registry
     }
 

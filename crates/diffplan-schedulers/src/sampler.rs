@@ -45,29 +45,33 @@ impl Steps {
         }
     }
 
-    /// Of a class that has neither η nor what goes with it.
-    pub(crate) fn expect_defaults(&self, class: &'static str) -> Result<()> {
-        let refuse = |option, expected| {
-            Err(Error::NoSuchOption {
-                class,
-                option,
-                expected,
-            })
-        };
-        if self.eta != 0.0 {
-            return refuse("eta", "eta 0");
-        }
-        if self.use_clipped_model_output {
-            return refuse("use_clipped_model_output", "false");
-        }
-        Ok(())
-    }
-
     /// With this η.
     #[must_use]
     pub fn with_eta(mut self, eta: f32) -> Self {
         self.eta = eta;
         self
+    }
+}
+
+impl Steps {
+    /// That there are none of DDIM's arguments, which no other class has.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchOption`].
+    pub(crate) fn check_plain(&self, class: &'static str) -> Result<()> {
+        let (option, expected) = match self {
+            Self { eta, .. } if *eta != 0.0 => ("eta", "eta 0"),
+            Self {
+                use_clipped_model_output: true,
+                ..
+            } => ("use_clipped_model_output", "false"),
+            _ => return Ok(()),
+        };
+        Err(Error::NoSuchOption {
+            class,
+            option,
+            expected,
+        })
     }
 }
 
@@ -83,6 +87,15 @@ pub struct Visit {
     pub posterior_variance: f32,
     /// diffusers' `_get_variance` of the class; `None` where it has none of a timestep alone.
     pub variance: Option<f32>,
+    /// What the sample is divided by before a model sees it, or anything else that was trained on samples of unit variance: 1 but
+    /// in the classes that add noise without shrinking the signal.
+    pub scale: f32,
+    /// Shares `[signal, noise]` of the sample here: `signal original + noise draw`. `None` where they are those of the noise schedule
+    /// at the timestep.
+    pub shares: Option<[f32; 2]>,
+    /// How long a step of guidance is beside that of DDPM: (1 + η²) / 2 for a step that draws η of DDPM's noise, 0 for a second look at
+    /// the same step. docs/samplers.md derives it.
+    pub guidance: f32,
 }
 
 impl Visit {
@@ -93,6 +106,9 @@ impl Visit {
             draws_noise: false,
             posterior_variance,
             variance: None,
+            scale: 1.0,
+            shares: None,
+            guidance: 1.0,
         }
     }
 }
@@ -172,23 +188,25 @@ pub trait Sampler: Debug + Send {
         1.0
     }
 
-    /// The noise levels σ of a class that counts by them: of every visit, and of where the last one leads. Of others, none.
-    fn sigmas(&self) -> &[f32] {
-        &[]
-    }
-
-    /// The shares of signal and noise, x = α x₀ + σ ε, that a sample has at a visit, where they are not those of the schedule at its timestep.
-    fn level(&self, _visit: usize) -> Option<[f32; 2]> {
-        None
-    }
-
     /// A new run on samples of this shape, `(batch, horizon, dims)`, from visit `from` on (0 unless it goes on from a sample that
     /// was noised to that visit). Forgets the last run. Memory that steps need is taken here.
     fn begin(&mut self, _shape: [usize; 3], _from: usize) {}
 
-    /// Writes what the model is to see of `sample` to `out`; where that is the sample itself it writes nothing and says false.
-    fn scale_input(&self, _visit: usize, _sample: ArrayView3<'_, f32>, _out: ArrayViewMut3<'_, f32>) -> bool {
-        false
+    /// Writes what the model is to see of `sample` to `out`, [`Visit::scale`] taken out; where that is the sample itself it writes
+    /// nothing and says false.
+    fn scale_input(&self, visit: usize, sample: ArrayView3<'_, f32>, mut out: ArrayViewMut3<'_, f32>) -> bool {
+        let scale = self.visits().get(visit).map_or(1.0, |visit| visit.scale);
+        if scale == 1.0 || sample.dim() != out.dim() {
+            return false;
+        }
+        out.zip_mut_with(&sample, |out, sample| *out = sample / scale);
+        true
+    }
+
+    /// The noise levels of the visits as the class has them, noise over signal, and the one that the last step ends at; empty where it
+    /// has none.
+    fn sigmas(&self) -> &[f32] {
+        &[]
     }
 
     /// Takes the sample to the next visit. Allocates nothing.

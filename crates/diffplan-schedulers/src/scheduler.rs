@@ -38,6 +38,10 @@ impl dyn Scheduler + '_ {
     /// The text of a `scheduler_config.json` that diffusers loads as well.
     pub fn to_json(&self) -> String {
         let mut text = format!("{:#}", Value::Object(self.to_map()));
+        // As Python writes, and reads, the numbers that JSON has no word for.
+        for name in ["-Infinity", "Infinity", "NaN"] {
+            text = text.replace(&format!("\": \"{name}\""), &format!("\": {name}"));
+        }
         text.push('\n');
         text
     }

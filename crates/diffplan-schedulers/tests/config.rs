@@ -230,11 +230,11 @@ fn values_are_taken_as_python_takes_them() {
 fn the_class_is_read_before_all_else() {
     let read = |text: &str| Registry::builtin().read(text.as_bytes(), CONFIG_NAME.as_ref());
     for text in [
-        r#"{"_class_name": "EulerAncestralDiscreteScheduler", "num_train_timesteps": 20}"#,
-        r#"{"_class_name": "EulerAncestralDiscreteScheduler", "num_train_timesteps": -1, "sigma": NaN}"#,
+        r#"{"_class_name": "LCMScheduler", "num_train_timesteps": 20}"#,
+        r#"{"_class_name": "LCMScheduler", "num_train_timesteps": -1, "sigma": NaN}"#,
     ] {
         let error = read(text).unwrap_err().to_string();
-        assert!(error.contains("EulerAncestralDiscreteScheduler"), "{error}");
+        assert!(error.contains("LCMScheduler"), "{error}");
         assert!(error.contains("there are DDPMScheduler, DDIMScheduler"), "{error}");
     }
     let error = read(r#"{"_class_name": "DDIMSheduler"}"#).unwrap_err().to_string();

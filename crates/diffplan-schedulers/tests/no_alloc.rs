@@ -1,8 +1,8 @@
 //! A step allocates nothing: not even the first, and not with dynamic thresholding or a learned variance.
 
 use diffplan_schedulers::{
-    DdimConfig, DdimScheduler, DdpmConfig, DdpmScheduler, DpmAlgorithm, DpmSolverMultistepConfig,
-    DpmSolverMultistepScheduler, PredictionType, SamplerStep, Scheduler, Steps, VarianceType,
+    DdimConfig, DdimScheduler, DdpmConfig, DdpmScheduler, PredictionType, Registry, SamplerStep, Scheduler, Steps,
+    VarianceType,
 };
 use ndarray::{Array3, Axis};
 
@@ -88,21 +88,38 @@ fn nor_does_one_of_ddim() {
 }
 
 #[test]
-fn nor_does_one_of_dpm_solver() {
-    for algorithm_type in [DpmAlgorithm::DpmSolverPlusPlus, DpmAlgorithm::SdeDpmSolverPlusPlus] {
-        for (thresholding, solver_order) in [(false, 2), (true, 3)] {
-            let config = DpmSolverMultistepConfig {
+fn nor_does_one_of_the_solvers() {
+    let registry = Registry::builtin();
+    for name in ["dpm++", "euler", "euler-a", "heun", "unipc"] {
+        for prediction_type in [
+            PredictionType::Epsilon,
+            PredictionType::Sample,
+            PredictionType::VPrediction,
+        ] {
+            let ddpm = DdpmScheduler::new(DdpmConfig {
                 num_train_timesteps: 6,
-                algorithm_type,
-                thresholding,
-                solver_order,
-                ..DpmSolverMultistepConfig::default()
-            };
-            let count = allocations_of_a_run(&DpmSolverMultistepScheduler::new(config).unwrap(), 5, 0.0);
-            assert_eq!(
-                count, 0,
-                "{algorithm_type}, thresholding {thresholding}, order {solver_order}"
-            );
+                prediction_type,
+                thresholding: true,
+                ..DdpmConfig::default()
+            });
+            let options = [("algorithm_type", "sde-dpmsolver++".into()), ("solver_order", 3.into())];
+            for with in [&options[..0], &options] {
+                let mut map = registry
+                    .converted(name, &ddpm.as_ref().unwrap().clone())
+                    .unwrap()
+                    .to_map();
+                let known = with
+                    .iter()
+                    .filter(|(key, _)| map.contains_key(*key))
+                    .cloned()
+                    .collect::<Vec<_>>();
+                known
+                    .into_iter()
+                    .for_each(|(key, value)| drop(map.insert(key.to_owned(), value)));
+                let scheduler = registry.from_map(&map).unwrap();
+                let count = allocations_of_a_run(&*scheduler, 5, 0.0);
+                assert_eq!(count, 0, "{name}, {prediction_type}");
+            }
         }
     }
 }

@@ -19,7 +19,16 @@ fn ddim_plans_and_plays() {
         &[],
     );
     assert_eq!(json(&played.succeeded())["config"]["eta"], 0.5);
-    diffplan("plan --obs -1,0,0 --scheduler euler", &[]).failed_with(&["euler", "ddim", "ddpm"]);
+    diffplan("plan --obs -1,0,0 --scheduler eular", &[]).failed_with(&["did you mean euler?", "ddim", "ddpm"]);
+    for scheduler in ["dpm++", "euler", "euler-a", "heun", "unipc"] {
+        let args = format!("plan --json --obs -1,0,0 --batch-size 2 --num-inference-steps 5 --scheduler {scheduler}");
+        let plan = json(&diffplan(&args, &[]).succeeded());
+        assert_eq!(plan["config"]["scheduler"], scheduler);
+        assert_ne!(plan["action"], ddpm["action"], "{scheduler}");
+    }
+    // Timesteps would repeat, which the solver cannot step between.
+    diffplan("plan --obs -1,0,0 --num-inference-steps 20 --scheduler dpm++", &[])
+        .failed_with(&["timestep_spacing", "trailing"]);
     diffplan("plan --obs -1,0,0 --eta 0.5", &[]).failed_with(&["eta", "DDPMScheduler"]);
 }
 

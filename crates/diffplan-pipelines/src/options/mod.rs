@@ -130,7 +130,7 @@ planning_options! {
     t_stopgrad: usize = 2, "t-stopgrad", "T", Kind::Count { low: 0, high: 1_000_000 };
     /// Timesteps visited, all by default
     num_inference_steps: Option<usize> = None, "num-inference-steps", "K", Kind::Count { low: 1, high: 1_000_000 };
-    /// Scheduler in place of the checkpoint's, with what they have in common: ddpm, ddim, dpm++
+    /// Scheduler in place of the checkpoint's, with what they have in common: ddpm, ddim, dpm++, euler, euler-a, heun, unipc
     scheduler: Option<String> = None, "scheduler", "NAME", Kind::Text;
     /// Noise of ddim's steps: 0 none, 1 as much as ddpm's
     eta: f32 = 0.0, "eta", "0..1", Kind::Number { low: 0.0, high: 1.0 };

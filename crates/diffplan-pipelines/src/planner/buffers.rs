@@ -83,24 +83,37 @@ impl Buffers {
         Ok(self.network.condition(Conditioning::None)?)
     }
 
-    pub(super) fn impose(&mut self, batch: usize) {
-        self.imposed.apply(self.x.view_mut(), batch);
+    /// Conditions, where the sample is `scale` times what they are imposed on.
+    pub(super) fn impose(&mut self, batch: usize, scale: f32) {
+        self.imposed.apply(self.x.view_mut(), batch, scale);
     }
 
-    /// The gradient steps of a visit.
-    pub(super) fn guide(&mut self, options: &PlanOptions, at: Moment, weight: f32) -> Result<()> {
+    /// The gradient steps of a visit. The guide sees what the network does, so a sample that is `Visit::scale` times that goes as many
+    /// times as far.
+    pub(super) fn guide(
+        &mut self,
+        options: &PlanOptions,
+        sampler: &dyn Sampler,
+        at: Moment,
+        weight: f32,
+    ) -> Result<()> {
         let Some(guide) = &mut self.guide else {
             return Ok(());
         };
+        let visit = sampler.visits().get(at.index);
+        let factor = visit.map_or(1.0, |visit| visit.scale);
         for _ in 0..options.n_guide_steps {
-            if at.timestep < options.t_stopgrad as f32 {
+            let scaled = sampler.scale_input(at.index, self.x.view(), self.scaled.view_mut());
+            let seen = if scaled { &self.scaled } else { &self.x };
+            if at.timestep < options.t_stopgrad as f32 || visit.is_some_and(|visit| visit.guidance == 0.0) {
                 // Nothing moves, so valuing again would give the same.
-                return guide.value(self.x.view(), at, self.values.view_mut());
+                return guide.value(seen.view(), at, self.values.view_mut());
             }
-            guide.value_and_grad(self.x.view(), at, self.values.view_mut(), self.grad.view_mut())?;
+            guide.value_and_grad(seen.view(), at, self.values.view_mut(), self.grad.view_mut())?;
+            // By 1 the numbers stay as they are.
             self.x
-                .zip_mut_with(&self.grad, |x, g| *x += options.scale * (weight * g));
-            self.imposed.apply(self.x.view_mut(), options.batch_size);
+                .zip_mut_with(&self.grad, |x, g| *x += factor * (options.scale * (weight * g)));
+            self.imposed.apply(self.x.view_mut(), options.batch_size, factor);
         }
         Ok(())
     }

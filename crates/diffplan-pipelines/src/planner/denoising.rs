@@ -8,6 +8,7 @@ use crate::guide::Moment;
 use crate::noise::NoiseSource;
 use crate::plan::{Plan, Query, Start, StepReport};
 use crate::select::{Candidates, Selection};
+use diffplan_schedulers::Visit;
 use ndarray::{Array1, Array3, ArrayView3, Axis, Slice};
 
 /// Plans in the making, one for each query: [`step`](Self::step) through the visits, or [`finish`](Self::finish). Dropped, it leaves
@@ -143,15 +144,18 @@ impl Parts {
                 // By 1 the numbers stay as they are.
                 Start::Noise if sigma == 1.0 => {}
                 Start::Noise => own.mapv_inplace(|draw| sigma * draw),
-                Start::Warm { sample, from } if let Some([signal, noise]) = self.sampler.level(from) => {
-                    own.zip_mut_with(sample, |draw, &x| *draw = signal * x + noise * *draw);
-                }
-                Start::Warm { sample, from } => {
-                    let schedule = self.pipeline.scheduler.schedule();
-                    let timestep = self.sampler.visits()[from].timestep as usize;
-                    let noised = schedule.add_noise(sample.view().into_dyn(), own.view().into_dyn(), &[timestep])?;
-                    own.assign(&noised);
-                }
+                Start::Warm { sample, from } => match self.sampler.visits()[from] {
+                    Visit {
+                        shares: Some([signal, noise]),
+                        ..
+                    } => own.zip_mut_with(&sample, |draw, original| *draw = signal * original + noise * *draw),
+                    Visit { timestep, .. } => {
+                        let schedule = self.pipeline.scheduler.schedule();
+                        let (sample, draw) = (sample.view().into_dyn(), own.view().into_dyn());
+                        let noised = schedule.add_noise(sample, draw, &[timestep as usize])?;
+                        own.assign(&noised);
+                    }
+                },
             }
         }
         Ok(())
@@ -228,12 +232,12 @@ impl Denoising<'_> {
                 })
             })
         };
-        buffers.impose(options.batch_size);
+        buffers.impose(options.batch_size, visit.scale);
         let at = Moment {
             index,
             timestep: visit.timestep,
         };
-        buffers.guide(options, at, weights[index])?;
+        buffers.guide(options, &**sampler, at, weights[index])?;
         if options.n_guide_steps > 0 {
             check_values(buffers, options.batch_size, index, visit.timestep, options.scale)?;
             diverged(buffers, &|b| (&b.x, "the trajectories, once guided,"))?;
@@ -262,7 +266,9 @@ impl Denoising<'_> {
         }
         let (parts, buffers) = (&*self.parts, &*self.buffers);
         let mut original = buffers.original.clone();
-        buffers.imposed.apply(original.view_mut(), parts.options.batch_size);
+        buffers
+            .imposed
+            .apply(original.view_mut(), parts.options.batch_size, 1.0);
         let values = (parts.options.n_guide_steps > 0).then_some(&buffers.values);
         let plans = (0..self.noise.len()).map(|index| parts.plan_of(original.view(), values, index, &mut First));
         plans.collect::<Result<_>>().map(Some)
@@ -289,7 +295,7 @@ impl Denoising<'_> {
         let visits = parts.sampler.visits();
         let (after, last) = (visits.len(), visits.last().map_or(0.0, |visit| visit.timestep));
         let options = &parts.options;
-        buffers.impose(options.batch_size);
+        buffers.impose(options.batch_size, 1.0);
         let rescore = options.rescore && !noise.is_empty();
         if let (true, Some(guide)) = (rescore, &mut buffers.guide) {
             let at = Moment {

@@ -99,12 +99,14 @@ impl Planner {
         let sampler = scheduler.sampler(&steps)?;
         let weight = |visit: &diffplan_schedulers::Visit| {
             let guided = options.n_guide_steps > 0 && visit.timestep >= options.t_stopgrad as f32;
-            match options.guidance {
+            let weight = match options.guidance {
                 _ if !guided => 0.0,
                 // The posterior's where the scheduler has none of a timestep, which the reference cannot guide at all.
                 Guidance::Diffusers => (0.5 * visit.variance.unwrap_or(visit.posterior_variance)).exp(),
                 Guidance::Diffuser => visit.posterior_variance,
-            }
+            };
+            // A step that draws less noise than DDPM's forgets less of what was done before it: docs/samplers.md.
+            visit.guidance * weight
         };
         let weights = sampler.visits().iter().map(weight).collect();
         let parts = Parts {

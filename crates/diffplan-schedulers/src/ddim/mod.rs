@@ -123,6 +123,7 @@ impl Scheduler for DdimScheduler {
                 Transition::new(alphas[timestep], alpha_prod_prev).posterior_variance(),
             );
             visit.draws_noise = steps.eta > 0.0;
+            visit.guidance = 0.5 * (1.0 + steps.eta * steps.eta);
             visit.variance = Some(jump.variance());
             visits.push(visit);
             jumps.push(jump);

@@ -16,16 +16,15 @@ mod transition;
 
 use std::sync::Arc;
 
-use ndarray::{ArrayViewD, Axis};
 use serde_json::{Map, Value};
 
 pub use config::DdpmConfig;
 pub(crate) use transition::Transition;
 
 use crate::original::{Bounded, predict_original};
-use crate::shape::{check_shape, check_step};
+use crate::shape::{check_step, split_model_output};
 use crate::timesteps::{check_custom_timesteps, spaced_timesteps};
-use crate::{Error, NoiseSchedule, Result, Sampler, SamplerStep, Scheduler, Steps, Timesteps, VarianceType, Visit};
+use crate::{Error, NoiseSchedule, Result, Sampler, SamplerStep, Scheduler, Steps, Timesteps, Visit};
 
 /// The DDPM scheduler.
 ///
@@ -88,7 +87,7 @@ impl Scheduler for DdpmScheduler {
 
     fn sampler(&self, steps: &Steps) -> Result<Box<dyn Sampler>> {
         let (config, train) = (&*self.config, self.config.num_train_timesteps);
-        steps.expect_defaults(DdpmConfig::CLASS_NAME)?;
+        steps.check_plain(DdpmConfig::CLASS_NAME)?;
         let timesteps: Vec<usize> = match &steps.timesteps {
             Timesteps::All => (0..train).rev().collect(),
             Timesteps::Count(count) => spaced_timesteps(config.timestep_spacing, train, *count, config.steps_offset)?,
@@ -160,7 +159,7 @@ impl Sampler for DdpmSampler {
             pred_original,
         } = step;
         let variance_type = self.config.variance_type;
-        let (model_output, predicted_variance) = split_model_output(variance_type, model_output, &sample)?;
+        let (model_output, predicted_variance) = split_model_output(variance_type.is_learned(), model_output, &sample)?;
         let noise = check_step(&at, &sample, noise, &prev_sample, pred_original.as_ref())?;
         predict_original(
             self.config.prediction_type,
@@ -183,35 +182,5 @@ impl Sampler for DdpmSampler {
             }
         }
         Ok(())
-    }
-}
-
-/// The model's prediction, and the variance where it is learned. Shapes: that of `sample`, or an error.
-fn split_model_output<'a>(
-    variance_type: VarianceType,
-    model_output: ArrayViewD<'a, f32>,
-    sample: &ArrayViewD<'_, f32>,
-) -> Result<(ArrayViewD<'a, f32>, Option<ArrayViewD<'a, f32>>)> {
-    let &[batch, channels, ref rest @ ..] = sample.shape() else {
-        return Err(Error::NoChannelAxis {
-            name: "sample",
-            actual: sample.shape().to_vec(),
-        });
-    };
-    if !variance_type.is_learned() {
-        check_shape("model_output", model_output.shape(), sample.shape())?;
-        return Ok((model_output, None));
-    }
-    let doubled = channels.saturating_mul(2);
-    match model_output.shape() {
-        &[b, c, ref other @ ..] if b == batch && c == doubled && other == rest => {
-            let (prediction, variance) = model_output.split_at(Axis(1), channels);
-            Ok((prediction, Some(variance)))
-        }
-        actual => Err(Error::ShapeMismatch {
-            name: "model_output",
-            actual: actual.to_vec(),
-            expected: [&[batch, doubled], rest].concat(),
-        }),
     }
 }

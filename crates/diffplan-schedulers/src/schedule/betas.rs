@@ -76,7 +76,7 @@ pub(crate) fn rescale_zero_terminal_snr(betas: &[f32]) -> Vec<f32> {
 }
 
 /// `torch.linspace(start, end, steps, dtype=torch.float32)`.
-fn linspace(start: f64, end: f64, steps: usize) -> Vec<f32> {
+pub(crate) fn linspace(start: f64, end: f64, steps: usize) -> Vec<f32> {
     let (start, end) = (start as f32, end as f32);
     if steps == 1 {
         return vec![start];

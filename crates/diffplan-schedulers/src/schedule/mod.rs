@@ -1,6 +1,6 @@
 //! [`NoiseSchedule`]: the forward process, which is all that training needs to know of a scheduler.
 
-mod betas;
+pub(crate) mod betas;
 mod forward;
 
 use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD};
@@ -92,6 +92,14 @@ impl NoiseSchedule {
             alphas_cumprod,
             prediction_type,
         })
+    }
+
+    /// With this share of signal at the last timestep where there is none.
+    pub(crate) fn with_some_signal(mut self, share: f32) -> Self {
+        if let Some(last) = self.alphas_cumprod.last_mut().filter(|last| **last == 0.0) {
+            *last = share;
+        }
+        self
     }
 
     /// The noise variances of the forward process. Shape: `(num_train_timesteps,)`.
