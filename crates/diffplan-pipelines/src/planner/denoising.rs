@@ -148,7 +148,7 @@ impl Parts {
                     Visit {
                         shares: Some([signal, noise]),
                         ..
-                    } => own.zip_mut_with(&sample, |draw, original| *draw = signal * original + noise * *draw),
+                    } => own.zip_mut_with(sample, |draw, original| *draw = signal * original + noise * *draw),
                     Visit { timestep, .. } => {
                         let schedule = self.pipeline.scheduler.schedule();
                         let (sample, draw) = (sample.view().into_dyn(), own.view().into_dyn());
