@@ -229,11 +229,7 @@ fn classes_are_checked_wherever_they_are_named() {
         (
             "scheduler of another class",
             |f| set(f, SCHEDULER, "_class_name", "\"LCMScheduler\""),
-            &[
-                "scheduler_config.json",
-                "LCMScheduler",
-                "DDPMScheduler, DDIMScheduler",
-            ],
+            &["scheduler_config.json", "LCMScheduler", "DDPMScheduler, DDIMScheduler"],
         ),
         (
             "scheduler of a class with -Infinity",
