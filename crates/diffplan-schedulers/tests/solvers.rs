@@ -1,6 +1,8 @@
 //! The classes that count in noise levels against slow twins in float64 written from the papers' equations, and what holds by definition:
 //! which of them are one another.
 
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
 use diffplan_schedulers::{
     AlgorithmType, DdimConfig, DdimScheduler, DpmSolverConfig, DpmSolverScheduler, EulerAncestralConfig,
     EulerAncestralScheduler, EulerConfig, EulerScheduler, FinalSigmasType, HeunConfig, HeunScheduler,

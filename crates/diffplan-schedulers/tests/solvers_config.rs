@@ -1,5 +1,7 @@
 //! Files of the classes that count in noise levels, what they refuse, and that nothing else fails.
 
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
 use diffplan_schedulers::{
     AlgorithmType, DdpmConfig, DdpmScheduler, Error, PredictionType, Registry, Scheduler, SolverType, Steps, Timesteps,
     UniPcConfig, UniPcSolverType,

@@ -223,7 +223,7 @@ impl Sampler for HeunSampler {
         if let Some(mut pred_original) = pred_original {
             pred_original.assign(&prev_sample);
         }
-        if visit % 2 == 0 {
+        if visit.is_multiple_of(2) {
             let dt = self.sigmas[visit + 1] - sigma;
             self.resize(sample.shape());
             self.origin.assign(&sample);
