@@ -207,7 +207,7 @@ fn steps_that_are_not_defined_are_refused_before_they_are_made() {
         ),
         (
             unipc,
-            json!({"use_karras_sigmas": true, "final_sigmas_type": "sigma_min", "lower_order_final": false}),
+            json!({"use_karras_sigmas": true, "final_sigmas_type": "sigma_min", "lower_order_final": false, "solver_order": 3}),
             10,
             &["`final_sigmas_type` is sigma_min", "expected zero"],
         ),

@@ -7,8 +7,8 @@ use crate::noise::NoiseSource;
 use crate::options::PlanOptions;
 use crate::pipeline::ValueGuidedPipeline;
 use diffplan_models::{Conditioning, NetworkSession};
-use diffplan_schedulers::{Sampler, SamplerStep};
-use ndarray::{Array, Array1, Array3, ShapeBuilder};
+use diffplan_schedulers::{NoiseSchedule, Sampler, SamplerStep, Visit};
+use ndarray::{Array, Array1, Array3, ArrayViewMut3, ShapeBuilder};
 
 /// The sessions of network and guides, and the arrays, (queries · batch, horizon, channels) but for the values.
 pub(super) struct Buffers {
@@ -171,6 +171,23 @@ pub(super) fn draw(into: &mut Array3<f32>, noise: &mut [&mut dyn NoiseSource]) -
             false => Error::NoiseOf { index, error },
         })?;
     }
+    Ok(())
+}
+
+/// Noises `sample` to what it is at a visit, by the draw in `into`, where it goes: in the sampler's own shares, or else the schedule's.
+pub(super) fn noise_to(
+    visit: &Visit,
+    schedule: &NoiseSchedule,
+    sample: &Array3<f32>,
+    mut into: ArrayViewMut3<f32>,
+) -> Result<()> {
+    if let Some([signal, noise]) = visit.shares {
+        into.zip_mut_with(sample, |draw, original| *draw = signal * original + noise * *draw);
+        return Ok(());
+    }
+    let (sample, draw) = (sample.view().into_dyn(), into.view().into_dyn());
+    let noised = schedule.add_noise(sample, draw, &[visit.timestep as usize])?;
+    into.assign(&noised);
     Ok(())
 }
 

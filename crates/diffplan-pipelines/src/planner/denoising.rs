@@ -1,6 +1,6 @@
 //! [`Denoising`]: the loop, a step at a time.
 
-use super::buffers::{Buffers, Lost, draw};
+use super::buffers::{Buffers, Lost, draw, noise_to};
 use super::{Parts, Planner};
 use crate::action::Chosen;
 use crate::error::{Error, Result};
@@ -8,7 +8,6 @@ use crate::guide::Moment;
 use crate::noise::NoiseSource;
 use crate::plan::{Plan, Query, Start, StepReport};
 use crate::select::{Candidates, Selection};
-use diffplan_schedulers::Visit;
 use ndarray::{Array1, Array3, ArrayView3, Axis, Slice};
 
 /// Plans in the making, one for each query: [`step`](Self::step) through the visits, or [`finish`](Self::finish). Dropped, it leaves
@@ -144,18 +143,10 @@ impl Parts {
                 // By 1 the numbers stay as they are.
                 Start::Noise if sigma == 1.0 => {}
                 Start::Noise => own.mapv_inplace(|draw| sigma * draw),
-                Start::Warm { sample, from } => match self.sampler.visits()[from] {
-                    Visit {
-                        shares: Some([signal, noise]),
-                        ..
-                    } => own.zip_mut_with(sample, |draw, original| *draw = signal * original + noise * *draw),
-                    Visit { timestep, .. } => {
-                        let schedule = self.pipeline.scheduler.schedule();
-                        let (sample, draw) = (sample.view().into_dyn(), own.view().into_dyn());
-                        let noised = schedule.add_noise(sample, draw, &[timestep as usize])?;
-                        own.assign(&noised);
-                    }
-                },
+                Start::Warm { sample, from } => {
+                    let schedule = self.pipeline.scheduler.schedule();
+                    noise_to(&self.sampler.visits()[from], schedule, sample, own)?;
+                }
             }
         }
         Ok(())

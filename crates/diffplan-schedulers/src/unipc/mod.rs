@@ -32,8 +32,8 @@ use crate::{
 /// Where the reference is odd:
 ///
 /// - It has no timesteps until it is told their number; here they are all training timesteps until then.
-/// - Steps to no noise at all give NaN with `bh1` and, of higher order, with `lower_order_final` off; so do steps between equal levels, as
-///   the last is with levels that are spread and `final_sigmas_type` `sigma_min`. Here a run with them is refused.
+/// - Steps to no noise at all give NaN with `bh1` and, of higher order, with `lower_order_final` off; so do those of third
+///   order between equal levels, as the last is with levels that are spread and `final_sigmas_type` `sigma_min`. Here a run with them is refused.
 /// - `thresholding` means nothing with `predict_x0` off; and so here.
 #[derive(Clone, Debug)]
 pub struct UniPcScheduler {
