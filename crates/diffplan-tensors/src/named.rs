@@ -44,7 +44,13 @@ impl NamedTensors {
         }
         match recognise(&bytes) {
             Some(WrongContent::Safetensors) | None => {}
-            Some(other) => return Err(FileError::wrong_content(path, other, "tensors in safetensors' or PyTorch's format")),
+            Some(other) => {
+                return Err(FileError::wrong_content(
+                    path,
+                    other,
+                    "tensors in safetensors' or PyTorch's format",
+                ));
+            }
         }
         let bytes = Bytes::whole(bytes);
         let malformed = |reason: String| FileError::malformed(path, format!("not a valid safetensors file: {reason}"));
@@ -101,7 +107,10 @@ impl NamedTensors {
 
     /// The tensor of this name.
     pub fn get(&self, name: &str) -> Option<&Tensor> {
-        self.tensors.iter().find(|(other, _)| other == name).map(|(_, tensor)| tensor)
+        self.tensors
+            .iter()
+            .find(|(other, _)| other == name)
+            .map(|(_, tensor)| tensor)
     }
 
     /// The same under other names.

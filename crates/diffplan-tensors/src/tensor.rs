@@ -93,7 +93,10 @@ impl Tensor {
             let reach = (size - 1).checked_mul(stride).ok_or_else(overflow)?;
             last = last.checked_add(reach).ok_or_else(overflow)?;
         }
-        let end = offset.checked_add(last).and_then(|end| end.checked_add(1)).ok_or_else(overflow)?;
+        let end = offset
+            .checked_add(last)
+            .and_then(|end| end.checked_add(1))
+            .ok_or_else(overflow)?;
         if end > there {
             return Err(format!(
                 "a tensor of shape {shape:?} with strides {strides:?} from element {offset} on reaches to {end}, but its storage has {there} elements"
@@ -130,7 +133,11 @@ impl Tensor {
 
     /// How many elements it has.
     pub fn len(&self) -> usize {
-        if self.shape.contains(&0) { 0 } else { self.shape.iter().product() }
+        if self.shape.contains(&0) {
+            0
+        } else {
+            self.shape.iter().product()
+        }
     }
 
     /// Whether it has none.
@@ -211,7 +218,10 @@ mod tests {
     fn views_read_what_they_show() {
         let storage = storage(12);
         let view = |shape: &[usize], strides: &[usize], offset| {
-            Tensor::view(Dtype::F32, shape, strides, offset, &storage).unwrap().to_f32().unwrap()
+            Tensor::view(Dtype::F32, shape, strides, offset, &storage)
+                .unwrap()
+                .to_f32()
+                .unwrap()
         };
         assert_eq!(view(&[2, 3], &[3, 1], 1), [1., 2., 3., 4., 5., 6.]);
         assert_eq!(view(&[2, 3], &[1, 4], 0), [0., 4., 8., 1., 5., 9.]);
@@ -224,7 +234,8 @@ mod tests {
     #[test]
     fn views_beyond_their_storage_are_refused() {
         let storage = storage(4);
-        let view = |shape: &[usize], strides: &[usize], offset| Tensor::view(Dtype::F32, shape, strides, offset, &storage);
+        let view =
+            |shape: &[usize], strides: &[usize], offset| Tensor::view(Dtype::F32, shape, strides, offset, &storage);
         assert!(view(&[5], &[1], 0).is_err());
         assert!(view(&[4], &[1], 1).is_err());
         assert!(view(&[2], &[usize::MAX], 1).is_err());

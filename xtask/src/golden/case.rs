@@ -202,7 +202,11 @@ impl Case {
         let file = self.file();
         let tensor = file.tensor(name).ok()?;
         self.ignore(name);
-        Some((format!("{}", tensor.dtype()), tensor.shape().to_vec(), tensor.data().to_vec()))
+        Some((
+            format!("{}", tensor.dtype()),
+            tensor.shape().to_vec(),
+            tensor.data().to_vec(),
+        ))
     }
 
     /// Says of a tensor that nothing is to be checked with it.

@@ -44,10 +44,16 @@ fn difference(case: &Case, file: &TorchFile, value: Value<'_>, tree: &Json, at: 
         pairs.find_map(|(i, (value, tree))| difference(case, file, *value, tree, &format!("{at}/{i}")))
     };
     let kind = value.kind();
-    let one = |key: &str| tree.as_object().filter(|tree| tree.contains_key(key)).map(|tree| &tree[key]);
+    let one = |key: &str| {
+        tree.as_object()
+            .filter(|tree| tree.contains_key(key))
+            .map(|tree| &tree[key])
+    };
     if let Some(name) = one("tensor") {
         let expected = case.raw(text(name))?;
-        let Some(tensor) = file.tensor(value) else { return differs() };
+        let Some(tensor) = file.tensor(value) else {
+            return differs();
+        };
         let own = (name_of(tensor), tensor.shape().to_vec(), tensor.to_bytes());
         return if own == expected { None } else { differs() };
     }
@@ -118,7 +124,9 @@ pub(super) fn check_hostile(case: &Case, report: &mut Report) -> Result<(), Case
         if start.elapsed() > TIME {
             wrong.push(format!("{name} takes {:?}", start.elapsed()));
         }
-        let more = memory().zip(before).map_or(0, |(after, before)| after.saturating_sub(before));
+        let more = memory()
+            .zip(before)
+            .map_or(0, |(after, before)| after.saturating_sub(before));
         if more > MEMORY {
             wrong.push(format!("{name} takes {} MB", more >> 20));
         }
@@ -148,7 +156,10 @@ fn good(path: &Path) -> Result<(), String> {
     for (_, tensor) in tensors.iter() {
         let _ = tensor.to_f32();
     }
-    let w = tensors.iter().find(|(name, _)| name.ends_with('w')).map(|(_, tensor)| tensor.to_f32());
+    let w = tensors
+        .iter()
+        .find(|(name, _)| name.ends_with('w'))
+        .map(|(_, tensor)| tensor.to_f32());
     match w {
         Some(Some(w)) if w == [1.0, 2.0, 3.0, 4.0] => Ok(()),
         other => Err(format!("{}: w is {other:?}", path.display())),

@@ -122,7 +122,8 @@ impl Machine<'_> {
 
     fn top(&self) -> Result<Id, String> {
         let top = self.stack.last().filter(|_| self.stack.len() > self.floor());
-        top.copied().ok_or_else(|| "it takes a value from an empty stack".into())
+        top.copied()
+            .ok_or_else(|| "it takes a value from an empty stack".into())
     }
 
     fn pop_to_mark(&mut self) -> Result<Vec<Id>, String> {
@@ -159,7 +160,11 @@ impl Machine<'_> {
     }
 
     fn push_tuple(&mut self, count: usize) -> Result<(), String> {
-        let start = self.stack.len().checked_sub(count).filter(|&start| start >= self.floor());
+        let start = self
+            .stack
+            .len()
+            .checked_sub(count)
+            .filter(|&start| start >= self.floor());
         let start = start.ok_or("a tuple of more values than there are")?;
         let items = self.stack.split_off(start).into_boxed_slice();
         self.push(Node::Tuple(items))
@@ -292,7 +297,11 @@ impl Machine<'_> {
                 self.push_str(bytes)?;
             }
             b'C' | b'B' | 0x8e | 0x96 => {
-                let len = if op == 0x96 { self.input.u64()? } else { self.length(op, [b'C', b'B', 0x8e])? };
+                let len = if op == 0x96 {
+                    self.input.u64()?
+                } else {
+                    self.length(op, [b'C', b'B', 0x8e])?
+                };
                 let bytes = self.input.take(len)?;
                 self.push(Node::Bytes(bytes.into()))?;
             }
@@ -400,8 +409,10 @@ impl Machine<'_> {
             b'i' => {
                 let module = self.input.text_line()?;
                 let name = self.input.text_line()?;
-                let args = self.to_mark()?;
-                let callee = self.table.add(Node::Global(Box::new((module.to_owned(), name.to_owned()))))?;
+                let args = self.pop_to_mark()?;
+                let callee = self
+                    .table
+                    .add(Node::Global(Box::new((module.to_owned(), name.to_owned()))))?;
                 self.call_to_mark(callee, args)?;
             }
             b'o' => {
@@ -443,7 +454,9 @@ impl Machine<'_> {
 
     fn index_line(&mut self) -> Result<u64, String> {
         let line = self.input.text_line()?;
-        line.trim().parse().map_err(|_| format!("{line:?} is no number of a note"))
+        line.trim()
+            .parse()
+            .map_err(|_| format!("{line:?} is no number of a note"))
     }
 
     fn text_int(&mut self, line: &[u8]) -> Result<(), String> {

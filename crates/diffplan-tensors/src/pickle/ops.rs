@@ -125,7 +125,9 @@ fn rebuild(table: &mut Table, name: &str, args: &[Id]) -> Result<Id, String> {
                 other if other.contains("nested") => "a nested tensor",
                 _ => "a tensor of a kind",
             };
-            Err(format!("{what} (`torch._utils.{other}`), which is not read: save a dense one of floats"))
+            Err(format!(
+                "{what} (`torch._utils.{other}`), which is not read: save a dense one of floats"
+            ))
         }
     }
 }
@@ -149,15 +151,24 @@ fn tensor(table: &Table, name: &str, args: &[Id]) -> Result<TensorNode, String> 
     };
     let (shape, strides) = (sizes(shape, "shape")?, sizes(strides, "stride")?);
     if shape.len() != strides.len() {
-        return Err(format!("a tensor of {} sizes and {} strides", shape.len(), strides.len()));
+        return Err(format!(
+            "a tensor of {} sizes and {} strides",
+            shape.len(),
+            strides.len()
+        ));
     }
     const DIMENSIONS: usize = 64;
     if shape.len() > DIMENSIONS {
-        return Err(format!("a tensor of {} dimensions, expected at most {DIMENSIONS}", shape.len()));
+        return Err(format!(
+            "a tensor of {} dimensions, expected at most {DIMENSIONS}",
+            shape.len()
+        ));
     }
     let told = match (name, args.get(6)) {
         ("_rebuild_tensor_v3", Some(&dtype)) => match table.global(dtype) {
-            Some(("torch", name)) => Some(Dtype::of_torch(name).ok_or(format!("a tensor of torch.{name}, which is not read"))?),
+            Some(("torch", name)) => {
+                Some(Dtype::of_torch(name).ok_or(format!("a tensor of torch.{name}, which is not read"))?)
+            }
             _ => return Err("a tensor whose dtype is none".into()),
         },
         _ => None,
@@ -199,7 +210,9 @@ fn storage(table: &Table, id: Id) -> Result<StorageNode, String> {
     let dtype = match table.global(class) {
         Some(("torch" | "torch.storage" | "torch.cuda", name)) => match name.strip_suffix("Storage") {
             Some("Untyped" | "_Untyped") => None,
-            Some(of) => Some(Dtype::of_storage(of).ok_or(format!("a {name}, which is not read: save a tensor of floats"))?),
+            Some(of) => {
+                Some(Dtype::of_storage(of).ok_or(format!("a {name}, which is not read: save a tensor of floats"))?)
+            }
             None => return Err(format!("a storage of class torch.{name}")),
         },
         Some((module, name)) => return Err(format!("a storage of class {module}.{name}")),
@@ -211,7 +224,9 @@ fn storage(table: &Table, id: Id) -> Result<StorageNode, String> {
     };
     let numel = u64::try_from(numel).map_err(|_| format!("a storage of {numel} elements"))?;
     if view.iter().any(|&view| !matches!(table.node(view), Node::None)) {
-        return Err("a storage that is part of another, as torch 0.3 wrote them: load and save it again in PyTorch".into());
+        return Err(
+            "a storage that is part of another, as torch 0.3 wrote them: load and save it again in PyTorch".into(),
+        );
     }
     Ok(StorageNode { key, dtype, numel })
 }
@@ -363,7 +378,9 @@ pub(super) fn raw_unicode(line: &[u8]) -> Result<String, String> {
                 continue;
             }
         };
-        let code = rest.get(2..2 + digits).and_then(|digits| std::str::from_utf8(digits).ok());
+        let code = rest
+            .get(2..2 + digits)
+            .and_then(|digits| std::str::from_utf8(digits).ok());
         let code = code.and_then(|digits| u32::from_str_radix(digits, 16).ok());
         text.push(code.and_then(char::from_u32).ok_or("a string with a broken escape")?);
         rest = &rest[2 + digits..];

@@ -68,7 +68,10 @@ impl<'a> Value<'a> {
     }
 
     fn entries(self, entries: &[(Id, Id)]) -> Vec<(Self, Self)> {
-        entries.iter().map(|&(key, value)| (self.at(key), self.at(value))).collect()
+        entries
+            .iter()
+            .map(|&(key, value)| (self.at(key), self.at(value)))
+            .collect()
     }
 
     /// What it is.

@@ -34,7 +34,10 @@ pub(super) fn read(bytes: &Bytes) -> Read {
     }
     let (protocol, _) = next(false)?;
     if protocol.root().as_int() != Some(PROTOCOL) {
-        return Err(format!("the format's version is {:?}, expected {PROTOCOL}", protocol.root().kind()));
+        return Err(format!(
+            "the format's version is {:?}, expected {PROTOCOL}",
+            protocol.root().kind()
+        ));
     }
     let (system, _) = next(false)?;
     if !is_dict(&system) {
@@ -61,7 +64,9 @@ pub(super) fn read(bytes: &Bytes) -> Read {
     let mut found: HashMap<&str, Bytes> = HashMap::new();
     for key in &keys {
         let key = key.as_str().ok_or("a storage whose key is no string")?;
-        let size = *wanted.get(key).ok_or_else(|| format!("the storage {key:?}, which nobody names"))?;
+        let size = *wanted
+            .get(key)
+            .ok_or_else(|| format!("the storage {key:?}, which nobody names"))?;
         let head = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>());
         let head = head.ok_or_else(|| format!("it ends before the storage {key:?}: the file is cut off"))?;
         let numel = i64::from_le_bytes(*head);
@@ -69,7 +74,10 @@ pub(super) fn read(bytes: &Bytes) -> Read {
         let len = usize::try_from(numel).ok().and_then(|numel| numel.checked_mul(size));
         let len = len.filter(|&len| len <= bytes.len() - at);
         let len = len.ok_or_else(|| {
-            format!("storage {key:?} has {numel} elements of {size} bytes, and {} bytes are left: the file is cut off", bytes.len() - at)
+            format!(
+                "storage {key:?} has {numel} elements of {size} bytes, and {} bytes are left: the file is cut off",
+                bytes.len() - at
+            )
         })?;
         if found.insert(key, bytes.part(at..at + len)).is_some() {
             return Err(format!("the storage {key:?} twice"));
@@ -85,7 +93,11 @@ pub(super) fn read(bytes: &Bytes) -> Read {
         let bytes = bytes.ok_or_else(|| format!("the storage {:?} is not there", storage.key))?;
         let len = storage_len(storage)?;
         if bytes.len() != len {
-            return Err(format!("storage {:?} has {} bytes, expected {len}", storage.key, bytes.len()));
+            return Err(format!(
+                "storage {:?} has {} bytes, expected {len}",
+                storage.key,
+                bytes.len()
+            ));
         }
         storages.insert(id, bytes.clone());
     }

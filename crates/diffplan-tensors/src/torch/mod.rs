@@ -68,7 +68,9 @@ impl TorchFile {
         let mut tensors = HashMap::new();
         for (id, tensor) in pickle.table().tensors() {
             // A tensor is made of a storage, so there are its bytes.
-            let storage = storages.get(&tensor.storage).ok_or_else(|| malformed("a tensor without a storage".into()))?;
+            let storage = storages
+                .get(&tensor.storage)
+                .ok_or_else(|| malformed("a tensor without a storage".into()))?;
             let view = Tensor::view(tensor.dtype, &tensor.shape, &tensor.strides, tensor.offset, storage);
             tensors.insert(id, view.map_err(malformed)?);
         }
@@ -129,7 +131,9 @@ impl TorchFile {
                 named.push(name, tensor.clone());
             } else if let Kind::Dict(entries) = value.kind() {
                 if pending.len() >= DEEP {
-                    return Err(malformed(format!("dictionaries within each other more than {DEEP} deep")));
+                    return Err(malformed(format!(
+                        "dictionaries within each other more than {DEEP} deep"
+                    )));
                 }
                 pending.push((name + ".", entries.into_iter()));
             } else {

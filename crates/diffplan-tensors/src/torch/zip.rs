@@ -92,7 +92,10 @@ const BROKEN: &str = "the zip archive's directory is broken";
 impl<'a> Archive<'a> {
     fn open(bytes: &'a Bytes) -> Result<Self, String> {
         let (count, start, len) = directory(bytes)?;
-        let end = start.checked_add(len).filter(|&end| end <= bytes.len() as u64).ok_or(BROKEN)?;
+        let end = start
+            .checked_add(len)
+            .filter(|&end| end <= bytes.len() as u64)
+            .ok_or(BROKEN)?;
         let directory = &bytes[start as usize..end as usize];
         let (mut entries, mut at) = (HashMap::new(), 0);
         while at < directory.len() {
@@ -104,7 +107,10 @@ impl<'a> Archive<'a> {
             }
         }
         if entries.len() as u64 != count {
-            return Err(format!("the zip archive says it has {count} entries, it has {}", entries.len()));
+            return Err(format!(
+                "the zip archive says it has {count} entries, it has {}",
+                entries.len()
+            ));
         }
         Ok(Self { bytes, entries })
     }
@@ -137,10 +143,16 @@ impl<'a> Archive<'a> {
         }
         let stored = entry.method == 0;
         if !stored && entry.method != 8 {
-            return Err(format!("{name:?} in the zip archive is compressed by method {}, expected none or deflate", entry.method));
+            return Err(format!(
+                "{name:?} in the zip archive is compressed by method {}, expected none or deflate",
+                entry.method
+            ));
         }
         let broken = || format!("{name:?} in the zip archive is not where its directory says");
-        let local = usize::try_from(entry.offset).ok().filter(|&at| at < self.bytes.len()).ok_or_else(broken)?;
+        let local = usize::try_from(entry.offset)
+            .ok()
+            .filter(|&at| at < self.bytes.len())
+            .ok_or_else(broken)?;
         let header = &self.bytes[local..];
         let lengths = (u32_at(header, 0) == Some(0x0403_4b50)).then(|| u16_at(header, 26).zip(u16_at(header, 28)));
         let (name_len, extra_len) = lengths.flatten().ok_or_else(broken)?;
@@ -148,9 +160,12 @@ impl<'a> Archive<'a> {
             return Err(format!("{name:?} in the zip archive has another name where it lies"));
         }
         let start = local + 30 + usize::from(name_len) + usize::from(extra_len);
-        let end = usize::try_from(entry.compressed).ok().and_then(|len| start.checked_add(len));
+        let end = usize::try_from(entry.compressed)
+            .ok()
+            .and_then(|len| start.checked_add(len));
         let end = end.filter(|&end| end <= self.bytes.len());
-        let end = end.ok_or_else(|| format!("{name:?} in the zip archive reaches beyond the end of the file: it is cut off"))?;
+        let end = end
+            .ok_or_else(|| format!("{name:?} in the zip archive reaches beyond the end of the file: it is cut off"))?;
         let content = self.bytes.part(start..end);
         let content = if stored {
             if entry.size != entry.compressed {
@@ -164,10 +179,15 @@ impl<'a> Archive<'a> {
                     entry.size
                 ));
             }
-            Bytes::whole(inflate(&content, entry.size as usize).ok_or_else(|| format!("{name:?} in the zip archive is damaged"))?)
+            Bytes::whole(
+                inflate(&content, entry.size as usize)
+                    .ok_or_else(|| format!("{name:?} in the zip archive is damaged"))?,
+            )
         };
         if crc32fast::hash(&content) != entry.crc {
-            return Err(format!("{name:?} in the zip archive is damaged: its checksum does not fit"));
+            return Err(format!(
+                "{name:?} in the zip archive is damaged: its checksum does not fit"
+            ));
         }
         if whole || content.len() as u64 <= limit {
             return Ok(content);
@@ -202,8 +222,16 @@ fn directory(bytes: &[u8]) -> Result<(u64, u64, u64), String> {
         return Ok(small);
     };
     let large = u64_at(bytes, locator + 8).and_then(|at| usize::try_from(at).ok());
-    let large = large.filter(|&at| at < locator && u32_at(bytes, at) == Some(0x0606_4b50)).ok_or(BROKEN)?;
-    let numbers = (|| Some((u64_at(bytes, large + 32)?, u64_at(bytes, large + 48)?, u64_at(bytes, large + 40)?)))();
+    let large = large
+        .filter(|&at| at < locator && u32_at(bytes, at) == Some(0x0606_4b50))
+        .ok_or(BROKEN)?;
+    let numbers = (|| {
+        Some((
+            u64_at(bytes, large + 32)?,
+            u64_at(bytes, large + 48)?,
+            u64_at(bytes, large + 40)?,
+        ))
+    })();
     numbers.ok_or_else(|| BROKEN.to_owned())
 }
 
