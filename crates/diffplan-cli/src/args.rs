@@ -197,7 +197,7 @@ pub(crate) struct BenchArgs {
     #[command(flatten)]
     pub(crate) checkpoint: CheckpointArgs,
     /// Random weights in networks of the size for Hopper (32-64-128-256 channels, 11 + 3 dimensions), no checkpoint
-    #[arg(long, conflicts_with = "checkpoint")]
+    #[arg(long, conflicts_with_all = ["checkpoint", "subfolder", "variant"])]
     pub(crate) hopper_size: bool,
     /// What to time
     #[arg(long, value_enum, default_value_t = Task::Plan)]

@@ -6,7 +6,7 @@
 //! - a [`NoiseSchedule`] is the forward process: all that training needs;
 //! - a [`Scheduler`] is what `scheduler_config.json` describes, and never changes. A [`Registry`] makes it by the file's
 //!   `_class_name`: [`DdpmScheduler`] and [`DdimScheduler`] are the twins of diffusers' with every option of theirs, in the same float32
-//!   arithmetic, [`DpmSolverScheduler`], [`EulerScheduler`], [`EulerAncestralScheduler`], [`HeunScheduler`] and [`UniPcScheduler`] those of
+//!   arithmetic, [`DpmSolverMultistepScheduler`], [`EulerDiscreteScheduler`], [`EulerAncestralDiscreteScheduler`], [`HeunDiscreteScheduler`] and [`UniPcMultistepScheduler`] those of
 //!   the classes that count in noise levels; one's own class can be registered beside them;
 //! - a [`Sampler`] is one run: its [`Visit`]s, and whatever history a class keeps.
 //!
@@ -71,11 +71,11 @@ mod unipc;
 pub use config::Absent;
 pub use ddim::{DdimConfig, DdimScheduler};
 pub use ddpm::{DdpmConfig, DdpmScheduler};
-pub use dpm::{DpmSolverConfig, DpmSolverScheduler};
+pub use dpm::{DpmSolverMultistepConfig, DpmSolverMultistepScheduler};
 pub use error::{Error, Result};
-pub use euler::{EulerConfig, EulerScheduler};
-pub use euler_ancestral::{EulerAncestralConfig, EulerAncestralScheduler};
-pub use heun::{HeunConfig, HeunScheduler};
+pub use euler::{EulerDiscreteConfig, EulerDiscreteScheduler};
+pub use euler_ancestral::{EulerAncestralDiscreteConfig, EulerAncestralDiscreteScheduler};
+pub use heun::{HeunDiscreteConfig, HeunDiscreteScheduler};
 pub use options::{
     AlgorithmType, BetaSchedule, FinalSigmasType, InterpolationType, PredictionType, SolverType, TimeShiftType,
     TimestepSpacing, TimestepType, UniPcSolverType, VarianceType,
@@ -84,7 +84,7 @@ pub use registry::Registry;
 pub use sampler::{Sampler, SamplerOutput, SamplerStep, Steps, Timesteps, Visit};
 pub use schedule::NoiseSchedule;
 pub use scheduler::Scheduler;
-pub use unipc::{UniPcConfig, UniPcScheduler};
+pub use unipc::{UniPcMultistepConfig, UniPcMultistepScheduler};
 
 /// Name of a scheduler's file in its folder.
 pub const CONFIG_NAME: &str = "scheduler_config.json";

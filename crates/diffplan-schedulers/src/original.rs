@@ -2,8 +2,9 @@
 
 use ndarray::{ArrayViewD, ArrayViewMutD, Zip};
 
+use crate::shape::{check_shape, check_step};
 use crate::threshold::threshold_in_place;
-use crate::{Error, PredictionType, Result};
+use crate::{Error, PredictionType, Result, SamplerStep, Visit};
 
 /// What is done to a predicted original sample.
 #[derive(Clone, Copy, Debug)]
@@ -83,4 +84,40 @@ pub(crate) fn exploding_roots(prediction_type: PredictionType, sigma: f32) -> [f
         PredictionType::VPrediction => [1.0 / variance, sigma / variance.sqrt()],
         _ => [1.0, sigma],
     }
+}
+
+/// How a step begins in the classes that need nothing of the model's output but the original sample it stands for: the arrays are checked, that
+/// sample is written to `prev_sample`, and to `pred_original` if somebody wants it. Gives the noise that the visit takes.
+///
+/// # Errors
+/// Arrays of wrong shapes, [`Error::MissingNoise`]; what [`predict_original`] gives.
+pub(crate) fn original_of_step<'a>(
+    step: &mut SamplerStep<'a>,
+    at: &Visit,
+    prediction_type: PredictionType,
+    roots: [f32; 2],
+    bounded: Bounded,
+) -> Result<Option<ArrayViewD<'a, f32>>> {
+    let SamplerStep {
+        model_output,
+        sample,
+        noise,
+        prev_sample,
+        pred_original,
+    } = step;
+    check_shape("model_output", model_output.shape(), sample.shape())?;
+    let noise = check_step(at, sample, noise.take(), prev_sample, pred_original.as_ref())?;
+    predict_original(
+        prediction_type,
+        roots,
+        bounded,
+        at.timestep,
+        model_output,
+        sample,
+        prev_sample,
+    )?;
+    if let Some(pred_original) = pred_original {
+        pred_original.assign(prev_sample);
+    }
+    Ok(noise)
 }

@@ -8,9 +8,10 @@ use diffplan_files::{Folder, nearest, parse_json_object};
 use serde_json::{Map, Value};
 
 use crate::{
-    CONFIG_NAME, DdimConfig, DdimScheduler, DdpmConfig, DdpmScheduler, DpmSolverConfig, DpmSolverScheduler, Error,
-    EulerAncestralConfig, EulerAncestralScheduler, EulerConfig, EulerScheduler, HeunConfig, HeunScheduler, Result,
-    Scheduler, UniPcConfig, UniPcScheduler,
+    CONFIG_NAME, DdimConfig, DdimScheduler, DdpmConfig, DdpmScheduler, DpmSolverMultistepConfig,
+    DpmSolverMultistepScheduler, Error, EulerAncestralDiscreteConfig, EulerAncestralDiscreteScheduler,
+    EulerDiscreteConfig, EulerDiscreteScheduler, HeunDiscreteConfig, HeunDiscreteScheduler, Result, Scheduler,
+    UniPcMultistepConfig, UniPcMultistepScheduler,
 };
 
 /// Makes a scheduler of the object of its file.
@@ -64,24 +65,36 @@ impl Registry {
         registry.register(DdimConfig::CLASS_NAME, "ddim", DdimConfig::KEYS, |map| {
             Ok(Arc::new(DdimScheduler::from_map(map)?))
         });
-        registry.register(DpmSolverConfig::CLASS_NAME, "dpm++", DpmSolverConfig::KEYS, |map| {
-            Ok(Arc::new(DpmSolverScheduler::from_map(map)?))
-        });
-        registry.register(EulerConfig::CLASS_NAME, "euler", EulerConfig::KEYS, |map| {
-            Ok(Arc::new(EulerScheduler::from_map(map)?))
-        });
         registry.register(
-            EulerAncestralConfig::CLASS_NAME,
-            "euler-a",
-            EulerAncestralConfig::KEYS,
-            |map| Ok(Arc::new(EulerAncestralScheduler::from_map(map)?)),
+            DpmSolverMultistepConfig::CLASS_NAME,
+            "dpm++",
+            DpmSolverMultistepConfig::KEYS,
+            |map| Ok(Arc::new(DpmSolverMultistepScheduler::from_map(map)?)),
         );
-        registry.register(HeunConfig::CLASS_NAME, "heun", HeunConfig::KEYS, |map| {
-            Ok(Arc::new(HeunScheduler::from_map(map)?))
-        });
-        registry.register(UniPcConfig::CLASS_NAME, "unipc", UniPcConfig::KEYS, |map| {
-            Ok(Arc::new(UniPcScheduler::from_map(map)?))
-        });
+        registry.register(
+            EulerDiscreteConfig::CLASS_NAME,
+            "euler",
+            EulerDiscreteConfig::KEYS,
+            |map| Ok(Arc::new(EulerDiscreteScheduler::from_map(map)?)),
+        );
+        registry.register(
+            EulerAncestralDiscreteConfig::CLASS_NAME,
+            "euler-a",
+            EulerAncestralDiscreteConfig::KEYS,
+            |map| Ok(Arc::new(EulerAncestralDiscreteScheduler::from_map(map)?)),
+        );
+        registry.register(
+            HeunDiscreteConfig::CLASS_NAME,
+            "heun",
+            HeunDiscreteConfig::KEYS,
+            |map| Ok(Arc::new(HeunDiscreteScheduler::from_map(map)?)),
+        );
+        registry.register(
+            UniPcMultistepConfig::CLASS_NAME,
+            "unipc",
+            UniPcMultistepConfig::KEYS,
+            |map| Ok(Arc::new(UniPcMultistepScheduler::from_map(map)?)),
+        );
         registry
     }
 

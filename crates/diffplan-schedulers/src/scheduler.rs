@@ -57,3 +57,74 @@ impl dyn Scheduler + '_ {
         write_atomically(&path, self.to_json().as_bytes()).map_err(|source| FileError::io(path, source).into())
     }
 }
+
+/// Makes a scheduler's struct of its options: what is built of them once, `new`, `from_map`, `config`, and all of [`Scheduler`] but
+/// [`sampler`](Scheduler::sampler), which is the class's own `run`.
+macro_rules! scheduler {
+    ($(#[$meta:meta])* $name:ident of $config:ident, $build:expr) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug)]
+        pub struct $name {
+            config: std::sync::Arc<$config>,
+            schedule: std::sync::Arc<crate::NoiseSchedule>,
+            notes: Vec<String>,
+        }
+
+        impl $name {
+            /// Builds the schedule.
+            ///
+            /// # Errors
+            /// What the options' `validate` gives; [`Error::BetaOutOfRange`](crate::Error::BetaOutOfRange) and
+            /// [`Error::DegenerateSchedule`](crate::Error::DegenerateSchedule) for betas with which a step would divide by zero.
+            pub fn new(config: $config) -> crate::Result<Self> {
+                config.validate()?;
+                let build: fn(&$config) -> crate::Result<crate::NoiseSchedule> = $build;
+                Ok(Self {
+                    schedule: build(&config)?.into(),
+                    config: config.into(),
+                    notes: Vec::new(),
+                })
+            }
+
+            /// Builds it from the object of a file.
+            ///
+            /// # Errors
+            /// As `new`, and [`Error::UnknownKey`](crate::Error::UnknownKey).
+            pub fn from_map(map: &serde_json::Map<String, serde_json::Value>) -> crate::Result<Self> {
+                let (config, notes) = $config::from_map(map)?;
+                Ok(Self {
+                    notes,
+                    ..Self::new(config)?
+                })
+            }
+
+            /// The options.
+            pub fn config(&self) -> &$config {
+                &self.config
+            }
+        }
+
+        impl crate::Scheduler for $name {
+            fn class_name(&self) -> &'static str {
+                $config::CLASS_NAME
+            }
+
+            fn schedule(&self) -> &crate::NoiseSchedule {
+                &self.schedule
+            }
+
+            fn sampler(&self, steps: &crate::Steps) -> crate::Result<Box<dyn crate::Sampler>> {
+                self.run(steps)
+            }
+
+            fn to_map(&self) -> serde_json::Map<String, serde_json::Value> {
+                self.config.to_map()
+            }
+
+            fn notes(&self) -> &[String] {
+                &self.notes
+            }
+        }
+    };
+}
+pub(crate) use scheduler;

@@ -3,28 +3,33 @@
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 use diffplan_schedulers::{
-    EulerConfig, EulerScheduler, FinalSigmasType, InterpolationType, PredictionType, Scheduler, Steps, TimestepSpacing,
-    TimestepType, Timesteps,
+    EulerDiscreteConfig, EulerDiscreteScheduler, FinalSigmasType, InterpolationType, PredictionType, Scheduler, Steps,
+    TimestepSpacing, TimestepType, Timesteps,
 };
 
 fn count(steps: usize) -> Steps {
     Steps::new(Timesteps::Count(steps))
 }
 
-fn euler(prediction_type: PredictionType) -> EulerConfig {
-    EulerConfig {
+fn euler(prediction_type: PredictionType) -> EulerDiscreteConfig {
+    EulerDiscreteConfig {
         num_train_timesteps: 100,
         prediction_type,
         timestep_spacing: TimestepSpacing::Leading,
-        ..EulerConfig::default()
+        ..EulerDiscreteConfig::default()
     }
 }
 
 #[test]
 fn levels_of_euler_as_its_options_say() {
-    let of = |config: EulerConfig, steps: usize| EulerScheduler::new(config).unwrap().sampler(&count(steps)).unwrap();
+    let of = |config: EulerDiscreteConfig, steps: usize| {
+        EulerDiscreteScheduler::new(config)
+            .unwrap()
+            .sampler(&count(steps))
+            .unwrap()
+    };
     let levels = of(
-        EulerConfig {
+        EulerDiscreteConfig {
             use_karras_sigmas: true,
             sigma_min: Some(0.1),
             sigma_max: Some(2.0),
@@ -39,7 +44,7 @@ fn levels_of_euler_as_its_options_say() {
         "{sigmas:?}"
     );
     let log_linear = of(
-        EulerConfig {
+        EulerDiscreteConfig {
             interpolation_type: InterpolationType::LogLinear,
             ..euler(PredictionType::Epsilon)
         },
@@ -47,7 +52,7 @@ fn levels_of_euler_as_its_options_say() {
     );
     assert_eq!((log_linear.sigmas().len(), log_linear.visits().len()), (7, 5));
     let continuous = of(
-        EulerConfig {
+        EulerDiscreteConfig {
             timestep_type: TimestepType::Continuous,
             ..euler(PredictionType::VPrediction)
         },

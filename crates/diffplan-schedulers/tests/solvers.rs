@@ -4,9 +4,10 @@
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 use diffplan_schedulers::{
-    AlgorithmType, DdimConfig, DdimScheduler, DpmSolverConfig, DpmSolverScheduler, EulerAncestralConfig,
-    EulerAncestralScheduler, EulerConfig, EulerScheduler, FinalSigmasType, HeunConfig, HeunScheduler, PredictionType,
-    Sampler, SamplerOutput, Scheduler, Steps, TimestepSpacing, Timesteps, UniPcConfig, UniPcScheduler,
+    AlgorithmType, DdimConfig, DdimScheduler, DpmSolverMultistepConfig, DpmSolverMultistepScheduler,
+    EulerAncestralDiscreteConfig, EulerAncestralDiscreteScheduler, EulerDiscreteConfig, EulerDiscreteScheduler,
+    FinalSigmasType, HeunDiscreteConfig, HeunDiscreteScheduler, PredictionType, Sampler, SamplerOutput, Scheduler,
+    Steps, TimestepSpacing, Timesteps, UniPcMultistepConfig, UniPcMultistepScheduler,
 };
 use ndarray::{Array3, ArrayD, ArrayView3};
 
@@ -57,29 +58,29 @@ fn run(sampler: &mut dyn Sampler, start: &ArrayD<f32>, from: usize) -> Vec<Sampl
     outputs
 }
 
-fn dpm(solver_order: usize, prediction_type: PredictionType) -> DpmSolverConfig {
-    DpmSolverConfig {
+fn dpm(solver_order: usize, prediction_type: PredictionType) -> DpmSolverMultistepConfig {
+    DpmSolverMultistepConfig {
         num_train_timesteps: 100,
         solver_order,
         prediction_type,
-        ..DpmSolverConfig::default()
+        ..DpmSolverMultistepConfig::default()
     }
 }
 
-fn unipc(solver_order: usize) -> UniPcConfig {
-    UniPcConfig {
+fn unipc(solver_order: usize) -> UniPcMultistepConfig {
+    UniPcMultistepConfig {
         num_train_timesteps: 100,
         solver_order,
-        ..UniPcConfig::default()
+        ..UniPcMultistepConfig::default()
     }
 }
 
-fn euler(prediction_type: PredictionType) -> EulerConfig {
-    EulerConfig {
+fn euler(prediction_type: PredictionType) -> EulerDiscreteConfig {
+    EulerDiscreteConfig {
         num_train_timesteps: 100,
         prediction_type,
         timestep_spacing: TimestepSpacing::Leading,
-        ..EulerConfig::default()
+        ..EulerDiscreteConfig::default()
     }
 }
 
@@ -100,7 +101,7 @@ fn of_first_order_they_are_ddim() {
     let timesteps = Timesteps::Custom(vec![90, 70, 55, 40, 20, 3]);
     let start = wave(1.0);
     for kind in KINDS {
-        let of = |config: DpmSolverConfig| DpmSolverScheduler::new(config).unwrap();
+        let of = |config: DpmSolverMultistepConfig| DpmSolverMultistepScheduler::new(config).unwrap();
         for (eta, algorithm_type) in [
             (0.0, AlgorithmType::DpmSolverPlusPlus),
             (0.0, AlgorithmType::DpmSolver),
@@ -110,7 +111,7 @@ fn of_first_order_they_are_ddim() {
                 AlgorithmType::DpmSolver => FinalSigmasType::SigmaMin,
                 _ => FinalSigmasType::Zero,
             };
-            let solver = of(DpmSolverConfig {
+            let solver = of(DpmSolverMultistepConfig {
                 algorithm_type,
                 final_sigmas_type,
                 ..dpm(1, kind)
@@ -139,12 +140,12 @@ fn of_first_order_they_are_ddim() {
 fn eulers_method_is_ddim_scaled() {
     let start = wave(1.0);
     for kind in KINDS {
-        let plain = EulerScheduler::new(euler(kind)).unwrap();
-        let ancestral = EulerAncestralScheduler::new(EulerAncestralConfig {
+        let plain = EulerDiscreteScheduler::new(euler(kind)).unwrap();
+        let ancestral = EulerAncestralDiscreteScheduler::new(EulerAncestralDiscreteConfig {
             num_train_timesteps: 100,
             prediction_type: kind,
             timestep_spacing: TimestepSpacing::Leading,
-            ..EulerAncestralConfig::default()
+            ..EulerAncestralDiscreteConfig::default()
         })
         .unwrap();
         for (scheduler, eta) in [(&plain as &dyn Scheduler, 0.0), (&ancestral, 1.0)] {
@@ -196,10 +197,10 @@ fn heun_twin(kind: PredictionType, sigmas: &[f64], timesteps: &[f32], mut x: f64
 #[test]
 fn heun_agrees_with_its_twin_and_visits_timesteps_twice() {
     for kind in KINDS {
-        let scheduler = HeunScheduler::new(HeunConfig {
+        let scheduler = HeunDiscreteScheduler::new(HeunDiscreteConfig {
             num_train_timesteps: 100,
             prediction_type: kind,
-            ..HeunConfig::default()
+            ..HeunDiscreteConfig::default()
         })
         .unwrap();
         let mut sampler = scheduler.sampler(&count(4)).unwrap();
@@ -227,52 +228,52 @@ fn heun_agrees_with_its_twin_and_visits_timesteps_twice() {
 }
 
 fn all(train: usize) -> Vec<Box<dyn Scheduler>> {
-    let stochastic = DpmSolverConfig {
+    let stochastic = DpmSolverMultistepConfig {
         num_train_timesteps: train,
         algorithm_type: AlgorithmType::SdeDpmSolverPlusPlus,
-        ..DpmSolverConfig::default()
+        ..DpmSolverMultistepConfig::default()
     };
-    let third = DpmSolverConfig {
+    let third = DpmSolverMultistepConfig {
         num_train_timesteps: train,
         solver_order: 3,
-        ..DpmSolverConfig::default()
+        ..DpmSolverMultistepConfig::default()
     };
-    let old = DpmSolverConfig {
+    let old = DpmSolverMultistepConfig {
         num_train_timesteps: train,
         algorithm_type: AlgorithmType::DpmSolver,
         final_sigmas_type: FinalSigmasType::SigmaMin,
-        ..DpmSolverConfig::default()
+        ..DpmSolverMultistepConfig::default()
     };
     vec![
-        Box::new(DpmSolverScheduler::new(third).unwrap()),
-        Box::new(DpmSolverScheduler::new(stochastic).unwrap()),
-        Box::new(DpmSolverScheduler::new(old).unwrap()),
+        Box::new(DpmSolverMultistepScheduler::new(third).unwrap()),
+        Box::new(DpmSolverMultistepScheduler::new(stochastic).unwrap()),
+        Box::new(DpmSolverMultistepScheduler::new(old).unwrap()),
         Box::new(
-            EulerScheduler::new(EulerConfig {
+            EulerDiscreteScheduler::new(EulerDiscreteConfig {
                 num_train_timesteps: train,
-                ..EulerConfig::default()
+                ..EulerDiscreteConfig::default()
             })
             .unwrap(),
         ),
         Box::new(
-            EulerAncestralScheduler::new(EulerAncestralConfig {
+            EulerAncestralDiscreteScheduler::new(EulerAncestralDiscreteConfig {
                 num_train_timesteps: train,
-                ..EulerAncestralConfig::default()
+                ..EulerAncestralDiscreteConfig::default()
             })
             .unwrap(),
         ),
         Box::new(
-            HeunScheduler::new(HeunConfig {
+            HeunDiscreteScheduler::new(HeunDiscreteConfig {
                 num_train_timesteps: train,
-                ..HeunConfig::default()
+                ..HeunDiscreteConfig::default()
             })
             .unwrap(),
         ),
         Box::new(
-            UniPcScheduler::new(UniPcConfig {
+            UniPcMultistepScheduler::new(UniPcMultistepConfig {
                 num_train_timesteps: train,
                 solver_order: 3,
-                ..UniPcConfig::default()
+                ..UniPcMultistepConfig::default()
             })
             .unwrap(),
         ),
@@ -316,7 +317,7 @@ fn a_warm_start_has_no_history() {
 /// Beginning at the second look of Heun's there is nothing to look at again: the sample stays until the visit after.
 #[test]
 fn heun_begins_anywhere() {
-    let scheduler = HeunScheduler::new(HeunConfig::default()).unwrap();
+    let scheduler = HeunDiscreteScheduler::new(HeunDiscreteConfig::default()).unwrap();
     let mut sampler = scheduler.sampler(&count(5)).unwrap();
     let start = wave(1.0);
     let (odd, even) = (run(&mut *sampler, &start, 3), run(&mut *sampler, &start, 4));
@@ -327,7 +328,7 @@ fn heun_begins_anywhere() {
 /// What is done to the sample between two visits stays done: a correction begins at the visit before.
 #[test]
 fn unipc_keeps_what_was_done_to_its_sample() {
-    let scheduler = UniPcScheduler::new(UniPcConfig {
+    let scheduler = UniPcMultistepScheduler::new(UniPcMultistepConfig {
         prediction_type: PredictionType::Sample,
         ..unipc(2)
     })
@@ -366,7 +367,7 @@ fn they_solve_the_same_equation() {
             .prev_sample
     };
     let of = |order: usize| {
-        DpmSolverScheduler::new(DpmSolverConfig {
+        DpmSolverMultistepScheduler::new(DpmSolverMultistepConfig {
             num_train_timesteps: 1000,
             final_sigmas_type: FinalSigmasType::SigmaMin,
             ..dpm(order, PredictionType::VPrediction)
@@ -376,16 +377,16 @@ fn they_solve_the_same_equation() {
     let exact = last(&of(3), 400);
     let [first, second] = [1, 2].map(|order| largest_difference(&last(&of(order), 50), &exact));
     assert!(second < 0.7 * first, "{first} {second}");
-    let heun = HeunScheduler::new(HeunConfig {
+    let heun = HeunDiscreteScheduler::new(HeunDiscreteConfig {
         beta_start: 0.0001,
         beta_end: 0.02,
         prediction_type: PredictionType::VPrediction,
-        ..HeunConfig::default()
+        ..HeunDiscreteConfig::default()
     })
     .unwrap();
-    let unipc = UniPcScheduler::new(UniPcConfig {
+    let unipc = UniPcMultistepScheduler::new(UniPcMultistepConfig {
         prediction_type: PredictionType::VPrediction,
-        ..UniPcConfig::default()
+        ..UniPcMultistepConfig::default()
     })
     .unwrap();
     // They go on to no noise at all, which is 0.01 away.

@@ -4,7 +4,7 @@
 
 use diffplan_schedulers::{
     AlgorithmType, DdpmConfig, DdpmScheduler, Error, PredictionType, Registry, Scheduler, SolverType, Steps, Timesteps,
-    UniPcConfig, UniPcSolverType,
+    UniPcMultistepConfig, UniPcSolverType,
 };
 use ndarray::ArrayD;
 use serde_json::{Map, Value, json};
@@ -88,7 +88,7 @@ fn the_file_diffusers_writes_is_read_and_written() {
         "use_dynamic_shifting": false, "use_exponential_sigmas": false, "use_flow_sigmas": false, "use_karras_sigmas": false,
         "_diffusers_version": "0.42.1"}"#;
     let expected: Map<String, Value> = serde_json::from_str(text).unwrap();
-    assert_eq!(UniPcConfig::default().to_map(), expected);
+    assert_eq!(UniPcMultistepConfig::default().to_map(), expected);
 }
 
 /// The rules of another class, which a file made of its has, are taken for one of theirs, as diffusers does.

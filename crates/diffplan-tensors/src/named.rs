@@ -5,6 +5,7 @@ use crate::tensor::{Bytes, Tensor};
 use crate::torch::TorchFile;
 use diffplan_files::{FileError, Folder, Result, WrongContent, recognise};
 use safetensors::SafeTensors;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// Tensors by name, in the order of their file.
@@ -125,7 +126,8 @@ impl NamedTensors {
     /// # Errors
     /// If both have a tensor of the same name.
     pub fn and(mut self, more: Self) -> Result<Self> {
-        if let Some((name, _)) = more.tensors.iter().find(|(name, _)| self.get(name).is_some()) {
+        let own: HashSet<&str> = self.tensors.iter().map(|(name, _)| name.as_str()).collect();
+        if let Some((name, _)) = more.tensors.iter().find(|(name, _)| own.contains(name.as_str())) {
             let what = format!("`{name}` is in {} too", self.path.display());
             return Err(FileError::malformed(more.path, what));
         }

@@ -27,8 +27,6 @@ pub struct Asked {
     pub policy: Option<String>,
     /// The checkpoint's folder.
     pub checkpoint: Option<PathBuf>,
-    /// The variant of its weights.
-    pub variant: Option<String>,
     /// The environment, or a dataset of it.
     pub env: Option<String>,
     /// How many episodes.
@@ -78,6 +76,13 @@ pub struct Config {
     pub threads: usize,
     /// The folder of results.
     pub out: Option<PathBuf>,
+}
+
+impl Config {
+    fn set_checkpoint(&mut self, checkpoint: &Folder) {
+        self.checkpoint = Some(absolute(checkpoint.path()));
+        self.variant = checkpoint.variant().map(str::to_owned);
+    }
 }
 
 /// A configuration as it is read: options that were not there yet when it was written have their defaults.
@@ -170,12 +175,11 @@ pub fn hash(checkpoint: &Folder) -> Result<String> {
 
 impl Settings {
     /// Of a planner: as asked, over what the checkpoint says.
-    pub fn of_planner(asked: &Asked, env: String, checkpoint: &Path, hash: String, defaults: PlanOptions) -> Self {
+    pub fn of_planner(asked: &Asked, env: String, checkpoint: &Folder, hash: String, defaults: PlanOptions) -> Self {
         let mut settings = Self::of_policy(asked, env, String::new());
         let config = &mut settings.config;
         config.policy = None;
-        config.checkpoint = Some(absolute(checkpoint));
-        config.variant.clone_from(&asked.variant);
+        config.set_checkpoint(checkpoint);
         config.checkpoint_hash = Some(hash);
         config.options = Some(asked.planning.over(defaults));
         config.guides.clone_from(&asked.guides);
@@ -208,10 +212,10 @@ impl Settings {
     ///
     /// # Errors
     /// If candidates, horizon and episodes together need more memory than makes sense.
-    pub fn set_run(&mut self, asked: &Asked, checkpoint: Option<&Path>, threads: usize, played: usize) -> Result<()> {
+    pub fn set_run(&mut self, asked: &Asked, checkpoint: Option<&Folder>, threads: usize, played: usize) -> Result<()> {
         let config = &mut self.config;
         if let Some(checkpoint) = checkpoint {
-            config.checkpoint = Some(absolute(checkpoint));
+            config.set_checkpoint(checkpoint);
         }
         (config.threads, config.out) = (threads, asked.out.clone());
         let missing = config.episodes.saturating_sub(played);
@@ -338,7 +342,7 @@ mod tests {
             scale: 0.03,
             ..PlanOptions::default()
         };
-        let planner = Settings::of_planner(&asked, "P".into(), Path::new("/c"), "h".into(), options);
+        let planner = Settings::of_planner(&asked, "P".into(), &Folder::at("/c"), "h".into(), options);
         let text = serde_json::to_string(&planner.config).unwrap();
         assert!(text.contains("\"scale\":0.03") && !text.contains("policy"), "{text}");
         let again: Config = serde_json::from_str(&text).unwrap();

@@ -18,62 +18,26 @@ mod step;
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-
 pub use config::DdimConfig;
 use step::Jump;
 
 use crate::ddpm::Transition;
-use crate::original::{Bounded, predict_original};
-use crate::shape::check_step;
+use crate::original::{Bounded, original_of_step};
+use crate::scheduler::scheduler;
 use crate::timesteps::{check_custom_timesteps, spaced_timesteps};
-use crate::{Error, NoiseSchedule, Result, Sampler, SamplerStep, Scheduler, Steps, Timesteps, Visit};
+use crate::{Error, Result, Sampler, SamplerStep, Steps, Timesteps, Visit};
 
-/// The DDIM scheduler.
-///
-/// Where the reference is odd:
-///
-/// - It has no timesteps until it is told their number; here they are all training timesteps until then.
-/// - `1 - p - std²` may be a rounding below 0 with η = 1; here it is 0 then, there NaN.
-#[derive(Clone, Debug)]
-pub struct DdimScheduler {
-    config: Arc<DdimConfig>,
-    schedule: Arc<NoiseSchedule>,
-    notes: Vec<String>,
+scheduler! {
+    /// The DDIM scheduler.
+    ///
+    /// Where the reference is odd:
+    ///
+    /// - It has no timesteps until it is told their number; here they are all training timesteps until then.
+    /// - `1 - p - std²` may be a rounding below 0 with η = 1; here it is 0 then, there NaN.
+    DdimScheduler of DdimConfig, |config| config.schedule().build()
 }
 
 impl DdimScheduler {
-    /// Builds the schedule.
-    ///
-    /// # Errors
-    /// What [`DdimConfig::validate`] gives; [`Error::BetaOutOfRange`] and [`Error::DegenerateSchedule`].
-    pub fn new(config: DdimConfig) -> Result<Self> {
-        config.validate()?;
-        let schedule = config.schedule().build()?.into();
-        Ok(Self {
-            config: config.into(),
-            schedule,
-            notes: Vec::new(),
-        })
-    }
-
-    /// Builds it from the object of a file.
-    ///
-    /// # Errors
-    /// As [`DdimScheduler::new`], and [`Error::UnknownKey`].
-    pub fn from_map(map: &Map<String, Value>) -> Result<Self> {
-        let (config, notes) = DdimConfig::from_map(map)?;
-        Ok(Self {
-            notes,
-            ..Self::new(config)?
-        })
-    }
-
-    /// The options.
-    pub fn config(&self) -> &DdimConfig {
-        &self.config
-    }
-
     /// The share of signal where a step from the first timestep ends.
     fn final_alpha_cumprod(&self) -> f32 {
         match self.config.set_alpha_to_one {
@@ -83,16 +47,9 @@ impl DdimScheduler {
     }
 }
 
-impl Scheduler for DdimScheduler {
-    fn class_name(&self) -> &'static str {
-        DdimConfig::CLASS_NAME
-    }
-
-    fn schedule(&self) -> &NoiseSchedule {
-        &self.schedule
-    }
-
-    fn sampler(&self, steps: &Steps) -> Result<Box<dyn Sampler>> {
+impl DdimScheduler {
+    /// A run: [`Scheduler::sampler`](crate::Scheduler::sampler).
+    fn run(&self, steps: &Steps) -> Result<Box<dyn Sampler>> {
         let (config, train) = (&*self.config, self.config.num_train_timesteps);
         if !(0.0..=1.0).contains(&steps.eta) {
             return Err(Error::Eta { actual: steps.eta });
@@ -139,14 +96,6 @@ impl Scheduler for DdimScheduler {
             jumps,
         }))
     }
-
-    fn to_map(&self) -> Map<String, Value> {
-        self.config.to_map()
-    }
-
-    fn notes(&self) -> &[String] {
-        &self.notes
-    }
 }
 
 /// A run of DDIM: nothing but what was computed for the visits beforehand.
@@ -164,34 +113,20 @@ impl Sampler for DdimSampler {
         &self.visits
     }
 
-    fn step_into(&mut self, visit: usize, step: SamplerStep<'_>) -> Result<()> {
+    fn step_into(&mut self, visit: usize, mut step: SamplerStep<'_>) -> Result<()> {
         let visits = self.visits.len();
         let (Some(&at), Some(&jump)) = (self.visits.get(visit), self.jumps.get(visit)) else {
             return Err(Error::NoSuchVisit { visit, visits });
         };
+        let prediction_type = self.config.prediction_type;
+        let roots = [jump.sqrt_alpha, jump.sqrt_beta];
+        let noise = original_of_step(&mut step, &at, prediction_type, roots, self.bounded)?;
         let SamplerStep {
             model_output,
             sample,
-            noise,
             mut prev_sample,
-            pred_original,
+            ..
         } = step;
-        let noise = check_step(&at, &sample, noise, &prev_sample, pred_original.as_ref())?;
-        crate::shape::check_shape("model_output", model_output.shape(), sample.shape())?;
-        let prediction_type = self.config.prediction_type;
-        let roots = [jump.sqrt_alpha, jump.sqrt_beta];
-        predict_original(
-            prediction_type,
-            roots,
-            self.bounded,
-            at.timestep,
-            &model_output,
-            &sample,
-            &mut prev_sample,
-        )?;
-        if let Some(mut pred_original) = pred_original {
-            pred_original.assign(&prev_sample);
-        }
         step::jump_in_place(
             jump,
             prediction_type,

@@ -16,76 +16,33 @@ mod transition;
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-
 pub use config::DdpmConfig;
 pub(crate) use transition::Transition;
 
 use crate::original::{Bounded, predict_original};
+use crate::scheduler::scheduler;
 use crate::shape::{check_step, split_model_output};
 use crate::timesteps::{check_custom_timesteps, spaced_timesteps};
-use crate::{Error, NoiseSchedule, Result, Sampler, SamplerStep, Scheduler, Steps, Timesteps, Visit};
+use crate::{Error, Result, Sampler, SamplerStep, Steps, Timesteps, Visit};
 
-/// The DDPM scheduler.
-///
-/// Where the reference is odd:
-///
-/// - With `fixed_large_log` the reference scales noise by the square root of a negative logarithm, NaN; here the noise has
-///   variance beta, as the name says. [`Visit::variance`] is the reference's logarithm all the same.
-/// - With `rescale_betas_zero_snr` and `epsilon` the last training timestep divides by zero there; here a run that visits it is
-///   refused.
-/// - [`TimestepSpacing::Trailing`](crate::TimestepSpacing::Trailing) never visits timestep -1.
-#[derive(Clone, Debug)]
-pub struct DdpmScheduler {
-    config: Arc<DdpmConfig>,
-    schedule: Arc<NoiseSchedule>,
-    notes: Vec<String>,
+scheduler! {
+    /// The DDPM scheduler.
+    ///
+    /// Where the reference is odd:
+    ///
+    /// - With `fixed_large_log` the reference scales noise by the square root of a negative logarithm, NaN; here the noise has
+    ///   variance beta, as the name says. [`Visit::variance`] is the reference's logarithm all the same.
+    /// - With `rescale_betas_zero_snr` and `epsilon` the last training timestep divides by zero there; here a run that visits it is
+    ///   refused.
+    /// - [`TimestepSpacing::Trailing`](crate::TimestepSpacing::Trailing) never visits timestep -1.
+    DdpmScheduler of DdpmConfig, |config| config.schedule().build()
 }
+
+impl DdpmScheduler {}
 
 impl DdpmScheduler {
-    /// Builds the schedule.
-    ///
-    /// # Errors
-    /// What [`DdpmConfig::validate`] gives; [`Error::BetaOutOfRange`] and [`Error::DegenerateSchedule`] for betas with
-    /// which a step would divide by zero.
-    pub fn new(config: DdpmConfig) -> Result<Self> {
-        config.validate()?;
-        let schedule = config.schedule().build()?.into();
-        Ok(Self {
-            config: config.into(),
-            schedule,
-            notes: Vec::new(),
-        })
-    }
-
-    /// Builds it from the object of a file.
-    ///
-    /// # Errors
-    /// As [`DdpmScheduler::new`], and [`Error::UnknownKey`].
-    pub fn from_map(map: &Map<String, Value>) -> Result<Self> {
-        let (config, notes) = DdpmConfig::from_map(map)?;
-        Ok(Self {
-            notes,
-            ..Self::new(config)?
-        })
-    }
-
-    /// The options.
-    pub fn config(&self) -> &DdpmConfig {
-        &self.config
-    }
-}
-
-impl Scheduler for DdpmScheduler {
-    fn class_name(&self) -> &'static str {
-        DdpmConfig::CLASS_NAME
-    }
-
-    fn schedule(&self) -> &NoiseSchedule {
-        &self.schedule
-    }
-
-    fn sampler(&self, steps: &Steps) -> Result<Box<dyn Sampler>> {
+    /// A run: [`Scheduler::sampler`](crate::Scheduler::sampler).
+    fn run(&self, steps: &Steps) -> Result<Box<dyn Sampler>> {
         let (config, train) = (&*self.config, self.config.num_train_timesteps);
         steps.check_plain(DdpmConfig::CLASS_NAME)?;
         let timesteps: Vec<usize> = match &steps.timesteps {
@@ -121,14 +78,6 @@ impl Scheduler for DdpmScheduler {
             visits: visits.collect(),
             transitions,
         }))
-    }
-
-    fn to_map(&self) -> Map<String, Value> {
-        self.config.to_map()
-    }
-
-    fn notes(&self) -> &[String] {
-        &self.notes
     }
 }
 

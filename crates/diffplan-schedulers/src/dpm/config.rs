@@ -9,9 +9,9 @@ use crate::{
 };
 
 scheduler_config! {
-    /// The options of a [`DpmSolverScheduler`](crate::DpmSolverScheduler), with the defaults of diffusers. All that is said of
+    /// The options of a [`DpmSolverMultistepScheduler`](crate::DpmSolverMultistepScheduler), with the defaults of diffusers. All that is said of
     /// [`DdpmConfig`](crate::DdpmConfig) holds.
-    DpmSolverConfig of "DPMSolverMultistepScheduler" {
+    DpmSolverMultistepConfig of "DPMSolverMultistepScheduler" {
         /// Length of the beta schedule, 1 to 1 000 000.
         num_train_timesteps: usize = 1000,
         /// First beta, in 0..=1; not used by the squared cosine and Laplace schedules.
@@ -71,7 +71,7 @@ scheduler_config! {
     }
 }
 
-impl DpmSolverConfig {
+impl DpmSolverMultistepConfig {
     /// Checks every value on its own, and the length of `trained_betas`.
     ///
     /// # Errors

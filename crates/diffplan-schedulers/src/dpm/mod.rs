@@ -13,71 +13,36 @@ mod rule;
 
 use std::sync::Arc;
 
+pub use config::DpmSolverMultistepConfig;
 use ndarray::Zip;
-use serde_json::{Map, Value};
-
-pub use config::DpmSolverConfig;
 
 use crate::config::check;
 use crate::multistep::{History, Level, Mixture};
 use crate::original::{Bounded, predict_original};
+use crate::scheduler::scheduler;
 use crate::shape::{check_step, split_model_output};
-use crate::sigmas::{Grid, LEAST_SIGNAL, Ladder, Origin, Spacing, Spread, TrainLevels, preserving_visit, timestep_of};
+use crate::sigmas::{Grid, LEAST_SIGNAL, Ladder, Origin, Spacing, Spread, TrainLevels, preserving_visit};
 use crate::{
-    BetaSchedule, Error, FinalSigmasType, NoiseSchedule, PredictionType, Result, Sampler, SamplerStep, Scheduler,
-    Steps, VarianceType, Visit,
+    BetaSchedule, Error, FinalSigmasType, PredictionType, Result, Sampler, SamplerStep, Steps, VarianceType, Visit,
 };
 
-/// The DPM-Solver scheduler.
-///
-/// Where the reference is odd:
-///
-/// - It has no timesteps until it is told their number; here they are all training timesteps until then.
-/// - Where two levels are the same, steps of higher order divide by zero there, and where the first two timesteps are it runs past the end;
-///   here a run with them is refused.
-/// - A variance that is learned is passed over there behind the third channel, here in the second half of the channels.
-/// - `solver_order` 3 with `sde-dpmsolver` fails there at the third step; here it is refused.
-#[derive(Clone, Debug)]
-pub struct DpmSolverScheduler {
-    config: Arc<DpmSolverConfig>,
-    schedule: Arc<NoiseSchedule>,
-    levels: TrainLevels,
-    notes: Vec<String>,
+scheduler! {
+    /// The DPM-Solver scheduler.
+    ///
+    /// Where the reference is odd:
+    ///
+    /// - It has no timesteps until it is told their number; here they are all training timesteps until then.
+    /// - Where two levels are the same, steps of higher order divide by zero there, and where the first two timesteps are it runs past the end;
+    ///   here a run with them is refused.
+    /// - A variance that is learned is passed over there behind the third channel, here in the second half of the channels.
+    /// - `solver_order` 3 with `sde-dpmsolver` fails there at the third step; here it is refused.
+    DpmSolverMultistepScheduler of DpmSolverMultistepConfig, |config| Ok(config
+        .schedule()
+        .build()?
+        .with_some_signal(LEAST_SIGNAL))
 }
 
-impl DpmSolverScheduler {
-    /// Builds the schedule.
-    ///
-    /// # Errors
-    /// What [`DpmSolverConfig::validate`] gives; [`Error::BetaOutOfRange`] and [`Error::DegenerateSchedule`].
-    pub fn new(config: DpmSolverConfig) -> Result<Self> {
-        config.validate()?;
-        let schedule = config.schedule().build()?.with_some_signal(LEAST_SIGNAL);
-        Ok(Self {
-            config: config.into(),
-            levels: TrainLevels::new(&schedule),
-            schedule: schedule.into(),
-            notes: Vec::new(),
-        })
-    }
-
-    /// Builds it from the object of a file.
-    ///
-    /// # Errors
-    /// As [`DpmSolverScheduler::new`], and [`Error::UnknownKey`].
-    pub fn from_map(map: &Map<String, Value>) -> Result<Self> {
-        let (config, notes) = DpmSolverConfig::from_map(map)?;
-        Ok(Self {
-            notes,
-            ..Self::new(config)?
-        })
-    }
-
-    /// The options.
-    pub fn config(&self) -> &DpmSolverConfig {
-        &self.config
-    }
-
+impl DpmSolverMultistepScheduler {
     /// How many training timesteps have no less signal than `lambda_min_clipped`.
     fn visited(&self) -> Result<usize> {
         let least = self.config.lambda_min_clipped as f32;
@@ -95,8 +60,7 @@ impl DpmSolverScheduler {
     }
 
     fn ladder(&self, steps: &Steps, origin: Origin) -> Result<Ladder> {
-        let (config, levels) = (&*self.config, &self.levels);
-        origin.check(&steps.timesteps, levels)?;
+        let (config, levels) = (&*self.config, TrainLevels::new(&self.schedule));
         let spacing = Spacing {
             grid: Grid::Inner,
             kind: config.timestep_spacing,
@@ -108,27 +72,14 @@ impl DpmSolverScheduler {
             FinalSigmasType::Zero => 0.0,
             FinalSigmasType::SigmaMin => levels.least(),
         };
+        let rounds = origin.spread != Spread::Exponential && config.beta_schedule != BetaSchedule::SquaredcosCapV2;
+        let whole = |t: f64| if rounds { t.round_ties_even() } else { t.trunc() };
         let range = [levels.most(), levels.least()].map(f64::from);
-        let ladder = match origin.spread.levels(range, spacing.count(&steps.timesteps)?) {
-            None => {
-                let timesteps = spacing.timesteps(&steps.timesteps)?;
-                let sigmas: Vec<f64> = timesteps.iter().map(|&t| levels.at(t)).collect();
-                Ladder::new(timesteps, &sigmas, end)
-            }
-            Some(sigmas) => {
-                let rounds =
-                    origin.spread != Spread::Exponential && config.beta_schedule != BetaSchedule::SquaredcosCapV2;
-                let whole = |t: f64| if rounds { t.round_ties_even() } else { t.trunc() };
-                let timesteps = sigmas.iter().map(|&sigma| whole(timestep_of(sigma, &levels.logs)));
-                Ladder::new(timesteps, &sigmas, end)
-            }
-        };
-        origin.check_first(&ladder)?;
-        Ok(ladder)
+        origin.ladder(spacing, &steps.timesteps, &levels, range, |_| end, whole)
     }
 }
 
-impl DpmSolverConfig {
+impl DpmSolverMultistepConfig {
     /// The order of the step of `visit` out of `visits`, with `made` visits before it in the run.
     fn order(&self, visit: usize, visits: usize, made: usize) -> usize {
         let few = self.lower_order_final && visits < 15;
@@ -143,20 +94,13 @@ impl DpmSolverConfig {
     }
 }
 
-impl Scheduler for DpmSolverScheduler {
-    fn class_name(&self) -> &'static str {
-        DpmSolverConfig::CLASS_NAME
-    }
-
-    fn schedule(&self) -> &NoiseSchedule {
-        &self.schedule
-    }
-
-    fn sampler(&self, steps: &Steps) -> Result<Box<dyn Sampler>> {
+impl DpmSolverMultistepScheduler {
+    /// A run: [`Scheduler::sampler`](crate::Scheduler::sampler).
+    fn run(&self, steps: &Steps) -> Result<Box<dyn Sampler>> {
         let config = &*self.config;
-        steps.check_plain(DpmSolverConfig::CLASS_NAME)?;
+        steps.check_plain(DpmSolverMultistepConfig::CLASS_NAME)?;
         let origin = Origin {
-            class: DpmSolverConfig::CLASS_NAME,
+            class: DpmSolverMultistepConfig::CLASS_NAME,
             spread: config.spread(),
             spacing: config.timestep_spacing,
             end: config.final_sigmas_type,
@@ -204,20 +148,12 @@ impl Scheduler for DpmSolverScheduler {
             history: History::new(config.solver_order),
         }))
     }
-
-    fn to_map(&self) -> Map<String, Value> {
-        self.config.to_map()
-    }
-
-    fn notes(&self) -> &[String] {
-        &self.notes
-    }
 }
 
 /// A run of DPM-Solver.
 #[derive(Debug)]
 struct DpmSolverSampler {
-    config: Arc<DpmSolverConfig>,
+    config: Arc<DpmSolverMultistepConfig>,
     bounded: Bounded,
     visits: Vec<Visit>,
     sigmas: Vec<f32>,

@@ -6,9 +6,9 @@ use crate::sigmas::Spread;
 use crate::{BetaSchedule, FinalSigmasType, InterpolationType, PredictionType, Result, TimestepSpacing, TimestepType};
 
 scheduler_config! {
-    /// The options of an [`EulerScheduler`](crate::EulerScheduler), with the defaults of diffusers. All that is said of
+    /// The options of an [`EulerDiscreteScheduler`](crate::EulerDiscreteScheduler), with the defaults of diffusers. All that is said of
     /// [`DdpmConfig`](crate::DdpmConfig) holds.
-    EulerConfig of "EulerDiscreteScheduler" {
+    EulerDiscreteConfig of "EulerDiscreteScheduler" {
         /// Length of the beta schedule, 1 to 1 000 000.
         num_train_timesteps: usize = 1000,
         /// First beta, in 0..=1; not used by the squared cosine and Laplace schedules.
@@ -46,7 +46,7 @@ scheduler_config! {
     }
 }
 
-impl EulerConfig {
+impl EulerDiscreteConfig {
     /// Checks every value on its own, and the length of `trained_betas`.
     ///
     /// # Errors

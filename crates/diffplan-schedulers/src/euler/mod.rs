@@ -11,84 +11,47 @@
 
 mod config;
 
-use std::sync::Arc;
-
+pub use config::EulerDiscreteConfig;
 use ndarray::Zip;
-use serde_json::{Map, Value};
-
-pub use config::EulerConfig;
 
 use crate::config::check;
-use crate::original::{Bounded, exploding_roots, predict_original};
+use crate::original::{Bounded, exploding_roots, original_of_step};
 use crate::schedule::betas;
-use crate::shape::{check_shape, check_step};
+use crate::scheduler::scheduler;
 use crate::sigmas::{
     Grid, LEAST_SIGNAL, Ladder, Origin, Spacing, TrainLevels, exploding_visit, start_level, timestep_of,
 };
 use crate::{
-    Error, FinalSigmasType, InterpolationType, NoiseSchedule, PredictionType, Result, Sampler, SamplerStep, Scheduler,
-    Steps, TimestepType, Timesteps, Visit,
+    Error, FinalSigmasType, InterpolationType, PredictionType, Result, Sampler, SamplerStep, Steps, TimestepType,
+    Timesteps, Visit,
 };
 
-/// The Euler scheduler, without churn, which is an argument of the reference's step.
-///
-/// With [`InterpolationType::LogLinear`] the reference has a level too many: the last step ends at the smallest, not at `final_sigmas_type`;
-/// and so here.
-#[derive(Clone, Debug)]
-pub struct EulerScheduler {
-    config: Arc<EulerConfig>,
-    schedule: Arc<NoiseSchedule>,
-    levels: TrainLevels,
-    notes: Vec<String>,
+scheduler! {
+    /// The Euler scheduler, without churn, which is an argument of the reference's step.
+    ///
+    /// With [`InterpolationType::LogLinear`] the reference has a level too many: the last step ends at the smallest, not at `final_sigmas_type`;
+    /// and so here.
+    EulerDiscreteScheduler of EulerDiscreteConfig, |config| Ok(config
+        .schedule()
+        .build()?
+        .with_some_signal(LEAST_SIGNAL))
 }
 
-impl EulerScheduler {
-    /// Builds the schedule.
-    ///
-    /// # Errors
-    /// What [`EulerConfig::validate`] gives; [`Error::BetaOutOfRange`] and [`Error::DegenerateSchedule`].
-    pub fn new(config: EulerConfig) -> Result<Self> {
-        config.validate()?;
-        let schedule = config.schedule().build()?.with_some_signal(LEAST_SIGNAL);
-        Ok(Self {
-            config: config.into(),
-            levels: TrainLevels::new(&schedule),
-            schedule: schedule.into(),
-            notes: Vec::new(),
-        })
-    }
-
-    /// Builds it from the object of a file.
-    ///
-    /// # Errors
-    /// As [`EulerScheduler::new`], and [`Error::UnknownKey`].
-    pub fn from_map(map: &Map<String, Value>) -> Result<Self> {
-        let (config, notes) = EulerConfig::from_map(map)?;
-        Ok(Self {
-            notes,
-            ..Self::new(config)?
-        })
-    }
-
-    /// The options.
-    pub fn config(&self) -> &EulerConfig {
-        &self.config
-    }
-
+impl EulerDiscreteScheduler {
     fn is_continuous(&self) -> bool {
         let config = &self.config;
         config.timestep_type == TimestepType::Continuous && config.prediction_type == PredictionType::VPrediction
     }
 
     fn ladder(&self, steps: &Steps) -> Result<Ladder> {
-        let (config, levels) = (&*self.config, &self.levels);
+        let (config, levels) = (&*self.config, TrainLevels::new(&self.schedule));
         let origin = Origin {
-            class: EulerConfig::CLASS_NAME,
+            class: EulerDiscreteConfig::CLASS_NAME,
             spread: config.spread(),
             spacing: config.timestep_spacing,
             end: config.final_sigmas_type,
         };
-        origin.check(&steps.timesteps, levels)?;
+        origin.check(&steps.timesteps, &levels)?;
         let custom = matches!(steps.timesteps, Timesteps::Custom(_));
         check::that(
             !(custom && self.is_continuous()),
@@ -136,17 +99,10 @@ impl EulerScheduler {
     }
 }
 
-impl Scheduler for EulerScheduler {
-    fn class_name(&self) -> &'static str {
-        EulerConfig::CLASS_NAME
-    }
-
-    fn schedule(&self) -> &NoiseSchedule {
-        &self.schedule
-    }
-
-    fn sampler(&self, steps: &Steps) -> Result<Box<dyn Sampler>> {
-        steps.check_plain(EulerConfig::CLASS_NAME)?;
+impl EulerDiscreteScheduler {
+    /// A run: [`Scheduler::sampler`](crate::Scheduler::sampler).
+    fn run(&self, steps: &Steps) -> Result<Box<dyn Sampler>> {
+        steps.check_plain(EulerDiscreteConfig::CLASS_NAME)?;
         let ladder = self.ladder(steps)?;
         let visits = (0..ladder.timesteps.len())
             .map(|visit| exploding_visit(ladder.timesteps[visit], ladder.step(visit), false))
@@ -157,14 +113,6 @@ impl Scheduler for EulerScheduler {
             visits,
             sigmas: ladder.sigmas,
         }))
-    }
-
-    fn to_map(&self) -> Map<String, Value> {
-        self.config.to_map()
-    }
-
-    fn notes(&self) -> &[String] {
-        &self.notes
     }
 }
 
@@ -190,33 +138,19 @@ impl Sampler for EulerSampler {
         &self.sigmas
     }
 
-    fn step_into(&mut self, visit: usize, step: SamplerStep<'_>) -> Result<()> {
+    fn step_into(&mut self, visit: usize, mut step: SamplerStep<'_>) -> Result<()> {
         let visits = self.visits.len();
         let Some(&at) = self.visits.get(visit) else {
             return Err(Error::NoSuchVisit { visit, visits });
         };
-        let SamplerStep {
-            model_output,
-            sample,
-            noise,
-            mut prev_sample,
-            pred_original,
-        } = step;
-        check_shape("model_output", model_output.shape(), sample.shape())?;
-        check_step(&at, &sample, noise, &prev_sample, pred_original.as_ref())?;
         let (sigma, to) = (self.sigmas[visit], self.sigmas[visit + 1]);
-        predict_original(
-            self.prediction_type,
-            exploding_roots(self.prediction_type, sigma),
-            Bounded::Free,
-            at.timestep,
-            &model_output,
-            &sample,
-            &mut prev_sample,
-        )?;
-        if let Some(mut pred_original) = pred_original {
-            pred_original.assign(&prev_sample);
-        }
+        let kind = self.prediction_type;
+        original_of_step(&mut step, &at, kind, exploding_roots(kind, sigma), Bounded::Free)?;
+        let SamplerStep {
+            sample,
+            mut prev_sample,
+            ..
+        } = step;
         let dt = to - sigma;
         Zip::from(&mut prev_sample)
             .and(&sample)

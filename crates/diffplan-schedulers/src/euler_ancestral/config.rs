@@ -5,9 +5,9 @@ use crate::schedule::ScheduleOptions;
 use crate::{BetaSchedule, PredictionType, Result, TimestepSpacing};
 
 scheduler_config! {
-    /// The options of an [`EulerAncestralScheduler`](crate::EulerAncestralScheduler), with the defaults of diffusers. All that is said of
+    /// The options of an [`EulerAncestralDiscreteScheduler`](crate::EulerAncestralDiscreteScheduler), with the defaults of diffusers. All that is said of
     /// [`DdpmConfig`](crate::DdpmConfig) holds.
-    EulerAncestralConfig of "EulerAncestralDiscreteScheduler" {
+    EulerAncestralDiscreteConfig of "EulerAncestralDiscreteScheduler" {
         /// Length of the beta schedule, 1 to 1 000 000.
         num_train_timesteps: usize = 1000,
         /// First beta, in 0..=1; not used by the squared cosine and Laplace schedules.
@@ -29,7 +29,7 @@ scheduler_config! {
     }
 }
 
-impl EulerAncestralConfig {
+impl EulerAncestralDiscreteConfig {
     /// Checks every value on its own, and the length of `trained_betas`.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Euler's method with as much noise as an ancestral sampler's (k-diffusion's `sample_euler_ancestral`): the twin of diffusers 0.42.1
 //! `EulerAncestralDiscreteScheduler` (`schedulers/scheduling_euler_ancestral_discrete.py`), in its float32 arithmetic.
 //!
-//! As [`EulerScheduler`](crate::EulerScheduler), but a step from level `sigma` to `sigma'` goes further down and comes back up by noise:
+//! As [`EulerDiscreteScheduler`](crate::EulerDiscreteScheduler), but a step from level `sigma` to `sigma'` goes further down and comes back up by noise:
 //!
 //! ```text
 //! up²   = sigma'² (sigma² - sigma'²) / sigma²        the posterior variance in levels (Ho et al. 2020, equation 7)
@@ -11,75 +11,31 @@
 
 mod config;
 
-use std::sync::Arc;
-
+pub use config::EulerAncestralDiscreteConfig;
 use ndarray::Zip;
-use serde_json::{Map, Value};
 
-pub use config::EulerAncestralConfig;
-
-use crate::original::{Bounded, exploding_roots, predict_original};
-use crate::shape::{check_shape, check_step};
+use crate::original::{Bounded, exploding_roots, original_of_step};
+use crate::scheduler::scheduler;
 use crate::sigmas::{Grid, LEAST_SIGNAL, Ladder, Spacing, TrainLevels, exploding_visit, start_level};
-use crate::{Error, NoiseSchedule, PredictionType, Result, Sampler, SamplerStep, Scheduler, Steps, Visit};
+use crate::{Error, PredictionType, Result, Sampler, SamplerStep, Steps, Visit};
 
-/// The ancestral Euler scheduler.
-///
-/// Where the reference is odd: it refuses `prediction_type` `sample`, which is as good here as anywhere; it draws noise for the last step too,
-/// and takes none of it.
-#[derive(Clone, Debug)]
-pub struct EulerAncestralScheduler {
-    config: Arc<EulerAncestralConfig>,
-    schedule: Arc<NoiseSchedule>,
-    levels: TrainLevels,
-    notes: Vec<String>,
+scheduler! {
+    /// The ancestral Euler scheduler.
+    ///
+    /// Where the reference is odd: it refuses `prediction_type` `sample`, which is as good here as anywhere; it draws noise for the last step too,
+    /// and takes none of it.
+    EulerAncestralDiscreteScheduler of EulerAncestralDiscreteConfig, |config| Ok(config
+        .schedule()
+        .build()?
+        .with_some_signal(LEAST_SIGNAL))
 }
 
-impl EulerAncestralScheduler {
-    /// Builds the schedule.
-    ///
-    /// # Errors
-    /// What [`EulerAncestralConfig::validate`] gives; [`Error::BetaOutOfRange`] and [`Error::DegenerateSchedule`].
-    pub fn new(config: EulerAncestralConfig) -> Result<Self> {
-        config.validate()?;
-        let schedule = config.schedule().build()?.with_some_signal(LEAST_SIGNAL);
-        Ok(Self {
-            config: config.into(),
-            levels: TrainLevels::new(&schedule),
-            schedule: schedule.into(),
-            notes: Vec::new(),
-        })
-    }
+impl EulerAncestralDiscreteScheduler {}
 
-    /// Builds it from the object of a file.
-    ///
-    /// # Errors
-    /// As [`EulerAncestralScheduler::new`], and [`Error::UnknownKey`].
-    pub fn from_map(map: &Map<String, Value>) -> Result<Self> {
-        let (config, notes) = EulerAncestralConfig::from_map(map)?;
-        Ok(Self {
-            notes,
-            ..Self::new(config)?
-        })
-    }
-
-    /// The options.
-    pub fn config(&self) -> &EulerAncestralConfig {
-        &self.config
-    }
-}
-
-impl Scheduler for EulerAncestralScheduler {
-    fn class_name(&self) -> &'static str {
-        EulerAncestralConfig::CLASS_NAME
-    }
-
-    fn schedule(&self) -> &NoiseSchedule {
-        &self.schedule
-    }
-
-    fn sampler(&self, steps: &Steps) -> Result<Box<dyn Sampler>> {
-        steps.check_plain(EulerAncestralConfig::CLASS_NAME)?;
+impl EulerAncestralDiscreteScheduler {
+    /// A run: [`Scheduler::sampler`](crate::Scheduler::sampler).
+    fn run(&self, steps: &Steps) -> Result<Box<dyn Sampler>> {
+        steps.check_plain(EulerAncestralDiscreteConfig::CLASS_NAME)?;
         let spacing = Spacing {
             grid: Grid::Whole,
             kind: self.config.timestep_spacing,
@@ -87,8 +43,9 @@ impl Scheduler for EulerAncestralScheduler {
             visited: self.config.num_train_timesteps,
             steps_offset: self.config.steps_offset,
         };
+        let levels = TrainLevels::new(&self.schedule);
         let timesteps = spacing.timesteps(&steps.timesteps)?;
-        let sigmas: Vec<f64> = timesteps.iter().map(|&t| self.levels.at(t)).collect();
+        let sigmas: Vec<f64> = timesteps.iter().map(|&t| levels.at(t)).collect();
         let ladder = Ladder::new(timesteps, &sigmas, 0.0);
         let visits = (0..ladder.timesteps.len()).map(|visit| {
             let step = ladder.step(visit);
@@ -102,14 +59,6 @@ impl Scheduler for EulerAncestralScheduler {
             visits: visits.collect(),
             sigmas: ladder.sigmas,
         }))
-    }
-
-    fn to_map(&self) -> Map<String, Value> {
-        self.config.to_map()
-    }
-
-    fn notes(&self) -> &[String] {
-        &self.notes
     }
 }
 
@@ -141,33 +90,19 @@ impl Sampler for EulerAncestralSampler {
         &self.sigmas
     }
 
-    fn step_into(&mut self, visit: usize, step: SamplerStep<'_>) -> Result<()> {
+    fn step_into(&mut self, visit: usize, mut step: SamplerStep<'_>) -> Result<()> {
         let visits = self.visits.len();
         let Some(&at) = self.visits.get(visit) else {
             return Err(Error::NoSuchVisit { visit, visits });
         };
-        let SamplerStep {
-            model_output,
-            sample,
-            noise,
-            mut prev_sample,
-            pred_original,
-        } = step;
-        check_shape("model_output", model_output.shape(), sample.shape())?;
-        let noise = check_step(&at, &sample, noise, &prev_sample, pred_original.as_ref())?;
         let (sigma, to) = (self.sigmas[visit], self.sigmas[visit + 1]);
-        predict_original(
-            self.prediction_type,
-            exploding_roots(self.prediction_type, sigma),
-            Bounded::Free,
-            at.timestep,
-            &model_output,
-            &sample,
-            &mut prev_sample,
-        )?;
-        if let Some(mut pred_original) = pred_original {
-            pred_original.assign(&prev_sample);
-        }
+        let kind = self.prediction_type;
+        let noise = original_of_step(&mut step, &at, kind, exploding_roots(kind, sigma), Bounded::Free)?;
+        let SamplerStep {
+            sample,
+            mut prev_sample,
+            ..
+        } = step;
         let up = up([sigma, to]);
         let down = (to * to - up * up).max(0.0).sqrt();
         let dt = down - sigma;

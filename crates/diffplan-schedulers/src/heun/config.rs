@@ -6,9 +6,9 @@ use crate::sigmas::Spread;
 use crate::{BetaSchedule, PredictionType, Result, TimestepSpacing};
 
 scheduler_config! {
-    /// The options of a [`HeunScheduler`](crate::HeunScheduler), with the defaults of diffusers. All that is said of
+    /// The options of a [`HeunDiscreteScheduler`](crate::HeunDiscreteScheduler), with the defaults of diffusers. All that is said of
     /// [`DdpmConfig`](crate::DdpmConfig) holds.
-    HeunConfig of "HeunDiscreteScheduler" {
+    HeunDiscreteConfig of "HeunDiscreteScheduler" {
         /// Length of the beta schedule, 1 to 1 000 000.
         num_train_timesteps: usize = 1000,
         /// First beta, in 0..=1; not used by the squared cosine and Laplace schedules.
@@ -38,7 +38,7 @@ scheduler_config! {
     }
 }
 
-impl HeunConfig {
+impl HeunDiscreteConfig {
     /// Checks every value on its own, and the length of `trained_betas`.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //! without churn): the twin of diffusers 0.42.1 `HeunDiscreteScheduler` (`schedulers/scheduling_heun_discrete.py`), in its float32
 //! arithmetic.
 //!
-//! As [`EulerScheduler`](crate::EulerScheduler), but a step is two visits: one that goes to the next level as Euler's does, and a second look
+//! As [`EulerDiscreteScheduler`](crate::EulerDiscreteScheduler), but a step is two visits: one that goes to the next level as Euler's does, and a second look
 //! there, which goes again from where the first began, by the mean of both slopes. So every timestep but the first comes twice, and the
 //! last step is Euler's.
 //!
@@ -13,76 +13,37 @@
 
 mod config;
 
-use std::sync::Arc;
-
+pub use config::HeunDiscreteConfig;
 use ndarray::{ArrayD, IxDyn, Zip};
-use serde_json::{Map, Value};
 
-pub use config::HeunConfig;
-
-use crate::original::{Bounded, exploding_roots, predict_original};
-use crate::shape::{check_shape, check_step};
+use crate::original::{Bounded, exploding_roots, original_of_step};
+use crate::scheduler::scheduler;
 use crate::sigmas::{
     Grid, LEAST_SIGNAL, Ladder, Origin, Spacing, TrainLevels, exploding_visit, start_level, timestep_of,
 };
-use crate::{
-    Error, FinalSigmasType, NoiseSchedule, PredictionType, Result, Sampler, SamplerStep, Scheduler, Steps, Visit,
-};
+use crate::{Error, FinalSigmasType, PredictionType, Result, Sampler, SamplerStep, Steps, Visit};
 
-/// The Heun scheduler.
-///
-/// A run that begins at a second look has no slope to take the mean with: the sample stays, and the visit after, of the same timestep, is
-/// the first look of its step.
-#[derive(Clone, Debug)]
-pub struct HeunScheduler {
-    config: Arc<HeunConfig>,
-    schedule: Arc<NoiseSchedule>,
-    levels: TrainLevels,
-    notes: Vec<String>,
+scheduler! {
+    /// The Heun scheduler.
+    ///
+    /// A run that begins at a second look has no slope to take the mean with: the sample stays, and the visit after, of the same timestep, is
+    /// the first look of its step.
+    HeunDiscreteScheduler of HeunDiscreteConfig, |config| Ok(config
+        .schedule()
+        .build()?
+        .with_some_signal(LEAST_SIGNAL))
 }
 
-impl HeunScheduler {
-    /// Builds the schedule.
-    ///
-    /// # Errors
-    /// What [`HeunConfig::validate`] gives; [`Error::BetaOutOfRange`] and [`Error::DegenerateSchedule`].
-    pub fn new(config: HeunConfig) -> Result<Self> {
-        config.validate()?;
-        let schedule = config.schedule().build()?.with_some_signal(LEAST_SIGNAL);
-        Ok(Self {
-            config: config.into(),
-            levels: TrainLevels::new(&schedule),
-            schedule: schedule.into(),
-            notes: Vec::new(),
-        })
-    }
-
-    /// Builds it from the object of a file.
-    ///
-    /// # Errors
-    /// As [`HeunScheduler::new`], and [`Error::UnknownKey`].
-    pub fn from_map(map: &Map<String, Value>) -> Result<Self> {
-        let (config, notes) = HeunConfig::from_map(map)?;
-        Ok(Self {
-            notes,
-            ..Self::new(config)?
-        })
-    }
-
-    /// The options.
-    pub fn config(&self) -> &HeunConfig {
-        &self.config
-    }
-
+impl HeunDiscreteScheduler {
     fn ladder(&self, steps: &Steps) -> Result<Ladder> {
-        let (config, levels) = (&*self.config, &self.levels);
+        let (config, levels) = (&*self.config, TrainLevels::new(&self.schedule));
         let origin = Origin {
-            class: HeunConfig::CLASS_NAME,
+            class: HeunDiscreteConfig::CLASS_NAME,
             spread: config.spread(),
             spacing: config.timestep_spacing,
             end: FinalSigmasType::Zero,
         };
-        origin.check(&steps.timesteps, levels)?;
+        origin.check(&steps.timesteps, &levels)?;
         let spacing = Spacing {
             grid: Grid::Whole,
             kind: config.timestep_spacing,
@@ -103,17 +64,10 @@ impl HeunScheduler {
     }
 }
 
-impl Scheduler for HeunScheduler {
-    fn class_name(&self) -> &'static str {
-        HeunConfig::CLASS_NAME
-    }
-
-    fn schedule(&self) -> &NoiseSchedule {
-        &self.schedule
-    }
-
-    fn sampler(&self, steps: &Steps) -> Result<Box<dyn Sampler>> {
-        steps.check_plain(HeunConfig::CLASS_NAME)?;
+impl HeunDiscreteScheduler {
+    /// A run: [`Scheduler::sampler`](crate::Scheduler::sampler).
+    fn run(&self, steps: &Steps) -> Result<Box<dyn Sampler>> {
+        steps.check_plain(HeunDiscreteConfig::CLASS_NAME)?;
         let ladder = self.ladder(steps)?;
         let last = ladder.timesteps.len() - 1;
         let (mut visits, mut sigmas) = (Vec::with_capacity(2 * last + 1), Vec::with_capacity(2 * last + 2));
@@ -140,14 +94,6 @@ impl Scheduler for HeunScheduler {
             origin: ArrayD::zeros(IxDyn(&[0])),
             looked: None,
         }))
-    }
-
-    fn to_map(&self) -> Map<String, Value> {
-        self.config.to_map()
-    }
-
-    fn notes(&self) -> &[String] {
-        &self.notes
     }
 }
 
@@ -195,34 +141,19 @@ impl Sampler for HeunSampler {
         self.resize(&shape);
     }
 
-    fn step_into(&mut self, visit: usize, step: SamplerStep<'_>) -> Result<()> {
+    fn step_into(&mut self, visit: usize, mut step: SamplerStep<'_>) -> Result<()> {
         let visits = self.visits.len();
         let Some(&at) = self.visits.get(visit) else {
             return Err(Error::NoSuchVisit { visit, visits });
         };
-        let SamplerStep {
-            model_output,
-            sample,
-            noise,
-            mut prev_sample,
-            pred_original,
-        } = step;
-        check_shape("model_output", model_output.shape(), sample.shape())?;
-        check_step(&at, &sample, noise, &prev_sample, pred_original.as_ref())?;
         let looked = self.looked.take();
-        let sigma = self.sigmas[visit];
-        predict_original(
-            self.prediction_type,
-            exploding_roots(self.prediction_type, sigma),
-            self.bounded,
-            at.timestep,
-            &model_output,
-            &sample,
-            &mut prev_sample,
-        )?;
-        if let Some(mut pred_original) = pred_original {
-            pred_original.assign(&prev_sample);
-        }
+        let (sigma, kind) = (self.sigmas[visit], self.prediction_type);
+        original_of_step(&mut step, &at, kind, exploding_roots(kind, sigma), self.bounded)?;
+        let SamplerStep {
+            sample,
+            mut prev_sample,
+            ..
+        } = step;
         if visit.is_multiple_of(2) {
             let dt = self.sigmas[visit + 1] - sigma;
             self.resize(sample.shape());

@@ -114,11 +114,42 @@ impl Origin {
     ///
     /// # Errors
     /// [`Error::NoSuchStep`].
-    pub(crate) fn check_first(&self, ladder: &Ladder) -> Result<()> {
+    fn check_first(&self, ladder: &Ladder) -> Result<()> {
         match ladder.timesteps[..] {
             [first, second, ..] if first == second => Err(self.repeated(first, "comes twice")),
             _ => Ok(()),
         }
+    }
+
+    /// What a run of a class visits that solves by several steps: by timesteps, or by levels that are spread over `range`, whose timesteps become
+    /// integers by `whole`. `end` says where the last step ends, of the level of the last visit or where it is by timesteps the least.
+    ///
+    /// # Errors
+    /// As [`Origin::check`], [`Origin::check_first`] and [`Spacing::timesteps`].
+    pub(crate) fn ladder(
+        &self,
+        spacing: Spacing,
+        asked: &Timesteps,
+        levels: &TrainLevels,
+        range: [f64; 2],
+        end: impl Fn(f32) -> f32,
+        whole: impl Fn(f64) -> f64,
+    ) -> Result<Ladder> {
+        self.check(asked, levels)?;
+        let ladder = match self.spread.levels(range, spacing.count(asked)?) {
+            None => {
+                let timesteps = spacing.timesteps(asked)?;
+                let sigmas: Vec<f64> = timesteps.iter().map(|&t| levels.at(t)).collect();
+                Ladder::new(timesteps, &sigmas, end(levels.least()))
+            }
+            Some(sigmas) => {
+                let timesteps = sigmas.iter().map(|&sigma| whole(timestep_of(sigma, &levels.logs)));
+                let last = sigmas.last().map_or(0.0, |&last| last as f32);
+                Ladder::new(timesteps, &sigmas, end(last))
+            }
+        };
+        self.check_first(&ladder)?;
+        Ok(ladder)
     }
 
     fn repeated(&self, timestep: f32, reason: &'static str) -> Error {

@@ -8,9 +8,9 @@ use crate::{
 };
 
 scheduler_config! {
-    /// The options of a [`UniPcScheduler`](crate::UniPcScheduler), with the defaults of diffusers. All that is said of
+    /// The options of a [`UniPcMultistepScheduler`](crate::UniPcMultistepScheduler), with the defaults of diffusers. All that is said of
     /// [`DdpmConfig`](crate::DdpmConfig) holds.
-    UniPcConfig of "UniPCMultistepScheduler" {
+    UniPcMultistepConfig of "UniPCMultistepScheduler" {
         /// Length of the beta schedule, 1 to 1 000 000.
         num_train_timesteps: usize = 1000,
         /// First beta, in 0..=1; not used by the squared cosine and Laplace schedules.
@@ -72,7 +72,7 @@ scheduler_config! {
     }
 }
 
-impl UniPcConfig {
+impl UniPcMultistepConfig {
     /// Checks every value on its own, and the length of `trained_betas`.
     ///
     /// # Errors

@@ -14,71 +14,34 @@ mod rule;
 
 use std::sync::Arc;
 
+pub use config::UniPcMultistepConfig;
 use ndarray::{ArrayD, IxDyn, Zip};
-use serde_json::{Map, Value};
-
-pub use config::UniPcConfig;
 
 use crate::multistep::{History, Level, Mixture};
 use crate::original::{Bounded, predict_original};
+use crate::scheduler::scheduler;
 use crate::shape::{check_shape, check_step};
-use crate::sigmas::{Grid, LEAST_SIGNAL, Ladder, Origin, Spacing, Spread, TrainLevels, preserving_visit, timestep_of};
-use crate::{
-    Error, FinalSigmasType, NoiseSchedule, PredictionType, Result, Sampler, SamplerStep, Scheduler, Steps, Visit,
-};
+use crate::sigmas::{Grid, LEAST_SIGNAL, Ladder, Origin, Spacing, Spread, TrainLevels, preserving_visit};
+use crate::{Error, FinalSigmasType, PredictionType, Result, Sampler, SamplerStep, Steps, Visit};
 
-/// The UniPC scheduler.
-///
-/// Where the reference is odd:
-///
-/// - It has no timesteps until it is told their number; here they are all training timesteps until then.
-/// - Steps to no noise at all give NaN with `bh1` and, of higher order, with `lower_order_final` off; so do those of third
-///   order between equal levels, as the last is with levels that are spread and `final_sigmas_type` `sigma_min`. Here a run with them is refused.
-/// - `thresholding` means nothing with `predict_x0` off; and so here.
-#[derive(Clone, Debug)]
-pub struct UniPcScheduler {
-    config: Arc<UniPcConfig>,
-    schedule: Arc<NoiseSchedule>,
-    levels: TrainLevels,
-    notes: Vec<String>,
+scheduler! {
+    /// The UniPC scheduler.
+    ///
+    /// Where the reference is odd:
+    ///
+    /// - It has no timesteps until it is told their number; here they are all training timesteps until then.
+    /// - Steps to no noise at all give NaN with `bh1` and, of higher order, with `lower_order_final` off; so do those of third
+    ///   order between equal levels, as the last is with levels that are spread and `final_sigmas_type` `sigma_min`. Here a run with them is refused.
+    /// - `thresholding` means nothing with `predict_x0` off; and so here.
+    UniPcMultistepScheduler of UniPcMultistepConfig, |config| Ok(config
+        .schedule()
+        .build()?
+        .with_some_signal(LEAST_SIGNAL))
 }
 
-impl UniPcScheduler {
-    /// Builds the schedule.
-    ///
-    /// # Errors
-    /// What [`UniPcConfig::validate`] gives; [`Error::BetaOutOfRange`] and [`Error::DegenerateSchedule`].
-    pub fn new(config: UniPcConfig) -> Result<Self> {
-        config.validate()?;
-        let schedule = config.schedule().build()?.with_some_signal(LEAST_SIGNAL);
-        Ok(Self {
-            config: config.into(),
-            levels: TrainLevels::new(&schedule),
-            schedule: schedule.into(),
-            notes: Vec::new(),
-        })
-    }
-
-    /// Builds it from the object of a file.
-    ///
-    /// # Errors
-    /// As [`UniPcScheduler::new`], and [`Error::UnknownKey`].
-    pub fn from_map(map: &Map<String, Value>) -> Result<Self> {
-        let (config, notes) = UniPcConfig::from_map(map)?;
-        Ok(Self {
-            notes,
-            ..Self::new(config)?
-        })
-    }
-
-    /// The options.
-    pub fn config(&self) -> &UniPcConfig {
-        &self.config
-    }
-
+impl UniPcMultistepScheduler {
     fn ladder(&self, steps: &Steps, origin: Origin) -> Result<Ladder> {
-        let (config, levels) = (&*self.config, &self.levels);
-        origin.check(&steps.timesteps, levels)?;
+        let (config, levels) = (&*self.config, TrainLevels::new(&self.schedule));
         let spacing = Spacing {
             grid: Grid::Inner,
             kind: config.timestep_spacing,
@@ -92,26 +55,13 @@ impl UniPcScheduler {
             FinalSigmasType::Zero => 0.0,
             FinalSigmasType::SigmaMin => last,
         };
-        let ladder = match origin.spread.levels(range, spacing.count(&steps.timesteps)?) {
-            None => {
-                let timesteps = spacing.timesteps(&steps.timesteps)?;
-                let sigmas: Vec<f64> = timesteps.iter().map(|&t| levels.at(t)).collect();
-                Ladder::new(timesteps, &sigmas, end(levels.least()))
-            }
-            Some(sigmas) => {
-                let karras = origin.spread == Spread::Karras;
-                let whole = |t: f64| if karras { t.round_ties_even() } else { t.trunc() };
-                let timesteps = sigmas.iter().map(|&sigma| whole(timestep_of(sigma, &levels.logs)));
-                let last = sigmas.last().map_or(0.0, |&last| last as f32);
-                Ladder::new(timesteps, &sigmas, end(last))
-            }
-        };
-        origin.check_first(&ladder)?;
-        Ok(ladder)
+        let karras = origin.spread == Spread::Karras;
+        let whole = |t: f64| if karras { t.round_ties_even() } else { t.trunc() };
+        origin.ladder(spacing, &steps.timesteps, &levels, range, end, whole)
     }
 }
 
-impl UniPcConfig {
+impl UniPcMultistepConfig {
     /// The order of the step of `visit` out of `visits`, with `made` visits before it in the run.
     fn order(&self, visit: usize, visits: usize, made: usize) -> usize {
         let order = self.solver_order.min(made + 1);
@@ -126,20 +76,13 @@ impl UniPcConfig {
     }
 }
 
-impl Scheduler for UniPcScheduler {
-    fn class_name(&self) -> &'static str {
-        UniPcConfig::CLASS_NAME
-    }
-
-    fn schedule(&self) -> &NoiseSchedule {
-        &self.schedule
-    }
-
-    fn sampler(&self, steps: &Steps) -> Result<Box<dyn Sampler>> {
-        steps.check_plain(UniPcConfig::CLASS_NAME)?;
+impl UniPcMultistepScheduler {
+    /// A run: [`Scheduler::sampler`](crate::Scheduler::sampler).
+    fn run(&self, steps: &Steps) -> Result<Box<dyn Sampler>> {
+        steps.check_plain(UniPcMultistepConfig::CLASS_NAME)?;
         let config = &*self.config;
         let origin = Origin {
-            class: UniPcConfig::CLASS_NAME,
+            class: UniPcMultistepConfig::CLASS_NAME,
             spread: config.spread(),
             spacing: config.timestep_spacing,
             end: config.final_sigmas_type,
@@ -194,20 +137,12 @@ impl Scheduler for UniPcScheduler {
             order: 0,
         }))
     }
-
-    fn to_map(&self) -> Map<String, Value> {
-        self.config.to_map()
-    }
-
-    fn notes(&self) -> &[String] {
-        &self.notes
-    }
 }
 
 /// A run of UniPC.
 #[derive(Debug)]
 struct UniPcSampler {
-    config: Arc<UniPcConfig>,
+    config: Arc<UniPcMultistepConfig>,
     bounded: Bounded,
     visits: Vec<Visit>,
     sigmas: Vec<f32>,

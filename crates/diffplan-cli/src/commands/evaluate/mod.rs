@@ -39,7 +39,6 @@ fn asked(args: &EvaluateArgs) -> Asked {
     Asked {
         policy: args.acting.policy.clone(),
         checkpoint: args.acting.checkpoint.path.clone(),
-        variant: args.acting.checkpoint.files.variant.clone(),
         env: args.acting.env.clone(),
         episodes: args.episodes,
         parallel: args.parallel,
@@ -117,12 +116,12 @@ fn play(
                 }
                 None => {
                     let env = settings::env_id(asked.env.as_deref(), &checkpoint, &pipeline)?;
-                    Settings::of_planner(&asked, env, checkpoint.path(), hash, pipeline.options())
+                    Settings::of_planner(&asked, env, &checkpoint, hash, pipeline.options())
                 }
             };
             let options = settings.config.options.clone().unwrap_or_default();
             check_plan_size(&options)?;
-            settings.set_run(&asked, Some(checkpoint.path()), threads, played)?;
+            settings.set_run(&asked, Some(&checkpoint), threads, played)?;
             let planner = pipeline.planner(options)?.in_pool(pool);
             (settings, Box::new(PlannerPolicy::new(planner)))
         }

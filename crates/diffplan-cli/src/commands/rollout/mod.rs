@@ -27,6 +27,9 @@ struct Settings {
     policy: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     checkpoint: Option<PathBuf>,
+    /// The variant of its weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variant: Option<String>,
     #[serde(skip)]
     env: String,
     episodes: usize,
@@ -71,6 +74,7 @@ pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
     let mut settings = Settings {
         policy: None,
         checkpoint: None,
+        variant: None,
         env: String::new(),
         episodes: args.episodes,
         seed: args.seed,
@@ -96,6 +100,7 @@ pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
         let planner = pipeline.planner(options.clone())?.in_pool(pool);
         settings.options = Some(options);
         settings.checkpoint = Some(checkpoint.path().to_owned());
+        settings.variant = checkpoint.variant().map(str::to_owned);
         (env, Actor::Planner(Box::new((pipeline, PlannerPolicy::new(planner)))))
     };
     settings.simulator = env.simulator();
