@@ -8,7 +8,7 @@ use diffplan_envs::{BoxEnv, d4rl};
 use diffplan_eval::evaluation::check_plan_size;
 use diffplan_eval::{Controller, PolicyOptions, Registry};
 use diffplan_files::Folder;
-use diffplan_pipelines::{PlanOptions, ValueGuidedPipeline, snapshot};
+use diffplan_pipelines::{PlanOptions, ValueGuidedPipeline, check_variant, snapshot};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::fs;
 use std::path::Path;
@@ -52,7 +52,9 @@ pub(crate) fn folder(given: Option<&Path>, files: &FilesArgs) -> Result<Folder> 
         // Said of the folder, rather than of the first file that is looked for in it.
         folder.names()?;
     }
-    Ok(folder.of_variant(files.variant.as_deref()))
+    let folder = folder.of_variant(files.variant.as_deref());
+    check_variant(&folder)?;
+    Ok(folder)
 }
 
 fn whole(given: Option<&Path>) -> Result<Folder> {

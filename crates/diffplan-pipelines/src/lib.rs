@@ -69,6 +69,6 @@ pub use options::{Guidance, Kind, OPTIONS, OptionSpec, PlanOptions, PlanningConf
 pub use pipeline::ValueGuidedPipeline;
 pub use plan::{Plan, Query, Start, StepReport};
 pub use planner::{Denoising, Planner};
-pub use pretrained::{ModelIndex, Registries, read_normalizers, snapshot};
+pub use pretrained::{ModelIndex, Registries, check_variant, read_normalizers, snapshot};
 pub use select::{AtRandom, ByValue, Candidates, Select, Selection};
 pub use torch_rng::TorchRng;

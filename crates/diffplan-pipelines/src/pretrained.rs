@@ -157,8 +157,12 @@ pub fn snapshot(folder: &Folder) -> Result<Folder> {
     }
 }
 
-/// That a network has the variant that was asked for; where some have it and others do not, as diffusers does, the plain ones are read of those.
-fn check_variant(folder: &Folder) -> Result<()> {
+/// That a network of a checkpoint has the variant that was asked for ([`Folder::of_variant`]); where some have it and others do not, the plain ones
+/// are read of those, as diffusers does.
+///
+/// # Errors
+/// If none has it, or the folder cannot be read.
+pub fn check_variant(folder: &Folder) -> Result<()> {
     let Some(variant) = folder.variant() else {
         return Ok(());
     };

@@ -112,3 +112,49 @@ fn statistics_are_made_from_a_dataset() {
     fs::copy(&out, bare.join("normalizer.json")).unwrap();
     diffplan("plan --json --obs -1,0,0 --batch-size 1 --checkpoint", &[&bare]).succeeded();
 }
+
+/// Weights of a variant, a checkpoint in a subfolder; and an evaluation that is gone on with remembers both.
+#[test]
+fn variants_and_subfolders() {
+    let copy = Copy::new();
+    let plan = json(&copy.plan().succeeded());
+    for part in ["unet", "value_function"] {
+        let weights = |variant: &str| {
+            copy.path()
+                .join(part)
+                .join(format!("diffusion_pytorch_model{variant}.safetensors"))
+        };
+        fs::rename(weights(""), weights(".ema")).unwrap();
+    }
+    copy.plan()
+        .failed_with(&["diffusion_pytorch_model.ema.safetensors", "--variant ema"]);
+    let ema = |command: &str| diffplan(&format!("{command} --variant ema --checkpoint"), &[copy.path()]);
+    let same = json(&ema("plan --obs 1,0,0 --batch-size 1 --num-inference-steps 1 --json").succeeded());
+    assert_eq!(same["action"], plan["action"]);
+    for command in ["plan --obs 1,0,0", "bench --task unet", "inspect"] {
+        let flag = if command == "inspect" { "" } else { "--checkpoint" };
+        let args = format!("{command} --variant fp16 {flag}");
+        diffplan(&args, &[copy.path()]).failed_with(&["variant \"fp16\"", "diffusion_pytorch_model.fp16.safetensors"]);
+    }
+    diffplan("bench --hopper-size --variant ema", &[]).failed_with(&["--variant", "--hopper-size"]);
+
+    let folder = copy.path().parent().unwrap();
+    let name = copy.path().file_name().unwrap().to_string_lossy();
+    let out = TempDir::new().unwrap();
+    let run = |args: &str| {
+        diffplan(
+            &format!("evaluate {} {args} --json --out", evaluate::QUICK),
+            &[out.path()],
+        )
+    };
+    let within = format!(
+        "--subfolder {name} --variant ema --episodes 1 --checkpoint {}",
+        folder.display()
+    );
+    let first = json(&run(&within).succeeded());
+    assert_eq!(first["config"]["variant"], "ema");
+    let more = json(&run("--resume --episodes 2").succeeded());
+    assert_eq!(more["config"]["variant"], "ema");
+    assert_eq!(more["episodes"].as_array().unwrap().len(), 2);
+    diffplan("plan --obs 1,0,0 --subfolder nowhere --checkpoint", &[folder]).failed_with(&["nowhere"]);
+}

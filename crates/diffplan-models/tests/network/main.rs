@@ -4,6 +4,7 @@
 
 mod seams;
 mod value_pooling;
+mod weights;
 
 use diffplan_models::{
     Algorithm, Compute, Error, Precision, UNet1dConfig, UNet1dModel, ValuePooling, Workspace, named_params,
