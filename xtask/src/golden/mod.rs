@@ -11,6 +11,7 @@ mod torch_file;
 mod torch_randn;
 mod train;
 mod unet;
+mod unet_accepts;
 
 pub use case::{Case, CaseError};
 pub use compare::{Comparison, Measure, Report};
@@ -85,6 +86,7 @@ fn check_kind(folder: &Path, report: &mut Report) -> Result<(), CaseError> {
     let case = Case::open(folder)?;
     match case.text("kind")? {
         "unet" => unet::check(&case, report),
+        "unet_accepts" => unet_accepts::check(&case, report),
         "scheduler" => scheduler::check(&case, report),
         "pipeline" => pipeline::check(&case, report),
         "torch_file" => torch_file::check(&case, report),

@@ -3,7 +3,7 @@
 use super::case::{Case, CaseError};
 use super::compare::{Measure, Report};
 use super::sensitivity::{Arrays, changed, compare};
-use diffplan_models::{Algorithm, Compute, Error, UNet1dModel, Workspace, named_params};
+use diffplan_models::{Algorithm, Compute, UNet1dModel, Workspace, named_params};
 use ndarray::{Array1, Array3, ArrayD, Axis};
 use std::collections::BTreeMap;
 
@@ -19,20 +19,9 @@ const ZERO_TOLERANCE: f64 = 1e-6;
 /// The frequencies of a Fourier embedding: saved with the model, but not trained.
 const NOT_TRAINED: &str = "param_grad.time_proj.weight";
 
-/// Blocks of diffusers for audio.
-const AUDIO_BLOCKS: [&str; 7] = [
-    "DownBlock1D",
-    "DownBlock1DNoSkip",
-    "AttnDownBlock1D",
-    "UpBlock1D",
-    "UpBlock1DNoSkip",
-    "AttnUpBlock1D",
-    "UNetMidBlock1D",
-];
-
 pub(super) fn check(case: &Case, report: &mut Report) -> Result<(), CaseError> {
     let call = Call {
-        model: UNet1dModel::from_pretrained(case.folder().join("model")).map_err(|e| refused(case, e))?,
+        model: UNet1dModel::from_pretrained(case.folder().join("model")).map_err(CaseError::refused)?,
         timesteps: case.tensor("timestep")?.iter().map(|t| *t as f32).collect(),
         cotangent: case.tensor_f32("cotangent")?,
     };
@@ -242,23 +231,4 @@ impl Call {
         }
         Ok(results)
     }
-}
-
-/// A configuration with blocks of audio networks is not supported; whatever else is refused should not be.
-fn refused(case: &Case, error: Error) -> CaseError {
-    if let Error::Config { key, .. } = &error
-        && let Ok(text) = std::fs::read_to_string(case.folder().join("model").join("config.json"))
-        && let Ok(config) = serde_json::from_str::<serde_json::Value>(&text)
-    {
-        let value = &config[key.as_str()];
-        let named: Vec<_> = value.as_array().map_or(vec![value], |values| values.iter().collect());
-        let audio = named
-            .iter()
-            .filter_map(|name| name.as_str())
-            .find(|name| AUDIO_BLOCKS.contains(name));
-        if let Some(block) = audio {
-            return CaseError::NotSupported(format!("{key} {block}"));
-        }
-    }
-    CaseError::refused(error)
 }

@@ -285,8 +285,7 @@ impl UNet1dConfig {
         let refuse = |key: &str, reason: String| Err(Error::config(key, reason));
         let levels = self.block_out_channels.len();
         if levels == 0 || self.block_out_channels.contains(&0) {
-            let reason = format!("{:?}, expected the channels of each level", self.block_out_channels);
-            return refuse("block_out_channels", reason);
+            return refuse("block_out_channels", blocks::not_in_groups(&self.block_out_channels));
         }
         if self.down_block_types.len() != levels {
             let reason = format!("{} blocks, expected {levels}, one a level", self.down_block_types.len());

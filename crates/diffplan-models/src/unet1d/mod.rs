@@ -255,7 +255,9 @@ impl UNet1dModel {
             len = mid.out_len(len).ok_or_else(gone)?;
         }
         for (i, block) in self.up_blocks.iter().enumerate() {
-            let skip = into_level(levels - 1 - i).unwrap_or(0);
+            let level = levels - 1 - i;
+            let skip = into_level(level).and_then(|len| self.down_blocks[level].skip_len(len));
+            let skip = skip.unwrap_or(0);
             if skip != len {
                 return Err(format!(
                     "on the way up {len} positions meet a skip connection of {skip}"

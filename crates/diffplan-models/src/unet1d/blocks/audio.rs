@@ -136,6 +136,11 @@ impl Block for AudioBlock {
         self.up.as_ref().map_or(Some(len), |up| up.out_len(len))
     }
 
+    /// It leaves at the end.
+    fn skip_len(&self, len: usize) -> Option<usize> {
+        self.out_len(len)
+    }
+
     fn forward(
         &self,
         x: &mut Signal,

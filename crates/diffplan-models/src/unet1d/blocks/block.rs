@@ -19,6 +19,11 @@ pub(crate) trait Block: Params {
         Some(len)
     }
 
+    /// The length of the skip connection that leaves it on the way down, for an input's.
+    fn skip_len(&self, len: usize) -> Option<usize> {
+        Some(len)
+    }
+
     /// How many numbers of a sample it must be given; none if any will do.
     fn features(&self) -> Option<usize> {
         None

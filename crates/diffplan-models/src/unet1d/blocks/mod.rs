@@ -55,6 +55,10 @@ macro_rules! blocks {
                 match self { $(Self::$variant(block) => block.out_len(len),)+ }
             }
 
+            fn skip_len(&self, len: usize) -> Option<usize> {
+                match self { $(Self::$variant(block) => block.skip_len(len),)+ }
+            }
+
             fn features(&self) -> Option<usize> {
                 match self { $(Self::$variant(block) => block.features(),)+ }
             }

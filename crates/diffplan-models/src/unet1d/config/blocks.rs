@@ -8,16 +8,11 @@ fn refuse(key: &str, reason: String) -> Result<()> {
     Err(Error::config(key, reason))
 }
 
-/// Residual temporal blocks normalise in groups.
-fn check_residual(key: &str, block: &str, channels: usize) -> Result<()> {
-    if channels.is_multiple_of(RESIDUAL_GROUPS) {
-        return Ok(());
-    }
-    let reason = format!(
-        "{channels} channels of {block}, expected multiples of {RESIDUAL_GROUPS}: every residual block normalises in \
-         {RESIDUAL_GROUPS} groups"
-    );
-    refuse(key, reason)
+/// Why channels are refused that a residual temporal block cannot normalise.
+pub(super) fn not_in_groups(channels: impl std::fmt::Debug) -> String {
+    format!(
+        "{channels:?}, expected multiples of {RESIDUAL_GROUPS}: every residual block normalises in {RESIDUAL_GROUPS} groups"
+    )
 }
 
 /// Attention has a head for every 32 channels.
@@ -40,11 +35,15 @@ impl UNet1dConfig {
         let (channels, key) = (&self.block_out_channels, "block_out_channels");
         let last = channels[channels.len() - 1];
         let mut temporal = 0;
+        let in_groups = |one: usize| match one.is_multiple_of(RESIDUAL_GROUPS) {
+            true => Ok(()),
+            false => refuse(key, not_in_groups(channels)),
+        };
         for (i, (kind, &channels)) in self.down_block_types.iter().zip(channels).enumerate() {
             match kind {
                 DownBlockType::DownResnetBlock1D => {
                     temporal += 1;
-                    check_residual(key, "DownResnetBlock1D", channels)?;
+                    in_groups(channels)?;
                 }
                 DownBlockType::AttnDownBlock1D => check_attention(key, "AttnDownBlock1D", channels)?,
                 DownBlockType::DownBlock1DNoSkip if i > 0 => {
@@ -62,7 +61,7 @@ impl UNet1dConfig {
         match self.mid_block_type {
             Some(MidBlockType::MidResTemporalBlock1D) => {
                 temporal += 1;
-                check_residual(key, "MidResTemporalBlock1D", last)?;
+                in_groups(last)?;
             }
             Some(MidBlockType::ValueFunctionMidBlock1D) => {
                 temporal += 1;
@@ -93,7 +92,14 @@ impl UNet1dConfig {
             match kind {
                 UpBlockType::UpResnetBlock1D => {
                     temporal += 1;
-                    check_residual(key, "UpResnetBlock1D", self.up_channels(i))?;
+                    let channels = self.up_channels(i);
+                    if last_of_all && !channels.is_multiple_of(RESIDUAL_GROUPS) {
+                        return refuse(
+                            key,
+                            format!("{}, where out_block_type is null", not_in_groups(channels)),
+                        );
+                    }
+                    in_groups(channels)?;
                 }
                 UpBlockType::AttnUpBlock1D => check_attention(key, "AttnUpBlock1D", self.up_channels(i))?,
                 UpBlockType::UpBlock1D | UpBlockType::UpBlock1DNoSkip => {}

@@ -150,8 +150,8 @@ fn what_is_not_supported_is_named() {
         ("act_fn", json!(null), "null, expected one of"),
         (
             "down_block_types",
-            json!(["DownResnetBlock1D", "AttnDownBlock1D"]),
-            "AttnDownBlock1D, a block of audio",
+            json!(["DownResnetBlock1D", "DownBlock1DNoSkip"]),
+            "can only come first",
         ),
         ("down_block_types", json!(["DownResnetBlock1D"]), "1 blocks, expected 2"),
         (
@@ -159,12 +159,9 @@ fn what_is_not_supported_is_named() {
             json!(["Nonsense", "Nonsense"]),
             "unknown variant `Nonsense`",
         ),
-        (
-            "mid_block_type",
-            json!("UNetMidBlock1D"),
-            "UNetMidBlock1D is not supported",
-        ),
-        ("mid_block_type", json!(null), "null is not supported"),
+        ("mid_block_type", json!(null), "null is for value functions alone"),
+        ("temporal_attention", json!("softmax"), "unknown variant `softmax`"),
+        ("value_features", json!(64), "needs an out_block_type of ValueFunction"),
         ("block_out_channels", json!([32, 12]), "multiples of 8"),
         ("block_out_channels", json!([]), "multiples of 8"),
         ("block_out_channels", json!([-1]), "invalid value"),
