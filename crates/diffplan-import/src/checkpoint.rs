@@ -89,11 +89,13 @@ impl Checkpoint {
             self.files.insert("scheduler/scheduler_config.json".into(), bytes);
         }
         if parts.unet.is_some() {
-            self.files.insert("model_index.json".into(), json(&Value::Object(index(parts))));
+            self.files
+                .insert("model_index.json".into(), json(&Value::Object(index(parts))));
         }
         if options.target == Target::Diffplan {
             if let Some(normalizers) = parts.normalizers {
-                self.files.insert("normalizer.json".into(), normalizers.to_json().into_bytes());
+                self.files
+                    .insert("normalizer.json".into(), normalizers.to_json().into_bytes());
             }
             if let Some(planning) = parts.planning {
                 let value = serde_json::to_value(planning).map_err(|error| Error::Unsupported {
@@ -114,7 +116,11 @@ impl Checkpoint {
 fn index(parts: &Parts<'_>) -> Map<String, Value> {
     let mut index = Map::new();
     let guided = parts.value_function.is_some();
-    let class = if guided { "ValueGuidedRLPipeline" } else { "DDPMPipeline" };
+    let class = if guided {
+        "ValueGuidedRLPipeline"
+    } else {
+        "DDPMPipeline"
+    };
     index.insert("_class_name".into(), class.into());
     index.insert("_diffusers_version".into(), DIFFUSERS_VERSION.into());
     if guided {

@@ -69,7 +69,9 @@ fn of_npz(bytes: &[u8], path: &Path) -> Result<Numbers> {
     let mut numbers = Numbers::new();
     for name in there {
         let plain = name.strip_suffix(".npy").unwrap_or(&name);
-        let Some((key, statistic)) = plain.rsplit_once(['.', '_', '/']) else { continue };
+        let Some((key, statistic)) = plain.rsplit_once(['.', '_', '/']) else {
+            continue;
+        };
         if !KEYS.contains(&key) || !NAMES.contains(&statistic) {
             continue;
         }
@@ -77,7 +79,8 @@ fn of_npz(bytes: &[u8], path: &Path) -> Result<Numbers> {
             Ok(list) => list.to_vec(),
             Err(_) => {
                 let list = archive.by_name::<OwnedRepr<f64>, Ix1>(&name);
-                let list = list.map_err(|error| wrong(format!("{plain}: {error}; expected one axis of float32 or float64")))?;
+                let list =
+                    list.map_err(|error| wrong(format!("{plain}: {error}; expected one axis of float32 or float64")))?;
                 list.iter().map(|x| *x as f32).collect()
             }
         };
@@ -89,8 +92,12 @@ fn of_npz(bytes: &[u8], path: &Path) -> Result<Numbers> {
 /// The statistics of a key, as the class uses them; where that is not known, mean and deviation before limits.
 fn config(numbers: &Numbers, key: &str, class: Option<NormalizerClass>, path: &Path) -> Result<NormalizerConfig> {
     let get = |name: &str| numbers.get(&(key.to_owned(), name.to_owned())).cloned();
-    let gaussian = get("mean").zip(get("std")).map(|(mean, std)| NormalizerConfig::Gaussian { mean, std });
-    let limits = get("min").zip(get("max")).map(|(min, max)| NormalizerConfig::SafeLimits { min, max });
+    let gaussian = get("mean")
+        .zip(get("std"))
+        .map(|(mean, std)| NormalizerConfig::Gaussian { mean, std });
+    let limits = get("min")
+        .zip(get("max"))
+        .map(|(min, max)| NormalizerConfig::SafeLimits { min, max });
     let (found, needed) = match class {
         Some(NormalizerClass::Gaussian) => (gaussian, "`mean` and `std`"),
         Some(NormalizerClass::Limits) => (limits, "`min` and `max`"),
@@ -99,9 +106,15 @@ fn config(numbers: &Numbers, key: &str, class: Option<NormalizerClass>, path: &P
         Some(NormalizerClass::Debug) | None => (gaussian.or(limits), "`mean` and `std`, or `min` and `max`"),
     };
     found.ok_or_else(|| {
-        let by = class.map_or(String::new(), |class| format!("{}, which it was trained with, ", class.name()));
+        let by = class.map_or(String::new(), |class| {
+            format!("{}, which it was trained with, ", class.name())
+        });
         let there: Vec<String> = numbers.keys().map(|(key, name)| format!("{key}.{name}")).collect();
-        let there = if there.is_empty() { "none of its names".to_owned() } else { there.join(", ") };
+        let there = if there.is_empty() {
+            "none of its names".to_owned()
+        } else {
+            there.join(", ")
+        };
         Error::source(path, format!("{by}needs {needed} of {key}: there is {there}"))
     })
 }
@@ -152,8 +165,13 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         let error = of(r#"{"observations": {"mean": [1]}}"#, None).unwrap_err().to_string();
-        assert!(error.contains("observations") && error.contains("observations.mean"), "{error}");
-        let error = of(r#"{"observations": {"mean": ["a"]}}"#, None).unwrap_err().to_string();
+        assert!(
+            error.contains("observations") && error.contains("observations.mean"),
+            "{error}"
+        );
+        let error = of(r#"{"observations": {"mean": ["a"]}}"#, None)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("observations.mean is [\"a\"]"), "{error}");
         assert!(of("{", None).is_err());
     }

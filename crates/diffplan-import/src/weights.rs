@@ -135,7 +135,11 @@ fn weights(part: &str, model: &UNet1dModel, precision: Precision) -> Result<Vec<
             Precision::F32 => (Dtype::F32, values.iter().flat_map(|x| x.to_le_bytes()).collect()),
             Precision::F16 => {
                 if let Some(large) = values.iter().find(|x| f16::from_f32(**x).is_infinite()) {
-                    let at = if part.is_empty() { String::new() } else { format!("{part}: ") };
+                    let at = if part.is_empty() {
+                        String::new()
+                    } else {
+                        format!("{part}: ")
+                    };
                     let what = format!(
                         "{at}{name} holds {large}, which float16 cannot (65504 at most): take `--dtype bf16` or `--dtype f32`"
                     );

@@ -157,7 +157,13 @@ impl ConfigFile {
     ///
     /// # Errors
     /// If they differ; the error names both.
-    pub fn agrees<T: PartialEq + std::fmt::Debug>(&self, key: &str, here: Option<T>, other: &T, who: &str) -> Result<()> {
+    pub fn agrees<T: PartialEq + std::fmt::Debug>(
+        &self,
+        key: &str,
+        here: Option<T>,
+        other: &T,
+        who: &str,
+    ) -> Result<()> {
         match here {
             Some(here) if here != *other => Err(Error::source(
                 &self.path,

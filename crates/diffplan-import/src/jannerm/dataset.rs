@@ -14,7 +14,11 @@ use std::path::Path;
 const AT_GOAL: f64 = 0.5;
 
 /// The goals of D4RL's mazes, by a part of their names.
-const GOALS: [(&str, [f64; 2]); 3] = [("-umaze-", [1.0, 1.0]), ("-medium-", [6.0, 6.0]), ("-large-", [7.0, 9.0])];
+const GOALS: [(&str, [f64; 2]); 3] = [
+    ("-umaze-", [1.0, 1.0]),
+    ("-medium-", [6.0, 6.0]),
+    ("-large-", [7.0, 9.0]),
+];
 
 /// What a configuration says of its dataset.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -78,7 +82,8 @@ impl Preparation {
         let env = self.env.as_deref().unwrap_or_default();
         let known = GOALS.iter().find(|(part, _)| env.contains(part)).map(|(_, goal)| *goal);
         let Some([x, y]) = self.maze_goal.or(known) else {
-            let what = format!("the goal of {env:?} is not known, by which its episodes end: say it with `--maze-goal X,Y`");
+            let what =
+                format!("the goal of {env:?} is not known, by which its episodes end: say it with `--maze-goal X,Y`");
             return Err(Error::source(&raw.path, what));
         };
         if raw.observations.ncols() < 2 {

@@ -51,7 +51,11 @@ pub fn convert(planner: Option<&Path>, value: Option<&Path>, options: &Options) 
         let Some(path) = path else { return Ok(None) };
         let run = Run::open(path, options, report)?;
         if run.state.kind.is_value() != is_value {
-            let (found, flag) = if is_value { ("planner", "--planner") } else { ("value function", "--value") };
+            let (found, flag) = if is_value {
+                ("planner", "--planner")
+            } else {
+                ("value function", "--value")
+            };
             let what = format!("is a {found} ({}): name it by {flag}", run.state.kind.class());
             return Err(Error::source(&run.state.path, what));
         }
@@ -77,7 +81,11 @@ pub fn convert(planner: Option<&Path>, value: Option<&Path>, options: &Options) 
     }
     for (run, part) in [(&planner, "unet"), (&value, "value_function")] {
         if let Some(run) = run {
-            report.mapped(format!("{} tensors of {} to {part}/", run.state.network.len(), run.state.path.display()));
+            report.mapped(format!(
+                "{} tensors of {} to {part}/",
+                run.state.network.len(),
+                run.state.path.display()
+            ));
         }
     }
     describe(prediction, &scheduler, &mut report);
@@ -87,7 +95,9 @@ pub fn convert(planner: Option<&Path>, value: Option<&Path>, options: &Options) 
     };
     let dataset = run.dataset.as_ref().map_or(Ok(None), |file| file.text("env"))?;
     let horizon = run.horizon()?;
-    let maze = planner.as_ref().is_some_and(|planner| planner.state.kind == NetworkKind::MazePlanner);
+    let maze = planner
+        .as_ref()
+        .is_some_and(|planner| planner.state.kind == NetworkKind::MazePlanner);
     let planning = horizon.map(|horizon| paper::planning(dataset, horizon, value.is_some(), maze));
     if maze {
         report.note("branch maze2d plans with the goal as a condition at the last step, and unguided: planning_config.json says so");
@@ -95,7 +105,9 @@ pub fn convert(planner: Option<&Path>, value: Option<&Path>, options: &Options) 
     if let (Some(planning), Some(dataset)) = (&planning, dataset) {
         match &planning.env {
             Some(env) => report.mapped(format!("env {dataset} to {env}")),
-            None => report.note(format!("env {dataset} has no environment here: say `--env` where one is played")),
+            None => report.note(format!(
+                "env {dataset} has no environment here: say `--env` where one is played"
+            )),
         }
     }
     let mut checkpoint = Checkpoint {
@@ -119,7 +131,10 @@ fn fit(planner: &Run, value: &Run, prediction: Prediction, own: &dyn Scheduler, 
     let differ = |what: &str, own: String, other: String| {
         Err(Error::source(
             &value.state.path,
-            format!("{what} is {other}, but {own} in the planner's {}: they are not of one kind", planner.state.path.display()),
+            format!(
+                "{what} is {other}, but {own} in the planner's {}: they are not of one kind",
+                planner.state.path.display()
+            ),
         ))
     };
     let (a, b) = (planner.transition_dim(), value.transition_dim());
@@ -129,7 +144,11 @@ fn fit(planner: &Run, value: &Run, prediction: Prediction, own: &dyn Scheduler, 
     let other = value.scheduler(prediction, report)?;
     let (a, b) = (own.schedule().betas(), other.schedule().betas());
     if a.len() != b.len() || a.iter().zip(b).any(|(a, b)| (a - b).abs() > 1e-6) {
-        return differ("the schedule", format!("one of {} timesteps", a.len()), format!("one of {} timesteps", b.len()));
+        return differ(
+            "the schedule",
+            format!("one of {} timesteps", a.len()),
+            format!("one of {} timesteps", b.len()),
+        );
     }
     let files = planner.diffusion.as_ref().zip(value.diffusion.as_ref());
     for key in ["observation_dim", "action_dim"] {
@@ -153,10 +172,18 @@ fn fit(planner: &Run, value: &Run, prediction: Prediction, own: &dyn Scheduler, 
         }
     }
     if let Some(file) = &value.dataset {
-        let discount = file.number("discount")?.map_or(String::new(), |x| format!("discount {x}"));
-        let penalty = file.number("termination_penalty")?.map_or(String::new(), |x| format!(", termination penalty {x}"));
+        let discount = file
+            .number("discount")?
+            .map_or(String::new(), |x| format!("discount {x}"));
+        let penalty = file
+            .number("termination_penalty")?
+            .map_or(String::new(), |x| format!(", termination penalty {x}"));
         let normed = file.truth("normed")?.unwrap_or(false);
-        let normed = if normed { "scaled to [-1, 1]" } else { "in the units of rewards" };
+        let normed = if normed {
+            "scaled to [-1, 1]"
+        } else {
+            "in the units of rewards"
+        };
         report.note(format!("values are {normed}, {discount}{penalty}"));
     }
     Ok(())
@@ -245,7 +272,9 @@ fn normalizers(planner: &Run, value: Option<&Run>, options: &Options, report: &m
             return Err(Error::source(path, what));
         }
     }
-    normalizers.warnings().for_each(|warning| report.note(warning.to_string()));
+    normalizers
+        .warnings()
+        .for_each(|warning| report.note(warning.to_string()));
     Ok(normalizers)
 }
 
@@ -259,7 +288,10 @@ fn class_of(run: &Run, options: &Options) -> Result<Option<NormalizerClass>> {
         Some(class) => Ok(Some(class)),
         None => {
             let path = run.dataset.as_ref().map_or(run.state.path.as_path(), ConfigFile::path);
-            let what = format!("`normalizer` is {name}, expected one of {}", NormalizerClass::NAMES.join(", "));
+            let what = format!(
+                "`normalizer` is {name}, expected one of {}",
+                NormalizerClass::NAMES.join(", ")
+            );
             Err(Error::source(path, what))
         }
     }
@@ -267,11 +299,15 @@ fn class_of(run: &Run, options: &Options) -> Result<Option<NormalizerClass>> {
 
 /// With the limits of the value function's target, where it was trained on scaled values.
 fn with_values(normalizers: Normalizers, value: &Run, dataset: &Dataset, options: &Options) -> Result<Normalizers> {
-    let Some(file) = &value.dataset else { return Ok(normalizers) };
+    let Some(file) = &value.dataset else {
+        return Ok(normalizers);
+    };
     if !file.truth("normed")?.unwrap_or(false) {
         return Ok(normalizers);
     }
-    let Some(horizon) = value.horizon()? else { return Ok(normalizers) };
+    let Some(horizon) = value.horizon()? else {
+        return Ok(normalizers);
+    };
     let sequences = SequenceOptions {
         horizon,
         max_path_length: file.count("max_path_length")?.unwrap_or(MAX_PATH_LENGTH),

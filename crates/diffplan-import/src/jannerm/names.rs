@@ -217,12 +217,36 @@ mod tests {
     #[test]
     fn names_of_both_branches() {
         let rows = [
-            (NetworkKind::MainPlanner, "downs.2.3.conv.weight", "down_blocks.2.downsample.conv.weight"),
-            (NetworkKind::MazePlanner, "downs.2.2.conv.weight", "down_blocks.2.downsample.conv.weight"),
-            (NetworkKind::MainPlanner, "ups.0.2.fn.norm.g", "up_blocks.0.attention.norm.weight"),
-            (NetworkKind::MainPlanner, "mid_block2.blocks.1.block.2.bias", "mid_block.resnets.1.conv_out.group_norm.bias"),
-            (NetworkKind::MainValue, "mid_block2.time_mlp.1.bias", "mid_block.res2.time_emb.bias"),
-            (NetworkKind::MazeValue, "final_block.2.weight", "out_block.final_block.2.weight"),
+            (
+                NetworkKind::MainPlanner,
+                "downs.2.3.conv.weight",
+                "down_blocks.2.downsample.conv.weight",
+            ),
+            (
+                NetworkKind::MazePlanner,
+                "downs.2.2.conv.weight",
+                "down_blocks.2.downsample.conv.weight",
+            ),
+            (
+                NetworkKind::MainPlanner,
+                "ups.0.2.fn.norm.g",
+                "up_blocks.0.attention.norm.weight",
+            ),
+            (
+                NetworkKind::MainPlanner,
+                "mid_block2.blocks.1.block.2.bias",
+                "mid_block.resnets.1.conv_out.group_norm.bias",
+            ),
+            (
+                NetworkKind::MainValue,
+                "mid_block2.time_mlp.1.bias",
+                "mid_block.res2.time_emb.bias",
+            ),
+            (
+                NetworkKind::MazeValue,
+                "final_block.2.weight",
+                "out_block.final_block.2.weight",
+            ),
         ];
         for (kind, theirs, ours) in rows {
             assert_eq!(kind.ours(theirs).as_deref(), Some(ours));

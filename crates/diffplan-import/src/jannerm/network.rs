@@ -14,8 +14,12 @@ use std::collections::BTreeMap;
 /// # Errors
 /// If a tensor is missing, unexpected, of another shape or type or not finite (all of them are named, as the file calls them), or the
 /// network is one that cannot be evaluated.
-pub fn network(state: &State, model_config: Option<&ConfigFile>) -> Result<UNet1dModel> {
-    let tensors: BTreeMap<&str, &Tensor> = state.network.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
+pub(super) fn network(state: &State, model_config: Option<&ConfigFile>) -> Result<UNet1dModel> {
+    let tensors: BTreeMap<&str, &Tensor> = state
+        .network
+        .iter()
+        .map(|(name, tensor)| (name.as_str(), tensor))
+        .collect();
     let object = Shapes { state, tensors }.config(model_config)?;
     let (config, _) = UNet1dConfig::from_map(object)?;
     let mut model = UNet1dModel::new(config)?;
@@ -40,7 +44,10 @@ impl Shapes<'_> {
         let size = shape.and_then(|shape| shape.get(axis)).copied();
         size.filter(|size| *size > 0).ok_or_else(|| {
             let found = shape.map_or("is not there".to_owned(), |shape| format!("has shape {shape:?}"));
-            self.wrong(format!("model.{name} {found}, expected it with {} sizes or more", axis + 1))
+            self.wrong(format!(
+                "model.{name} {found}, expected it with {} sizes or more",
+                axis + 1
+            ))
         })
     }
 
@@ -130,7 +137,10 @@ fn fill(model: &mut UNet1dModel, state: &State) -> Result<()> {
     for (ours, view) in named_params(&*model) {
         let theirs = kind.theirs(&ours).unwrap_or_else(|| ours.clone());
         let Some((_, tensor)) = mapped.remove(&ours) else {
-            problems.push(format!("model.{theirs} is missing ({ours}, of shape {:?})", view.shape()));
+            problems.push(format!(
+                "model.{theirs} is missing ({ours}, of shape {:?})",
+                view.shape()
+            ));
             continue;
         };
         // A normalisation's numbers are (1, channels, 1) there and (channels) here.
@@ -139,15 +149,25 @@ fn fill(model: &mut UNet1dModel, state: &State) -> Result<()> {
             (shape, _) => shape.to_vec(),
         };
         if shape != view.shape() {
-            problems.push(format!("model.{theirs} has shape {:?}, expected {:?}", tensor.shape(), view.shape()));
+            problems.push(format!(
+                "model.{theirs} has shape {:?}, expected {:?}",
+                tensor.shape(),
+                view.shape()
+            ));
             continue;
         }
         let Some(numbers) = tensor.to_f32() else {
-            problems.push(format!("model.{theirs} is of {}, expected floating-point numbers", tensor.dtype()));
+            problems.push(format!(
+                "model.{theirs} is of {}, expected floating-point numbers",
+                tensor.dtype()
+            ));
             continue;
         };
         match numbers.iter().position(|x| !x.is_finite()) {
-            Some(at) => problems.push(format!("model.{theirs} is {} at element {at}, expected a finite number", numbers[at])),
+            Some(at) => problems.push(format!(
+                "model.{theirs} is {} at element {at}, expected a finite number",
+                numbers[at]
+            )),
             None => values.push(numbers),
         }
     }

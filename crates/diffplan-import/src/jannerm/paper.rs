@@ -41,12 +41,14 @@ const ENVS: [(&str, &str); 3] = [
 ];
 
 /// The environment of a dataset, by the name that the run's configuration has for it.
-pub fn env_of(dataset: &str) -> Option<&'static str> {
-    ENVS.iter().find(|(start, _)| dataset.starts_with(start)).map(|(_, env)| *env)
+pub(super) fn env_of(dataset: &str) -> Option<&'static str> {
+    ENVS.iter()
+        .find(|(start, _)| dataset.starts_with(start))
+        .map(|(_, env)| *env)
 }
 
 /// How a run is planned with. `guided` where it has a value function, `maze` where it is of branch maze2d, which plans without one.
-pub fn planning(dataset: Option<&str>, horizon: usize, guided: bool, maze: bool) -> PlanningConfig {
+pub(super) fn planning(dataset: Option<&str>, horizon: usize, guided: bool, maze: bool) -> PlanningConfig {
     let dataset = dataset.unwrap_or_default();
     let config = PlanningConfig {
         env: env_of(dataset).map(str::to_owned),
@@ -60,7 +62,10 @@ pub fn planning(dataset: Option<&str>, horizon: usize, guided: bool, maze: bool)
             ..config
         };
     }
-    let own = OVERRIDES.iter().find(|own| dataset.starts_with(own.datasets)).unwrap_or(&BASE);
+    let own = OVERRIDES
+        .iter()
+        .find(|own| dataset.starts_with(own.datasets))
+        .unwrap_or(&BASE);
     PlanningConfig {
         batch_size: Some(64),
         n_guide_steps: Some(2),
@@ -85,11 +90,18 @@ mod tests {
             (None, 0.1, 2, None),
         ] {
             let config = planning(dataset, 32, true, false);
-            assert_eq!((config.scale, config.t_stopgrad), (Some(scale), Some(t_stopgrad)), "{dataset:?}");
+            assert_eq!(
+                (config.scale, config.t_stopgrad),
+                (Some(scale), Some(t_stopgrad)),
+                "{dataset:?}"
+            );
             assert_eq!(config.env.as_deref(), env);
             assert_eq!(config.guidance, Some(Guidance::Diffuser));
         }
         let maze = planning(Some("maze2d-large-v1"), 384, true, true);
-        assert_eq!((maze.n_guide_steps, maze.batch_size, maze.scale), (Some(0), Some(1), None));
+        assert_eq!(
+            (maze.n_guide_steps, maze.batch_size, maze.scale),
+            (Some(0), Some(1), None)
+        );
     }
 }

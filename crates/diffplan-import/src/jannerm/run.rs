@@ -91,7 +91,12 @@ impl Run {
         let Some(file) = &self.diffusion else { return Ok(()) };
         if let (Some(observations), Some(actions)) = (file.count("observation_dim")?, file.count("action_dim")?) {
             let who = format!("the tensors of {} say", self.state.path.display());
-            file.agrees("observation_dim + action_dim", Some(observations + actions), &transition, &who)?;
+            file.agrees(
+                "observation_dim + action_dim",
+                Some(observations + actions),
+                &transition,
+                &who,
+            )?;
         }
         if let Some(&[horizon, width]) = self.state.loss_weights.as_deref() {
             let who = format!("loss_fn.weights of {} say", self.state.path.display());
@@ -108,12 +113,16 @@ impl Run {
     ///
     /// # Errors
     /// If nothing says so, or an option contradicts the file.
-    pub fn action_dim(&self, options: &Options) -> Result<usize> {
-        let own = self.diffusion.as_ref().map_or(Ok(None), |file| file.count("action_dim"))?;
+    pub(super) fn action_dim(&self, options: &Options) -> Result<usize> {
+        let own = self
+            .diffusion
+            .as_ref()
+            .map_or(Ok(None), |file| file.count("action_dim"))?;
         let dim = self.said("action_dim", own, options.action_dim, "--action-dim N")?;
         let transition = self.transition_dim();
         if dim == 0 || dim >= transition {
-            let what = format!("{dim} action dimensions of {transition}: expected at least one action and one observation");
+            let what =
+                format!("{dim} action dimensions of {transition}: expected at least one action and one observation");
             return Err(Error::source(&self.state.path, what));
         }
         Ok(dim)
@@ -123,7 +132,7 @@ impl Run {
     ///
     /// # Errors
     /// As [`Run::action_dim`].
-    pub fn prediction(&self, options: &Options) -> Result<Prediction> {
+    pub(super) fn prediction(&self, options: &Options) -> Result<Prediction> {
         let truth = |key: &str, default: bool| -> Result<Option<bool>> {
             match &self.diffusion {
                 // What the class itself does where nothing is said.
@@ -132,17 +141,39 @@ impl Run {
             }
         };
         Ok(Prediction {
-            epsilon: self.said("predict_epsilon", truth("predict_epsilon", true)?, options.predict_epsilon, "--predict-epsilon BOOL")?,
-            clip: self.said("clip_denoised", truth("clip_denoised", false)?, options.clip_denoised, "--clip-denoised BOOL")?,
+            epsilon: self.said(
+                "predict_epsilon",
+                truth("predict_epsilon", true)?,
+                options.predict_epsilon,
+                "--predict-epsilon BOOL",
+            )?,
+            clip: self.said(
+                "clip_denoised",
+                truth("clip_denoised", false)?,
+                options.clip_denoised,
+                "--clip-denoised BOOL",
+            )?,
         })
     }
 
     /// What a file says, or an option where no file does.
-    fn said<T: PartialEq + std::fmt::Debug + Copy>(&self, key: &str, file: Option<T>, option: Option<T>, flag: &str) -> Result<T> {
+    fn said<T: PartialEq + std::fmt::Debug + Copy>(
+        &self,
+        key: &str,
+        file: Option<T>,
+        option: Option<T>,
+        flag: &str,
+    ) -> Result<T> {
         match (file, option) {
             (Some(file), Some(option)) if file != option => {
-                let path = self.diffusion.as_ref().map_or(self.state.path.as_path(), ConfigFile::path);
-                Err(Error::source(path, format!("`{key}` is {file:?}, but {flag} was given as {option:?}: leave it out")))
+                let path = self
+                    .diffusion
+                    .as_ref()
+                    .map_or(self.state.path.as_path(), ConfigFile::path);
+                Err(Error::source(
+                    path,
+                    format!("`{key}` is {file:?}, but {flag} was given as {option:?}: leave it out"),
+                ))
             }
             (Some(value), _) | (None, Some(value)) => Ok(value),
             (None, None) => Err(Error::source(
@@ -167,7 +198,7 @@ impl Run {
     ///
     /// # Errors
     /// If the schedule's buffers are missing or wrong, or not as many as the file says.
-    pub fn scheduler(&self, prediction: Prediction, report: &mut Report) -> Result<DdpmScheduler> {
+    pub(super) fn scheduler(&self, prediction: Prediction, report: &mut Report) -> Result<DdpmScheduler> {
         let (scheduler, cosine) = scheduler(&self.state, prediction)?;
         let steps = scheduler.schedule().num_train_timesteps();
         if let Some(file) = &self.diffusion {
@@ -204,10 +235,17 @@ pub fn run_in(folder: &Folder, flag: &str) -> Result<PathBuf> {
     }
     match &runs[..] {
         [one] => Ok(one.clone()),
-        [] => Err(Error::source(folder.path(), "no folder with `state_N.pt` in it, expected a run of jannerm/diffuser")),
+        [] => Err(Error::source(
+            folder.path(),
+            "no folder with `state_N.pt` in it, expected a run of jannerm/diffuser",
+        )),
         several => {
             let names: Vec<String> = several.iter().map(|path| path.display().to_string()).collect();
-            let what = format!("there are {} runs in it: name one, {flag} {}", names.len(), names.join(&format!(" or {flag} ")));
+            let what = format!(
+                "there are {} runs in it: name one, {flag} {}",
+                names.len(),
+                names.join(&format!(" or {flag} "))
+            );
             Err(Error::source(folder.path(), what))
         }
     }

@@ -14,7 +14,7 @@ const TOLERANCE: f64 = 1e-4;
 
 /// What a scheduler has to know beside the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Prediction {
+pub(super) struct Prediction {
     /// Whether the network predicts noise rather than the trajectory.
     pub epsilon: bool,
     /// Whether the trajectory that it predicts is clipped to [-1, 1].
@@ -25,7 +25,7 @@ pub struct Prediction {
 ///
 /// # Errors
 /// If the state has no betas, or its buffers do not fit each other.
-pub fn scheduler(state: &State, prediction: Prediction) -> Result<(DdpmScheduler, bool)> {
+pub(super) fn scheduler(state: &State, prediction: Prediction) -> Result<(DdpmScheduler, bool)> {
     let wrong = |what: String| Error::source(&state.path, what);
     let numbers = |name: &str| -> Result<Vec<f64>> {
         let tensor = state.buffers.get(name);
@@ -35,7 +35,9 @@ pub fn scheduler(state: &State, prediction: Prediction) -> Result<(DdpmScheduler
         });
         numbers.filter(|numbers| !numbers.is_empty()).ok_or_else(|| {
             let found = tensor.map_or("is not there".to_owned(), |tensor| format!("is {tensor:?}"));
-            wrong(format!("`{name}` {found}, expected one number a timestep: the schedule that it was trained with"))
+            wrong(format!(
+                "`{name}` {found}, expected one number a timestep: the schedule that it was trained with"
+            ))
         })
     };
     let betas = numbers("betas")?;
@@ -107,7 +109,9 @@ fn check(state: &State, betas: &[f64], numbers: &dyn Fn(&str) -> Result<Vec<f64>
             let near = (own - expected).abs() <= tolerance * expected.abs().max(1e-3);
             // NaN is near to nothing.
             if !near {
-                let what = format!("`{name}` is {own} at timestep {t}, but {expected} follows from `betas`: the file is damaged");
+                let what = format!(
+                    "`{name}` is {own} at timestep {t}, but {expected} follows from `betas`: the file is damaged"
+                );
                 return Err(Error::source(&state.path, what));
             }
         }

@@ -69,7 +69,11 @@ impl State {
         let (dict, which) = match (is_state, root.get(which)) {
             (true, Some(dict)) => (dict, Some(which)),
             (true, None) => {
-                let other = if plain_weights { "without `--which model`" } else { "with `--which model`" };
+                let other = if plain_weights {
+                    "without `--which model`"
+                } else {
+                    "with `--which model`"
+                };
                 let what = format!("there is no `{which}` in it: read the other half {other}");
                 return Err(Error::source(file.path(), what));
             }
@@ -160,7 +164,7 @@ pub fn states(folder: &Folder) -> Result<Vec<(u64, String)>> {
 ///
 /// # Errors
 /// If there is none, or none of that step; the error names those that are there.
-pub fn choose(folder: &Folder, step: Option<u64>) -> Result<String> {
+pub(super) fn choose(folder: &Folder, step: Option<u64>) -> Result<String> {
     let states = states(folder)?;
     let found = match step {
         None => states.last(),

@@ -79,13 +79,20 @@ impl NormalizerClass {
                 let (mean, mut std) = numpy_moments(data)?;
                 if let NormalizerConfig::Gaussian { std: exact, .. } = exact {
                     // Rounding of a constant is no deviation to divide by.
-                    std.iter_mut().zip(exact).filter(|(_, exact)| *exact == 0.0).for_each(|(std, _)| *std = 0.0);
+                    std.iter_mut()
+                        .zip(exact)
+                        .filter(|(_, exact)| *exact == 0.0)
+                        .for_each(|(std, _)| *std = 0.0);
                 }
                 Ok(NormalizerConfig::Gaussian { mean, std })
             }
             Self::Limits | Self::SafeLimits => {
                 let limits = NormalizerConfig::fit(NormalizerKind::SafeLimits, key, data)?;
-                Ok(if self == Self::SafeLimits { widened(limits) } else { limits })
+                Ok(if self == Self::SafeLimits {
+                    widened(limits)
+                } else {
+                    limits
+                })
             }
             Self::Cdf => NormalizerConfig::fit(NormalizerKind::Cdf, key, data),
             Self::Debug => Ok(NormalizerConfig::Gaussian {
@@ -143,7 +150,9 @@ fn numpy_moments(data: ArrayView2<'_, f32>) -> Result<(Vec<f32>, Vec<f32>), Erro
     let mut data = data.to_owned();
     let mean = mean_of(&data);
     for mut row in data.rows_mut() {
-        row.iter_mut().zip(&mean).for_each(|(x, mean)| *x = (*x - mean) * (*x - mean));
+        row.iter_mut()
+            .zip(&mean)
+            .for_each(|(x, mean)| *x = (*x - mean) * (*x - mean));
     }
     let std = mean_of(&data).into_iter().map(f32::sqrt).collect();
     Ok((mean, std))
@@ -171,11 +180,21 @@ mod tests {
             (43, 3, 0x3f6a744d, 0x3fe3c89c),
             (300, 1, 0x3f818b72, 0x3fe55c86),
         ] {
-            let config = NormalizerClass::Gaussian.fit(Key::Observations, dataset(rows, columns).view()).unwrap();
-            let NormalizerConfig::Gaussian { mean: own, std: deviation } = config else {
+            let config = NormalizerClass::Gaussian
+                .fit(Key::Observations, dataset(rows, columns).view())
+                .unwrap();
+            let NormalizerConfig::Gaussian {
+                mean: own,
+                std: deviation,
+            } = config
+            else {
                 panic!("no gaussian")
             };
-            assert_eq!((own[0].to_bits(), deviation[0].to_bits()), (mean, std), "{rows} x {columns}");
+            assert_eq!(
+                (own[0].to_bits(), deviation[0].to_bits()),
+                (mean, std),
+                "{rows} x {columns}"
+            );
         }
     }
 
@@ -190,7 +209,9 @@ mod tests {
         };
         assert_eq!(config, expected);
         let config = NormalizerClass::Gaussian.fit(Key::Observations, data.view()).unwrap();
-        let NormalizerConfig::Gaussian { std, .. } = config else { panic!("no gaussian") };
+        let NormalizerConfig::Gaussian { std, .. } = config else {
+            panic!("no gaussian")
+        };
         assert_eq!(std, [0.5, 0.0, 0.0]);
     }
 
