@@ -102,14 +102,6 @@ pub fn convert(planner: Option<&Path>, value: Option<&Path>, options: &Options) 
     if maze {
         report.note("branch maze2d plans with the goal as a condition at the last step, and unguided: planning_config.json says so");
     }
-    if let (Some(planning), Some(dataset)) = (&planning, dataset) {
-        match &planning.env {
-            Some(env) => report.mapped(format!("env {dataset} to {env}")),
-            None => report.note(format!(
-                "env {dataset} has no environment here: say `--env` where one is played"
-            )),
-        }
-    }
     let mut checkpoint = Checkpoint {
         observation_dim: normalizers.as_ref().and_then(|own| own.observations().dimensions()),
         report,

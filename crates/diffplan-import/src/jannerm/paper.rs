@@ -33,25 +33,10 @@ const BASE: Guided = Guided {
     t_stopgrad: 2,
 };
 
-/// The environments that D4RL's datasets are of, as Gymnasium has them today.
-const ENVS: [(&str, &str); 3] = [
-    ("hopper-", "Hopper-v5"),
-    ("halfcheetah-", "HalfCheetah-v5"),
-    ("walker2d-", "Walker2d-v5"),
-];
-
-/// The environment of a dataset, by the name that the run's configuration has for it.
-pub(super) fn env_of(dataset: &str) -> Option<&'static str> {
-    ENVS.iter()
-        .find(|(start, _)| dataset.starts_with(start))
-        .map(|(_, env)| *env)
-}
-
 /// How a run is planned with. `guided` where it has a value function, `maze` where it is of branch maze2d, which plans without one.
 pub(super) fn planning(dataset: Option<&str>, horizon: usize, guided: bool, maze: bool) -> PlanningConfig {
-    let dataset = dataset.unwrap_or_default();
     let config = PlanningConfig {
-        env: env_of(dataset).map(str::to_owned),
+        env: dataset.map(str::to_owned),
         planning_horizon: Some(horizon),
         ..PlanningConfig::default()
     };
@@ -62,6 +47,7 @@ pub(super) fn planning(dataset: Option<&str>, horizon: usize, guided: bool, maze
             ..config
         };
     }
+    let dataset = dataset.unwrap_or_default();
     let own = OVERRIDES
         .iter()
         .find(|own| dataset.starts_with(own.datasets))
@@ -82,12 +68,12 @@ mod tests {
 
     #[test]
     fn settings_are_the_papers() {
-        for (dataset, scale, t_stopgrad, env) in [
-            (Some("hopper-medium-v2"), 0.1, 2, Some("Hopper-v5")),
-            (Some("hopper-medium-expert-v2"), 1e-4, 4, Some("Hopper-v5")),
-            (Some("halfcheetah-medium-v2"), 1e-3, 4, Some("HalfCheetah-v5")),
-            (Some("my-robot-v0"), 0.1, 2, None),
-            (None, 0.1, 2, None),
+        for (dataset, scale, t_stopgrad) in [
+            (Some("hopper-medium-v2"), 0.1, 2),
+            (Some("hopper-medium-expert-v2"), 1e-4, 4),
+            (Some("halfcheetah-medium-v2"), 1e-3, 4),
+            (Some("my-robot-v0"), 0.1, 2),
+            (None, 0.1, 2),
         ] {
             let config = planning(dataset, 32, true, false);
             assert_eq!(
@@ -95,7 +81,7 @@ mod tests {
                 (Some(scale), Some(t_stopgrad)),
                 "{dataset:?}"
             );
-            assert_eq!(config.env.as_deref(), env);
+            assert_eq!(config.env.as_deref(), dataset);
             assert_eq!(config.guidance, Some(Guidance::Diffuser));
         }
         let maze = planning(Some("maze2d-large-v1"), 384, true, true);
