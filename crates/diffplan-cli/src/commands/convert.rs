@@ -116,9 +116,9 @@ fn next(checkpoint: &Checkpoint, out: &Path, target: Target) -> String {
         (true, Some(dims)) => format!("diffplan plan --checkpoint {out} --obs {}", vec!["0"; dims].join(",")),
         (true, None) => format!("diffplan inspect {out}"),
         (false, _) if target == Target::Diffusers => {
-            format!(
-                "python -c \"from diffusers import UNet1DModel; UNet1DModel.from_pretrained({out:?}, subfolder='unet')\""
-            )
+            let script =
+                "import sys, diffusers; diffusers.UNet1DModel.from_pretrained(sys.argv[1], subfolder=\"unet\")";
+            format!("python -c '{script}' {out}")
         }
         (false, _) => format!("diffplan inspect {out}"),
     }
