@@ -148,6 +148,29 @@ impl Source {
         }
     }
 
+    /// More about it, a line each: of runs of the original what their files say, and what is wrong with them.
+    pub fn details(&self) -> Vec<String> {
+        let of = |path: &Path| {
+            jannerm::details(path).unwrap_or_else(|error| vec![format!("it cannot be converted: {error}")])
+        };
+        match &self.kind {
+            SourceKind::JannermLogs => {
+                let folder = Folder::at(&self.path);
+                let parts = [("diffusion", "--planner"), ("values", "--value")];
+                let there = parts.into_iter().filter(|(name, _)| folder.path_of(name).is_dir());
+                let runs = there.flat_map(|(name, flag)| match run_in(&folder.sub(name), flag) {
+                    Ok(run) => of(&run),
+                    Err(error) => vec![error.to_string()],
+                });
+                runs.collect()
+            }
+            SourceKind::JannermRun(_) | SourceKind::JannermState(_) | SourceKind::StateDict(Dialect::Jannerm(_)) => {
+                of(&self.path)
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// What converting it takes, or what it is good for instead, as a sentence.
     pub fn takes(&self) -> String {
         let path = self.path.display();

@@ -127,5 +127,13 @@ fn inspect_tells_what_a_file_is_and_what_it_takes() {
         assert!(report["takes"].as_str().unwrap().contains(words), "{report}");
         diffplan("inspect", &[&path]).succeeded();
     }
+    let text = diffplan("inspect", &[logs.path()]).succeeded();
+    for words in [
+        "channels [8, 16], transitions of 5",
+        "10 timesteps, horizon 8, 3 observation dimensions, 2 action dimensions, predict_epsilon false",
+        "trained on halfcheetah-medium-v2, normalised by GaussianNormalizer",
+    ] {
+        assert!(text.contains(words), "no {words:?} in\n{text}");
+    }
     diffplan("inspect /nowhere/at/all", &[]).failed_with(&["/nowhere/at/all"]);
 }

@@ -23,7 +23,7 @@ mod statistics;
 pub use config::ConfigFile;
 pub use dataset::Preparation;
 pub use names::NetworkKind;
-pub use run::{Run, run_in};
+pub use run::{Run, details, run_in};
 pub use state::{State, states};
 pub use statistics::NormalizerClass;
 pub(crate) use statistics::widened;

@@ -218,6 +218,60 @@ impl Run {
     }
 }
 
+/// What a run is, for people: its network, and what its configurations say.
+///
+/// # Errors
+/// As [`Run::open`].
+pub fn details(path: &Path) -> Result<Vec<String>> {
+    let mut report = Report::default();
+    let open = |plain_weights, report: &mut Report| {
+        let options = Options {
+            plain_weights,
+            ..Options::default()
+        };
+        Run::open(path, &options, report)
+    };
+    // A state may have one half alone.
+    let run = open(false, &mut report).or_else(|error| open(true, &mut Report::default()).map_err(|_| error))?;
+    let config = run.model.config();
+    let attention = run.state.network.iter().any(|(name, _)| name.contains(".fn."));
+    let mut lines = vec![format!(
+        "{}: channels {:?}, transitions of {}{}",
+        run.state.describe(),
+        config.block_out_channels,
+        run.transition_dim(),
+        if attention { ", linear attention" } else { "" }
+    )];
+    let timesteps = run.state.buffers.get("betas").map_or(0, diffplan_tensors::Tensor::len);
+    let mut facts = vec![format!("{timesteps} timesteps")];
+    if let Some(horizon) = run.horizon()? {
+        facts.push(format!("horizon {horizon}"));
+    }
+    if let Some(file) = &run.diffusion {
+        for (key, what) in [("observation_dim", "observation"), ("action_dim", "action")] {
+            if let Some(dims) = file.count(key)? {
+                facts.push(format!("{dims} {what} dimensions"));
+            }
+        }
+        if !run.state.kind.is_value() {
+            let prediction = run.prediction(&Options::default())?;
+            facts.push(format!(
+                "predict_epsilon {}, clip_denoised {}",
+                prediction.epsilon, prediction.clip
+            ));
+        }
+    } else {
+        facts.push("no diffusion_config.pkl beside it".into());
+    }
+    lines.push(facts.join(", "));
+    if let Some(file) = &run.dataset {
+        let env = file.text("env")?.unwrap_or("a dataset without a name");
+        let normalizer = file.name("normalizer")?.unwrap_or("an unnamed normaliser");
+        lines.push(format!("trained on {env}, normalised by {normalizer}"));
+    }
+    Ok(lines)
+}
+
 /// The run folder in `folder`: itself, or the one in it.
 ///
 /// # Errors

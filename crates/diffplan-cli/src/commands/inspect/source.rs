@@ -14,6 +14,7 @@ struct Report<'a> {
     path: &'a Path,
     kind: &'static str,
     what: String,
+    details: Vec<String>,
     takes: String,
 }
 
@@ -45,15 +46,15 @@ pub(super) fn show(source: &Source, as_json: bool) -> Result<()> {
         path: source.path(),
         kind: source.name(),
         what: source.describe(),
+        details: source.details(),
         takes: source.takes(),
     };
     match as_json {
         true => json::print_line(&report),
-        false => output::print(format!(
-            "{}\n  {}\n  {}",
-            report.path.display(),
-            report.what,
-            report.takes
-        )),
+        false => {
+            let mut text = format!("{}\n  {}\n", report.path.display(), report.what);
+            report.details.iter().for_each(|line| text += &format!("  {line}\n"));
+            output::print(text + &format!("  {}", report.takes))
+        }
     }
 }
