@@ -131,28 +131,31 @@ pub(crate) fn json(value: &Value) -> Vec<u8> {
 fn weights(part: &str, model: &UNet1dModel, precision: Precision) -> Result<Vec<u8>> {
     let mut written = Vec::new();
     for (name, values) in named_params(model) {
-        let (dtype, bytes): (_, Vec<u8>) = match precision {
-            Precision::F32 => (Dtype::F32, values.iter().flat_map(|x| x.to_le_bytes()).collect()),
+        let large = |round: fn(f32) -> f32| values.iter().copied().find(|x| round(*x).is_infinite());
+        let (large, dtype, bytes): (_, _, Vec<u8>) = match precision {
+            Precision::F32 => (None, Dtype::F32, values.iter().flat_map(|x| x.to_le_bytes()).collect()),
             Precision::F16 => {
-                if let Some(large) = values.iter().find(|x| f16::from_f32(**x).is_infinite()) {
-                    let at = if part.is_empty() {
-                        String::new()
-                    } else {
-                        format!("{part}: ")
-                    };
-                    let what = format!(
-                        "{at}{name} holds {large}, which float16 cannot (65504 at most): take `--dtype bf16` or `--dtype f32`"
-                    );
-                    return Err(Error::Unsupported { what });
-                }
                 let halves = values.iter().flat_map(|x| f16::from_f32(*x).to_le_bytes());
-                (Dtype::F16, halves.collect())
+                (large(|x| f16::from_f32(x).to_f32()), Dtype::F16, halves.collect())
             }
             Precision::Bf16 => {
                 let halves = values.iter().flat_map(|x| bf16::from_f32(*x).to_le_bytes());
-                (Dtype::BF16, halves.collect())
+                (large(|x| bf16::from_f32(x).to_f32()), Dtype::BF16, halves.collect())
             }
         };
+        if let Some(large) = large {
+            let at = if part.is_empty() {
+                String::new()
+            } else {
+                format!("{part}: ")
+            };
+            let (own, other) = match precision {
+                Precision::F16 => ("float16 cannot (65504 at most)", "`--dtype bf16` or `--dtype f32`"),
+                _ => ("bfloat16 cannot", "`--dtype f32`"),
+            };
+            let what = format!("{at}{name} holds {large}, which {own}: take {other}");
+            return Err(Error::Unsupported { what });
+        }
         let shape = values.shape().to_vec();
         written.push((name, Written { dtype, shape, bytes }));
     }

@@ -4,9 +4,12 @@ use super::config::ConfigFile;
 use super::names::NetworkKind;
 use super::state::State;
 use crate::error::{Error, Result};
+use crate::weights::json;
+use diffplan_files::Folder;
 use diffplan_models::{UNet1dConfig, UNet1dModel, named_params, named_params_mut};
 use diffplan_tensors::Tensor;
-use serde_json::{Map, Value, json};
+use safetensors::{Dtype, tensor::TensorView};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// The network of a state.
@@ -21,10 +24,44 @@ pub(super) fn network(state: &State, model_config: Option<&ConfigFile>) -> Resul
         .map(|(name, tensor)| (name.as_str(), tensor))
         .collect();
     let object = Shapes { state, tensors }.config(model_config)?;
-    let (config, _) = UNet1dConfig::from_map(object)?;
-    let mut model = UNet1dModel::new(config)?;
+    let none = |error| {
+        let what = format!("there is no form for this {} here: {error}", state.kind.class());
+        Error::source(&state.path, what)
+    };
+    let mut model = match state.kind {
+        // How many positions its last layers read stands in the shapes of its parameters alone.
+        NetworkKind::MazeValue => UNet1dModel::from_folder(&as_folder(state, object)?).map_err(none)?,
+        _ => {
+            let (config, _) = UNet1dConfig::from_map(object).map_err(none)?;
+            UNet1dModel::new(config).map_err(none)?
+        }
+    };
     fill(&mut model, state)?;
     Ok(model)
+}
+
+/// The network as a folder of diffusers, in memory.
+fn as_folder(state: &State, object: Map<String, Value>) -> Result<Folder> {
+    let mut tensors = Vec::new();
+    for (name, tensor) in &state.network {
+        let (Some(ours), Some(numbers)) = (state.kind.ours(name), tensor.to_f32()) else {
+            continue;
+        };
+        let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
+        tensors.push((ours, tensor.shape().to_vec(), bytes));
+    }
+    let views = tensors.iter().map(|(name, shape, bytes)| {
+        let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
+        view.map(|view| (name.as_str(), view))
+    });
+    let views: std::result::Result<Vec<_>, _> = views.collect();
+    let weights = views.and_then(|views| safetensors::serialize(views, None));
+    let weights = weights.map_err(|error| Error::source(&state.path, error.to_string()))?;
+    let files = [
+        ("config.json".to_owned(), json(&Value::Object(object))),
+        ("diffusion_pytorch_model.safetensors".to_owned(), weights),
+    ];
+    Ok(Folder::in_memory(&state.path.to_string_lossy(), files))
 }
 
 /// What the shapes of a state's tensors say of its network.
@@ -88,7 +125,7 @@ impl Shapes<'_> {
             return Err(self.wrong("its configuration cannot be written".into()));
         };
         if attention {
-            object.insert("temporal_attention".into(), json!("linear"));
+            object.insert("temporal_attention".into(), "linear".into());
         }
         if kind.is_value() {
             self.check_value(kind, dim, channels[channels.len() - 1])?;
