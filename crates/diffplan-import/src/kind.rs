@@ -7,7 +7,7 @@ use crate::jannerm::{self, ConfigFile, NetworkKind, State, run_in, states};
 use crate::options::Options;
 use diffplan_files::{FileError, Folder, WrongContent, parse_json, recognise};
 use diffplan_pipelines::snapshot;
-use diffplan_tensors::{NamedTensors, Pickle, TorchFile};
+use diffplan_tensors::{Kind, NamedTensors, Pickle, TorchFile};
 use std::path::{Path, PathBuf};
 
 /// Whose names the tensors of a file have.
@@ -57,8 +57,10 @@ pub enum SourceKind {
     StateDict(Dialect),
     /// A dataset.
     Dataset,
-    /// JSON.
-    Json,
+    /// A file of statistics.
+    Statistics,
+    /// JSON, of this class of diffusers if it names one.
+    Json(Option<String>),
     /// A pickle or a file of torch that holds something else.
     Pickle(String),
     /// Anything else, in words.
@@ -112,7 +114,8 @@ impl Source {
             SourceKind::JannermConfig(_) => "jannerm_config",
             SourceKind::StateDict(_) => "state_dict",
             SourceKind::Dataset => "dataset",
-            SourceKind::Json => "json",
+            SourceKind::Statistics => "statistics",
+            SourceKind::Json(_) => "json",
             SourceKind::Pickle(_) => "pickle",
             SourceKind::Other(_) => "other",
         }
@@ -142,7 +145,9 @@ impl Source {
             }
             SourceKind::StateDict(Dialect::Unknown) => "tensors under names of no network that is known here".into(),
             SourceKind::Dataset => "a dataset".into(),
-            SourceKind::Json => "JSON".into(),
+            SourceKind::Statistics => "statistics of observations and actions".into(),
+            SourceKind::Json(None) => "JSON".into(),
+            SourceKind::Json(Some(class)) => format!("the configuration of a {class} of diffusers"),
             SourceKind::Pickle(what) => format!("a Python pickle that holds {what}"),
             SourceKind::Other(what) => what.clone(),
         }
@@ -167,6 +172,7 @@ impl Source {
             SourceKind::JannermRun(_) | SourceKind::JannermState(_) | SourceKind::StateDict(Dialect::Jannerm(_)) => {
                 of(&self.path)
             }
+            SourceKind::StateDict(_) => names_of(&self.path),
             _ => Vec::new(),
         }
     }
@@ -200,6 +206,8 @@ impl Source {
                 "it belongs in a folder as diffusion_pytorch_model.bin or .safetensors, with the network's config.json beside it".into()
             }
             SourceKind::Dataset => "`diffplan data inspect` shows it; statistics come from it by `--dataset`".into(),
+            SourceKind::Statistics => "it goes with `--stats`, and as normalizer.json into a checkpoint folder".into(),
+            SourceKind::Json(Some(_)) => "it belongs to what lies beside it: name its folder".into(),
             _ => "there is nothing here to convert".into(),
         }
     }
@@ -304,8 +312,11 @@ fn of_file(path: &Path) -> Result<SourceKind> {
     Ok(match recognise(&bytes) {
         Some(WrongContent::Hdf5) => SourceKind::Dataset,
         Some(WrongContent::Json) => {
-            parse_json(&bytes, path)?;
-            SourceKind::Json
+            let object = parse_json(&bytes, path)?;
+            match object["observations"].is_object() && object["actions"].is_object() {
+                true => SourceKind::Statistics,
+                false => SourceKind::Json(object["_class_name"].as_str().map(str::to_owned)),
+            }
         }
         Some(WrongContent::Safetensors) => SourceKind::StateDict(Dialect::of(&NamedTensors::from_bytes(bytes, path)?)),
         Some(WrongContent::Zip) if is_npz(&bytes) => SourceKind::Dataset,
@@ -314,6 +325,8 @@ fn of_file(path: &Path) -> Result<SourceKind> {
             Err(_) => match TorchFile::from_bytes(bytes.clone(), path) {
                 Ok(file) => of_torch(&file),
                 Err(error) => match Pickle::from_bytes(&bytes, path) {
+                    // PyTorch's format of old begins with a number that is larger than any other.
+                    Ok(pickle) if matches!(pickle.root().kind(), Kind::BigInt(_)) => return Err(error.into()),
                     Ok(pickle) => SourceKind::Pickle(pickle.root().describe()),
                     Err(_) => return Err(error.into()),
                 },
@@ -326,6 +339,20 @@ fn of_file(path: &Path) -> Result<SourceKind> {
             Err(_) => SourceKind::Other("a file of nothing that is known here".into()),
         },
     })
+}
+
+/// How many tensors a file has, and what the first are called.
+fn names_of(path: &Path) -> Vec<String> {
+    let read = std::fs::read(path)
+        .ok()
+        .and_then(|bytes| NamedTensors::from_bytes(bytes, path).ok());
+    let Some(tensors) = read else { return Vec::new() };
+    let first: Vec<String> = tensors
+        .iter()
+        .take(3)
+        .map(|(name, tensor)| format!("{name} {:?}", tensor.shape()))
+        .collect();
+    vec![format!("{} tensors, the first are {}", tensors.len(), first.join(", "))]
 }
 
 /// NumPy's archives name their arrays so; torch's entries have no such ending.

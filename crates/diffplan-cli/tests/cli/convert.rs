@@ -120,7 +120,7 @@ fn inspect_tells_what_a_file_is_and_what_it_takes() {
         ),
         (logs.dataset(), "dataset", "data inspect"),
         (checkpoint().join("unet"), "network", "convert"),
-        (checkpoint().join("normalizer.json"), "json", "nothing here to convert"),
+        (checkpoint().join("normalizer.json"), "statistics", "--stats"),
     ] {
         let report = json(&diffplan("inspect --json", &[&path]).succeeded());
         assert_eq!(report["kind"], kind, "{}", path.display());

@@ -265,7 +265,8 @@ fn what_every_file_is() {
             checkpoint.join("unet/diffusion_pytorch_model.safetensors"),
             "state_dict",
         ),
-        (checkpoint.join("normalizer.json"), "json"),
+        (checkpoint.join("normalizer.json"), "statistics"),
+        (checkpoint.join("unet/config.json"), "json"),
     ] {
         let source = Source::of(&path).unwrap();
         assert_eq!(source.name(), name, "{}: {}", path.display(), source.describe());
