@@ -334,7 +334,6 @@ mod tests {
             "diffplan data collect --out x.hdf5 --noise -1",
             "diffplan data collect --out x.hdf5 --episodes 0",
             "diffplan convert",
-            "diffplan convert SRC",
             "diffplan convert --planner RUN",
             "diffplan convert A B C",
             "diffplan convert A B --dtype f64",

@@ -8,6 +8,9 @@ use std::path::PathBuf;
 
 /// Make a checkpoint folder of what other projects save, and back: runs of the original Diffuser, folders of any diffusers
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "diffplan convert [OPTIONS] SRC DST\n       diffplan convert [OPTIONS] --planner RUN --value RUN DST"
+)]
 #[command(after_help = "\
 SRC is a folder or a file; `diffplan inspect SRC` says what it is and what it takes:
   a logs folder of jannerm/diffuser with diffusion/ and values/, a run folder in one of them, or a state_N.pt
@@ -29,7 +32,7 @@ Examples:
   diffplan convert hopper for-diffusers --to diffusers")]
 pub(crate) struct ConvertArgs {
     /// What is converted (left out with --planner and --value), and the folder to write
-    #[arg(value_name = "SRC> <DST", required = true, num_args = 1..=2)]
+    #[arg(value_name = "SRC DST", required = true, num_args = 1..=2)]
     pub(crate) paths: Vec<PathBuf>,
     /// Run folder or state of the original's planner, in place of SRC
     #[arg(long, value_name = "RUN")]

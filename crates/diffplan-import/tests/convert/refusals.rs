@@ -204,3 +204,24 @@ fn damaged_files_are_errors_and_no_panics() {
     }
     assert!(matches!(Source::of("/nowhere/at/all"), Err(Error::File(_))));
 }
+
+#[test]
+fn mazes_are_cut_where_the_goal_is_left() {
+    let logs = Logs::new();
+    let mut config = dataset_config("LimitsNormalizer", false);
+    config[3].1 = Py::List(vec![Py::Str("maze2d_set_terminals")]);
+    config[0].1 = Py::Str("maze2d-spiral-v0");
+    let planner = logs.planner_run();
+    pickle(&planner.join("dataset_config.pkl"), &Py::Config("D", config));
+    let convert = |options: &Options| jannerm::convert(Some(&planner), None, options);
+    let error = convert(&with_dataset(&logs)).unwrap_err().to_string();
+    says(&error, &["maze2d-spiral-v0", "--maze-goal X,Y"]);
+    // Row 0 and every 17th or so are near this place, which the observations circle around.
+    let options = Options {
+        maze_goal: Some([0.0, 1.9]),
+        ..with_dataset(&logs)
+    };
+    let checkpoint = convert(&options).unwrap();
+    let read = &checkpoint.report().read;
+    assert!(!read.iter().any(|line| line.contains("60 rows")), "{read:?}");
+}
