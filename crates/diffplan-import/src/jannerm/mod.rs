@@ -220,7 +220,16 @@ fn normalizers(planner: &Run, value: Option<&Run>, options: &Options, report: &m
         }
         Statistics::File(path) => {
             report.read(format!("{}: statistics", path.display()));
-            stats::read(path, class)?
+            let normalizers = stats::read(path, class)?;
+            let file = value.and_then(|value| value.dataset.as_ref());
+            let normed = file.map_or(Ok(None), |file| file.truth("normed"))?.unwrap_or(false);
+            if normed && normalizers.values().is_none() {
+                report.note(
+                    "the value function was trained on returns scaled to [-1, 1], whose limits stand in no file: values of plans stay \
+                     scaled; with `--dataset` they are known",
+                );
+            }
+            normalizers
         }
         Statistics::Dataset(path) => {
             let Some(class) = class else {
