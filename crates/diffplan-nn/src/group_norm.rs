@@ -136,6 +136,26 @@ impl GroupNorm {
         });
     }
 
+    /// `y` becomes f(normalised · weight + bias) of `x`. With `keep`, `saved` becomes what [`backward`](Self::backward) reads.
+    ///
+    /// # Shapes
+    /// `x` and `y` (batch, channels, length).
+    ///
+    /// # Panics
+    /// If the channels differ.
+    pub fn forward(&self, f: Activation, x: &Signal, saved: &mut GroupNormSaved, keep: bool, y: &mut Signal) {
+        let (len, batch, channels) = x.shape();
+        let shape = self.shape(x);
+        saved.signal.copy_from(x);
+        saved.inv_std.resize(batch * channels);
+        y.reset(len, batch, channels);
+        let (gamma, beta) = self.scale_and_shift();
+        let z = RowsMut::new(saved.signal.data_mut(), channels);
+        let inv_std = keep.then(|| RowsMut::new(&mut saved.inv_std, channels));
+        let y = RowsMut::new(y.data_mut(), channels);
+        group_norm(shape, EPS, gamma, beta, f, z, inv_std, y, After::Overwrite);
+    }
+
     /// The gradient with respect to the normalisation's input: `dx` is overwritten; those of weight and bias are accumulated
     /// into `grad`, a layer of the same shape, where one is given.
     ///

@@ -29,6 +29,8 @@
 //! ```
 
 mod activation;
+mod attention;
+mod channel_norm;
 mod conv;
 mod embedding;
 mod error;
@@ -37,6 +39,7 @@ mod fill;
 mod group_norm;
 mod linear;
 mod params;
+mod resample;
 pub mod safetensors;
 mod signal;
 mod taps;
@@ -44,6 +47,10 @@ mod taps;
 mod testing;
 
 pub use activation::{activation_from_name, activation_names};
+pub use attention::{
+    LinearAttentionSaved, linear_attention, linear_attention_grad, softmax_attention, softmax_attention_grad,
+};
+pub use channel_norm::{ChannelNorm, ChannelNormSaved};
 pub use conv::{Conv1d, ConvTranspose1d};
 pub use diffplan_kernels::Activation;
 pub use embedding::{GaussianFourierProjection, TimestepEmbedding, TimestepEmbeddingSaved, Timesteps};
@@ -55,6 +62,7 @@ pub use linear::Linear;
 pub use params::{
     Params, Path, Role, add_params, count_params, fill_zero, named_params, named_params_mut, roles, zeros_like,
 };
+pub use resample::{FixedDownsample1d, FixedUpsample1d, ResampleKernel};
 pub use signal::Signal;
 
 /// What [`params!`] expands to; not for use by hand.
