@@ -4,11 +4,8 @@ use super::config::ConfigFile;
 use super::names::NetworkKind;
 use super::state::State;
 use crate::error::{Error, Result};
-use crate::weights::json;
-use diffplan_files::Folder;
 use diffplan_models::{UNet1dConfig, UNet1dModel, named_params, named_params_mut};
 use diffplan_tensors::Tensor;
-use safetensors::{Dtype, tensor::TensorView};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -28,40 +25,10 @@ pub(super) fn network(state: &State, model_config: Option<&ConfigFile>) -> Resul
         let what = format!("there is no form for this {} here: {error}", state.kind.class());
         Error::source(&state.path, what)
     };
-    let mut model = match state.kind {
-        // How many positions its last layers read stands in the shapes of its parameters alone.
-        NetworkKind::MazeValue => UNet1dModel::from_folder(&as_folder(state, object)?).map_err(none)?,
-        _ => {
-            let (config, _) = UNet1dConfig::from_map(object).map_err(none)?;
-            UNet1dModel::new(config).map_err(none)?
-        }
-    };
+    let (config, _) = UNet1dConfig::from_map(object).map_err(none)?;
+    let mut model = UNet1dModel::new(config).map_err(none)?;
     fill(&mut model, state)?;
     Ok(model)
-}
-
-/// The network as a folder of diffusers, in memory.
-fn as_folder(state: &State, object: Map<String, Value>) -> Result<Folder> {
-    let mut tensors = Vec::new();
-    for (name, tensor) in &state.network {
-        let (Some(ours), Some(numbers)) = (state.kind.ours(name), tensor.to_f32()) else {
-            continue;
-        };
-        let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
-        tensors.push((ours, tensor.shape().to_vec(), bytes));
-    }
-    let views = tensors.iter().map(|(name, shape, bytes)| {
-        let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
-        view.map(|view| (name.as_str(), view))
-    });
-    let views: std::result::Result<Vec<_>, _> = views.collect();
-    let weights = views.and_then(|views| safetensors::serialize(views, None));
-    let weights = weights.map_err(|error| Error::source(&state.path, error.to_string()))?;
-    let files = [
-        ("config.json".to_owned(), json(&Value::Object(object))),
-        ("diffusion_pytorch_model.safetensors".to_owned(), weights),
-    ];
-    Ok(Folder::in_memory(&state.path.to_string_lossy(), files))
 }
 
 /// What the shapes of a state's tensors say of its network.
@@ -128,14 +95,18 @@ impl Shapes<'_> {
             object.insert("temporal_attention".into(), "linear".into());
         }
         if kind.is_value() {
-            self.check_value(kind, dim, channels[channels.len() - 1])?;
+            let features = self.value_features(kind, dim, channels[channels.len() - 1])?;
+            if kind == NetworkKind::MazeValue {
+                // Of as many positions as its horizon came down to.
+                object.insert("value_features".into(), features.into());
+            }
         }
         Ok(object)
     }
 
-    /// The layers of a value function at its end read all positions that its constructor thought would be left. Where it thought
+    /// How many numbers of a sample the layers at the end of a value function read: all positions that its constructor thought would be left. Where it thought
     /// wrong, the network cannot be evaluated by the original either.
-    fn check_value(&self, kind: NetworkKind, dim: usize, last: usize) -> Result<()> {
+    fn value_features(&self, kind: NetworkKind, dim: usize, last: usize) -> Result<usize> {
         let name = "final_block.0.weight";
         let reads = self.size(name, 1)?;
         let own = if kind == NetworkKind::MainValue { last / 4 } else { last };
@@ -155,7 +126,7 @@ impl Shapes<'_> {
                 self.tensors.keys().filter(|name| name.ends_with(".2.conv.weight")).count() + 2
             )));
         }
-        Ok(())
+        Ok(features)
     }
 }
 
