@@ -48,8 +48,8 @@ pub use error::{Error, Result};
 pub use network::{Conditioning, Network, NetworkSession, Signature};
 pub use pretrained::{CONFIG_NAME, Registry};
 pub use unet1d::{
-    Backprop, DownBlockType, MidBlockType, OutBlockType, TimeEmbeddingType, TimeFeatures, UNet1dConfig, UNet1dModel,
-    UpBlockType, ValuePooling, Vjp, Workspace,
+    Backprop, DownBlockType, MidBlockType, OutBlockType, TemporalAttention, TimeEmbeddingType, TimeFeatures,
+    UNet1dConfig, UNet1dModel, UpBlockType, ValuePooling, Vjp, Workspace,
 };
 pub use weights::{has_variant, weight_files};
 

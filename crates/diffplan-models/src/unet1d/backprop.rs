@@ -215,8 +215,9 @@ impl UNet1dModel {
         for (i, (block, grad)) in self.down_blocks.iter().zip(down_blocks).enumerate() {
             block.param_grads(&of_parts(&saved, |saved| Some(&saved.down[i])), grad, &mut into);
         }
-        self.mid_block
-            .param_grads(&of_parts(&saved, |saved| Some(&saved.mid)), mid_block, &mut into);
+        if let (Some(block), Some(grad)) = (&self.mid_block, mid_block) {
+            block.param_grads(&of_parts(&saved, |saved| saved.mid.as_ref()), grad, &mut into);
+        }
         for (i, (block, grad)) in self.up_blocks.iter().zip(up_blocks).enumerate() {
             block.param_grads(&of_parts(&saved, |saved| Some(&saved.up[i])), grad, &mut into);
         }
@@ -230,7 +231,9 @@ impl UNet1dModel {
             if let Some(&(width, rows)) = last.get(i) {
                 add_d_embedding(rows, width, &mut d_embedding, part.time.rows());
             }
-            part.time.backward(&self.time_mlp, &mut time, i, &d_embedding, time_mlp);
+            if let (Some(mlp), Some(grad)) = (&self.time_mlp, &mut *time_mlp) {
+                part.time.backward(mlp, &mut time, i, &d_embedding, grad);
+            }
         }
         let threads = rayon::current_num_threads();
         tasks.into_par_iter().with_max_len(1).for_each(|task| task(threads));

@@ -5,8 +5,8 @@ use diffplan_nn::{Activation, activation_from_name, activation_names};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The configuration of a [`UNet1dModel`](crate::UNet1dModel). [`Default`] is diffusers' own, which describes an audio network
-/// that is not supported; [`planner`](Self::planner) and [`value_function`](Self::value_function) are Diffuser's two networks.
+/// The configuration of a [`UNet1dModel`](crate::UNet1dModel). [`Default`] is diffusers' own, which describes a network for
+/// audio; [`planner`](Self::planner) and [`value_function`](Self::value_function) are Diffuser's two networks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UNet1dConfig {
@@ -26,7 +26,7 @@ pub struct UNet1dConfig {
     pub time_embedding_dim: Option<usize>,
     /// Cosines before sines.
     pub flip_sin_to_cos: bool,
-    /// A small network on top of the vector; the blocks supported here need it.
+    /// A small network on top of the vector, which residual temporal blocks and value functions need, and `DownBlock1DNoSkip` cannot do with.
     pub use_timestep_embedding: bool,
     /// Shift of the sinusoids' frequencies.
     pub freq_shift: f32,
@@ -34,11 +34,11 @@ pub struct UNet1dConfig {
     pub down_block_types: Vec<DownBlockType>,
     /// One a level to come back up.
     pub up_block_types: Vec<UpBlockType>,
-    /// Between down and up.
+    /// Between down and up; null, which diffusers does not know, is nothing (the value functions of the original's branch maze2d).
     pub mid_block_type: Option<MidBlockType>,
     /// At the end.
     pub out_block_type: Option<OutBlockType>,
-    /// Channels of each level; multiples of 8.
+    /// Channels of each level; multiples of 8 where residual temporal blocks are.
     pub block_out_channels: Vec<usize>,
     /// Activation of the time embedding and of the last block: swish, silu, mish, gelu or relu.
     pub act_fn: Option<String>,
@@ -52,6 +52,14 @@ pub struct UNet1dConfig {
     /// `ValueFunction` alone. A key of ours, which diffusers does not know; absent (or null) is what diffusers does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value_pooling: Option<ValuePooling>,
+    /// How many numbers of a sample the value function's last layers read beside the time embedding: channels times positions that are left. A
+    /// key of ours; absent (or null) is what diffusers does, a quarter of the last level's channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value_features: Option<usize>,
+    /// Attention in the residual temporal blocks' levels, as the original Diffuser has it. A key of ours, which diffusers does not know; absent
+    /// (or null) is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temporal_attention: Option<TemporalAttention>,
 }
 
 macro_rules! names {
@@ -78,11 +86,11 @@ names!(
     DownBlockType {
         /// Residual temporal blocks, then a strided convolution.
         DownResnetBlock1D = "DownResnetBlock1D",
-        /// Of audio networks; refused.
+        /// A fixed resampler, three residual convolution blocks.
         DownBlock1D = "DownBlock1D",
-        /// Of audio networks; refused.
+        /// Three residual convolution blocks over the sample joined with the timestep's vector.
         DownBlock1DNoSkip = "DownBlock1DNoSkip",
-        /// Of audio networks; refused.
+        /// As `DownBlock1D`, with attention behind each.
         AttnDownBlock1D = "AttnDownBlock1D",
     }
 );
@@ -91,11 +99,11 @@ names!(
     UpBlockType {
         /// Residual temporal blocks over the joined skip, then a transposed convolution.
         UpResnetBlock1D = "UpResnetBlock1D",
-        /// Of audio networks; refused.
+        /// Three residual convolution blocks over the joined skip, a fixed resampler.
         UpBlock1D = "UpBlock1D",
-        /// Of audio networks; refused.
+        /// The same without the resampler, at the end.
         UpBlock1DNoSkip = "UpBlock1DNoSkip",
-        /// Of audio networks; refused.
+        /// As `UpBlock1D`, with attention behind each.
         AttnUpBlock1D = "AttnUpBlock1D",
     }
 );
@@ -106,7 +114,7 @@ names!(
         MidResTemporalBlock1D = "MidResTemporalBlock1D",
         /// The value function's: two residual blocks, each halving channels and length.
         ValueFunctionMidBlock1D = "ValueFunctionMidBlock1D",
-        /// Of audio networks; refused.
+        /// Of audio networks: half the length, six residual convolution blocks with attention, and back.
         UNetMidBlock1D = "UNetMidBlock1D",
     }
 );
@@ -129,6 +137,14 @@ names!(
     ValuePooling {
         /// Their mean: any horizon works.
         Mean = "mean",
+    }
+);
+
+names!(
+    /// Attention in the levels of residual temporal blocks.
+    TemporalAttention {
+        /// Linear attention behind the residual blocks of every level and the first of the middle: 4 heads of 32 channels.
+        Linear = "linear",
     }
 );
 
@@ -163,6 +179,8 @@ impl Default for UNet1dConfig {
             layers_per_block: 1,
             downsample_each_block: false,
             value_pooling: None,
+            value_features: None,
+            temporal_attention: None,
         }
     }
 }
@@ -173,6 +191,7 @@ pub(crate) const RESIDUAL_GROUPS: usize = 8;
 // A configuration of more is taken for a broken file rather than for a network to find memory for.
 const MAX_LAYERS: usize = 256;
 const MAX_FOURIER_DIM: usize = 1 << 16;
+const MAX_VALUE_FEATURES: usize = 1 << 20;
 const MAX_PARAMETERS: usize = 2_000_000_000;
 
 impl UNet1dConfig {
@@ -198,6 +217,8 @@ impl UNet1dConfig {
         "layers_per_block",
         "downsample_each_block",
         "value_pooling",
+        "value_features",
+        "temporal_attention",
     ];
 
     fn diffuser(channels: usize, block_out_channels: &[usize]) -> Self {
@@ -239,9 +260,21 @@ impl UNet1dConfig {
         }
     }
 
-    /// Channels a sample must have.
+    /// Channels a sample must have: those that the first block reads, without those that it gets from the timestep's vector.
     pub fn sample_channels(&self) -> usize {
-        self.in_channels.saturating_add(self.extra_in_channels)
+        let first = self.in_channels.saturating_add(self.extra_in_channels);
+        match self.down_block_types.first() {
+            Some(DownBlockType::DownBlock1DNoSkip) => first.saturating_sub(self.vector_channels()),
+            _ => first,
+        }
+    }
+
+    /// The length of a timestep's vector.
+    fn vector_channels(&self) -> usize {
+        match self.time_embedding_type {
+            TimeEmbeddingType::Fourier => self.fourier_dim(),
+            TimeEmbeddingType::Positional => self.block_out_channels.first().copied().unwrap_or(0),
+        }
     }
 
     /// Checks everything that does not depend on the horizon.
@@ -250,23 +283,9 @@ impl UNet1dConfig {
     /// Names the first key whose value is not supported.
     pub fn validate(&self) -> Result<()> {
         let refuse = |key: &str, reason: String| Err(Error::config(key, reason));
-        if self.sample_channels() == 0 || self.out_channels == 0 {
-            return refuse(
-                "in_channels",
-                "a sample needs at least one channel, as does the output".into(),
-            );
-        }
         let levels = self.block_out_channels.len();
-        if levels == 0
-            || self
-                .block_out_channels
-                .iter()
-                .any(|&c| c == 0 || c % RESIDUAL_GROUPS != 0)
-        {
-            let reason = format!(
-                "{:?}, expected multiples of {RESIDUAL_GROUPS}: every residual block normalises in {RESIDUAL_GROUPS} groups",
-                self.block_out_channels
-            );
+        if levels == 0 || self.block_out_channels.contains(&0) {
+            let reason = format!("{:?}, expected the channels of each level", self.block_out_channels);
             return refuse("block_out_channels", reason);
         }
         if self.down_block_types.len() != levels {
@@ -288,45 +307,23 @@ impl UNet1dConfig {
             );
             return refuse("block_out_channels", reason);
         }
-        let audio = |name: String, expected: &str| {
-            format!("{name}, a block of audio networks, is not supported; expected {expected}")
-        };
-        if let Some(other) = self
-            .down_block_types
-            .iter()
-            .find(|t| **t != DownBlockType::DownResnetBlock1D)
-        {
-            return refuse("down_block_types", audio(format!("{other:?}"), "DownResnetBlock1D"));
+        if self.sample_channels() == 0 || self.out_channels == 0 {
+            let reason = match self.down_block_types[0] {
+                DownBlockType::DownBlock1DNoSkip => format!(
+                    "{} and `extra_in_channels` {}: DownBlock1DNoSkip reads the timestep's vector of {} channels among them, and a sample \
+                     needs at least one more, as does the output",
+                    self.in_channels,
+                    self.extra_in_channels,
+                    self.vector_channels()
+                ),
+                _ => "a sample needs at least one channel, as does the output".into(),
+            };
+            return refuse("in_channels", reason);
         }
-        if let Some(other) = self.up_block_types.iter().find(|t| **t != UpBlockType::UpResnetBlock1D) {
-            return refuse("up_block_types", audio(format!("{other:?}"), "UpResnetBlock1D"));
+        if self.use_timestep_embedding || self.out_block_type.is_some() {
+            self.activation()?;
         }
-        match self.mid_block_type {
-            Some(MidBlockType::MidResTemporalBlock1D) => {}
-            Some(MidBlockType::ValueFunctionMidBlock1D) => {
-                let last = self.block_out_channels[levels - 1];
-                if !last.is_multiple_of(4 * RESIDUAL_GROUPS) {
-                    let reason =
-                        format!("{last} at the end, expected a multiple of 32: the value function quarters it");
-                    return refuse("block_out_channels", reason);
-                }
-            }
-            other => {
-                let expected = "MidResTemporalBlock1D or ValueFunctionMidBlock1D";
-                let name = other.map_or("null".into(), |t| format!("{t:?}"));
-                return refuse(
-                    "mid_block_type",
-                    format!("{name} is not supported; expected {expected}"),
-                );
-            }
-        }
-        if !self.use_timestep_embedding {
-            return refuse(
-                "use_timestep_embedding",
-                "false, expected true: the blocks read a time embedding".into(),
-            );
-        }
-        self.activation()?;
+        self.validate_blocks()?;
         self.validate_time()?;
         self.validate_out()
     }
@@ -378,18 +375,22 @@ impl UNet1dConfig {
                     return Err(Error::config("out_block_type", reason));
                 }
             }
-            Some(OutBlockType::ValueFunction) if self.value_features() < 2 => {
+            Some(OutBlockType::ValueFunction) if !(2..=MAX_VALUE_FEATURES).contains(&self.value_features()) => {
+                if let Some(features) = self.value_features {
+                    let reason = format!("{features}, expected from 2 to {MAX_VALUE_FEATURES}");
+                    return Err(Error::config("value_features", reason));
+                }
                 return Err(Error::config(
                     "block_out_channels",
                     "too few at the end for a value function, expected 8 up",
                 ));
             }
             Some(OutBlockType::ValueFunction) => {}
-            None if !hidden.is_multiple_of(RESIDUAL_GROUPS) => {
-                let reason = format!("{hidden}, expected a multiple of {RESIDUAL_GROUPS} where out_block_type is null");
-                return Err(Error::config("out_channels", reason));
-            }
             None => {}
+        }
+        if self.value_features.is_some() && self.out_block_type != Some(OutBlockType::ValueFunction) {
+            let reason = "needs an out_block_type of ValueFunction";
+            return Err(Error::config("value_features", reason));
         }
         match (self.value_pooling, self.out_block_type) {
             (None, _) => Ok(()),
@@ -432,7 +433,8 @@ impl UNet1dConfig {
 
     /// Features of the hidden signal that the value function's last layers read.
     pub(crate) fn value_features(&self) -> usize {
-        self.block_out_channels[self.block_out_channels.len() - 1] / 4
+        self.value_features
+            .unwrap_or(self.block_out_channels[self.block_out_channels.len() - 1] / 4)
     }
 
     /// Channels of up block `i`'s output.
@@ -457,5 +459,6 @@ impl UNet1dConfig {
     }
 }
 
+mod blocks;
 #[cfg(test)]
 mod tests;

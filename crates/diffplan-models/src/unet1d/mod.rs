@@ -12,22 +12,25 @@ mod workspace;
 
 pub use backprop::{Backprop, Vjp};
 pub use config::{
-    DownBlockType, MidBlockType, OutBlockType, TimeEmbeddingType, UNet1dConfig, UpBlockType, ValuePooling,
+    DownBlockType, MidBlockType, OutBlockType, TemporalAttention, TimeEmbeddingType, UNet1dConfig, UpBlockType,
+    ValuePooling,
 };
 pub use time::TimeFeatures;
 pub use workspace::Workspace;
 
 use crate::error::{Error, Result};
 use blocks::{
-    AnyBlock, Block, DownResnetBlock1d, MidResTemporalBlock1d, OutConv1dBlock, OutValueFunctionBlock, Slots,
-    UpResnetBlock1d, ValueFunctionMidBlock1d,
+    AnyBlock, AudioBlock, Block, DownResnetBlock1d, MidResTemporalBlock1d, OutConv1dBlock, OutValueFunctionBlock,
+    Slots, UpResnetBlock1d, ValueFunctionMidBlock1d,
 };
-use diffplan_nn::{Algorithm, GaussianFourierProjection, Linear, Params, TimestepEmbedding, Timesteps, params};
+use diffplan_nn::{
+    Activation, Algorithm, GaussianFourierProjection, Linear, Params, TimestepEmbedding, Timesteps, params,
+};
 use ndarray_rand::rand::RngCore;
 use std::sync::atomic::{AtomicU64, Ordering};
 use time::{TimeLayers, TimeProjection};
 
-/// diffusers' `UNet1DModel` with the blocks of Diffuser: a planner or a value function, as its configuration says.
+/// diffusers' `UNet1DModel`: a planner, a value function or a network for audio, as its configuration says.
 ///
 /// Its gradients are another value of this type. Parameters are reached through
 /// [`named_params`](crate::named_params) and [`named_params_mut`](crate::named_params_mut).
@@ -35,9 +38,9 @@ use time::{TimeLayers, TimeProjection};
 pub struct UNet1dModel {
     config: UNet1dConfig,
     pub(crate) time_proj: TimeProjection,
-    pub(crate) time_mlp: TimestepEmbedding,
+    pub(crate) time_mlp: Option<TimestepEmbedding>,
     pub(crate) down_blocks: Vec<AnyBlock>,
-    pub(crate) mid_block: AnyBlock,
+    pub(crate) mid_block: Option<AnyBlock>,
     pub(crate) up_blocks: Vec<AnyBlock>,
     pub(crate) out_block: Option<AnyBlock>,
     /// The channels of every residual block, by slot.
@@ -80,39 +83,63 @@ impl UNet1dModel {
                 TimeProjection::Fourier(projection, dim)
             }
         };
-        let activation = config.activation()?;
-        let time_mlp = TimestepEmbedding::zeros(time_proj.channels(), 4 * time_channels, time_channels, activation);
+        // Read by the embedding's network and the last block alone, and checked where there is one.
+        let activation = config.activation().unwrap_or(Activation::Identity);
+        let attention = config.temporal_attention.is_some();
+        let time_mlp = config
+            .use_timestep_embedding
+            .then(|| TimestepEmbedding::zeros(time_proj.channels(), 4 * time_channels, time_channels, activation));
         let down_blocks = (0..levels)
             .map(|i| {
                 let input = if i == 0 {
-                    config.sample_channels()
+                    config.in_channels + config.extra_in_channels
                 } else {
                     channels[i - 1]
                 };
-                let downsample = i + 1 < levels || config.downsample_each_block;
-                let block = DownResnetBlock1d::zeros(input, channels[i], time_channels, layers, downsample, &mut slots);
-                AnyBlock::DownResnet(block)
+                let output = channels[i];
+                match config.down_block_types[i] {
+                    DownBlockType::DownResnetBlock1D => {
+                        let downsample = i + 1 < levels || config.downsample_each_block;
+                        let (time, slots) = (time_channels, &mut slots);
+                        let block = DownResnetBlock1d::zeros(input, output, time, layers, downsample, attention, slots);
+                        AnyBlock::DownResnet(block)
+                    }
+                    DownBlockType::DownBlock1D => AnyBlock::Audio(AudioBlock::down(input, output)),
+                    DownBlockType::AttnDownBlock1D => AnyBlock::Audio(AudioBlock::attn_down(input, output)),
+                    DownBlockType::DownBlock1DNoSkip => {
+                        AnyBlock::Audio(AudioBlock::down_no_skip(input, output, time_proj.channels()))
+                    }
+                }
             })
             .collect();
         let last = channels[levels - 1];
         let mid_block = match config.mid_block_type {
+            None => None,
+            Some(MidBlockType::UNetMidBlock1D) => Some(AnyBlock::Audio(AudioBlock::mid(last))),
             Some(MidBlockType::ValueFunctionMidBlock1D) => {
-                AnyBlock::ValueFunctionMid(ValueFunctionMidBlock1d::zeros(last, time_channels, &mut slots))
+                let block = ValueFunctionMidBlock1d::zeros(last, time_channels, &mut slots);
+                Some(AnyBlock::ValueFunctionMid(block))
             }
-            _ => AnyBlock::MidResTemporal(MidResTemporalBlock1d::zeros(
-                last,
-                time_channels,
-                layers,
-                config.downsample_each_block,
-                &mut slots,
-            )),
+            Some(MidBlockType::MidResTemporalBlock1D) => {
+                let (downsample, slots) = (config.downsample_each_block, &mut slots);
+                let block = MidResTemporalBlock1d::zeros(last, time_channels, layers, downsample, attention, slots);
+                Some(AnyBlock::MidResTemporal(block))
+            }
         };
         let up_blocks = (0..config.up_block_types.len())
             .map(|i| {
                 let input = channels[levels - 1 - i];
                 let (output, upsample) = (config.up_channels(i), i + 1 < levels);
-                let block = UpResnetBlock1d::zeros(input, output, time_channels, layers, upsample, &mut slots);
-                AnyBlock::UpResnet(block)
+                match config.up_block_types[i] {
+                    UpBlockType::UpResnetBlock1D => {
+                        let (time, slots) = (time_channels, &mut slots);
+                        let block = UpResnetBlock1d::zeros(input, output, time, layers, upsample, attention, slots);
+                        AnyBlock::UpResnet(block)
+                    }
+                    UpBlockType::UpBlock1D => AnyBlock::Audio(AudioBlock::up(input, output)),
+                    UpBlockType::AttnUpBlock1D => AnyBlock::Audio(AudioBlock::attn_up(input, output)),
+                    UpBlockType::UpBlock1DNoSkip => AnyBlock::Audio(AudioBlock::up_no_skip(input, output)),
+                }
             })
             .collect();
         let out_block = config.out_block_type.map(|kind| match kind {
@@ -169,13 +196,36 @@ impl UNet1dModel {
         &self.notes
     }
 
-    /// Checks that the network can take trajectories of this length.
+    /// Checks that the network can take trajectories of this length, and that those of a planner come back as long.
+    ///
+    /// # Errors
+    /// [`Error::Horizon`], with the nearest lengths that work; [`Error::HorizonChanges`] of a network that gives back none as long as it went in.
+    pub fn check_horizon(&self, horizon: usize) -> Result<()> {
+        if self.is_value_function() {
+            return self.check_length(horizon);
+        }
+        let becomes = self.output_len(horizon);
+        if becomes.as_ref().is_ok_and(|&len| len != horizon) && !(1..=LONGEST).any(|h| self.output_len(h) == Ok(h)) {
+            let becomes = becomes.unwrap_or_default();
+            return Err(Error::HorizonChanges { horizon, becomes });
+        }
+        self.check_which(horizon, |h| match self.output_len(h)? {
+            len if len == h => Ok(()),
+            len => Err(format!("it comes back with {len} positions")),
+        })
+    }
+
+    /// Checks that the network can take samples of this length, whatever becomes of it.
     ///
     /// # Errors
     /// [`Error::Horizon`], with the nearest lengths that work.
-    pub fn check_horizon(&self, horizon: usize) -> Result<()> {
-        self.output_len(horizon).map(drop).map_err(|reason| {
-            let works = |h: &usize| self.output_len(*h).is_ok();
+    pub fn check_length(&self, len: usize) -> Result<()> {
+        self.check_which(len, |len| self.output_len(len).map(drop))
+    }
+
+    fn check_which(&self, horizon: usize, check: impl Fn(usize) -> std::result::Result<(), String>) -> Result<()> {
+        check(horizon).map_err(|reason| {
+            let works = |h: &usize| check(*h).is_ok();
             let below = (1..horizon.min(LONGEST)).rev().find(works);
             let above = (horizon.saturating_add(1)..=LONGEST).find(works);
             Error::Horizon {
@@ -187,7 +237,7 @@ impl UNet1dModel {
         })
     }
 
-    /// The length of the signal before the last block, or why there is none.
+    /// The length of the output, which is that of the signal before the last block, or why there is none.
     pub(crate) fn output_len(&self, horizon: usize) -> std::result::Result<usize, String> {
         if horizon == 0 {
             return Err("there is nothing to plan".into());
@@ -201,7 +251,9 @@ impl UNet1dModel {
         };
         let levels = self.down_blocks.len();
         let mut len = into_level(levels).ok_or_else(gone)?;
-        len = self.mid_block.out_len(len).ok_or_else(gone)?;
+        if let Some(mid) = &self.mid_block {
+            len = mid.out_len(len).ok_or_else(gone)?;
+        }
         for (i, block) in self.up_blocks.iter().enumerate() {
             let skip = into_level(levels - 1 - i).unwrap_or(0);
             if skip != len {
@@ -210,9 +262,6 @@ impl UNet1dModel {
                 ));
             }
             len = block.out_len(len).ok_or_else(gone)?;
-        }
-        if !self.up_blocks.is_empty() && len != horizon {
-            return Err(format!("it comes back up with {len} positions"));
         }
         if let Some(expected) = self.out_block.as_ref().and_then(Block::features) {
             let actual = len * self.config.hidden_channels();
@@ -251,7 +300,7 @@ impl UNet1dModel {
         });
         TimeLayers {
             projection: &self.time_proj,
-            mlp: &self.time_mlp,
+            mlp: self.time_mlp.as_ref(),
             blocks: blocks.into_iter().flatten().collect(),
         }
     }
@@ -259,7 +308,7 @@ impl UNet1dModel {
     /// All blocks.
     pub(crate) fn blocks(&self) -> impl Iterator<Item = &AnyBlock> {
         let (down, up) = (&self.down_blocks, &self.up_blocks);
-        down.iter().chain([&self.mid_block]).chain(up).chain(&self.out_block)
+        down.iter().chain(&self.mid_block).chain(up).chain(&self.out_block)
     }
 }
 

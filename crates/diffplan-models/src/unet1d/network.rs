@@ -20,14 +20,7 @@ impl Network for UNet1dModel {
     }
 
     fn check_horizon(&self, horizon: usize) -> Result<()> {
-        let shape = self.output_shape(1, horizon)?;
-        if !self.is_value_function() && shape[2] != horizon {
-            return Err(Error::HorizonChanges {
-                horizon,
-                becomes: shape[2],
-            });
-        }
-        Ok(())
+        UNet1dModel::check_horizon(self, horizon)
     }
 
     fn session(self: Arc<Self>, compute: Compute) -> Box<dyn NetworkSession> {

@@ -45,7 +45,7 @@ impl UNet1dModel {
     /// # Errors
     /// If the network cannot take the horizon.
     pub fn output_shape(&self, batch: usize, horizon: usize) -> Result<Vec<usize>> {
-        self.check_horizon(horizon)?;
+        self.check_length(horizon)?;
         let (shape, axes) = self.output_axes(batch, horizon);
         Ok(shape[..axes].to_vec())
     }
@@ -164,8 +164,10 @@ impl UNet1dModel {
             let skip = (i >= unused).then_some(&mut skips[i]);
             block.forward(x, skip, saved.as_mut().map(|s| &mut s.down[i]), &mut run);
         }
-        let mid = saved.as_mut().map(|s| &mut s.mid);
-        self.mid_block.forward(x, None, mid, &mut run);
+        if let Some(block) = &self.mid_block {
+            let mid = saved.as_mut().and_then(|s| s.mid.as_mut());
+            block.forward(x, None, mid, &mut run);
+        }
         for (i, block) in self.up_blocks.iter().enumerate() {
             let skip = skips.iter_mut().rev().nth(i);
             block.forward(x, skip, saved.as_mut().map(|s| &mut s.up[i]), &mut run);
@@ -193,7 +195,9 @@ impl UNet1dModel {
         for (i, block) in self.up_blocks.iter().enumerate().rev() {
             block.backward(x, skips.iter_mut().rev().nth(i), &mut saved.up[i], run);
         }
-        self.mid_block.backward(x, None, &mut saved.mid, run);
+        if let (Some(block), Some(mid)) = (&self.mid_block, &mut saved.mid) {
+            block.backward(x, None, mid, run);
+        }
         let unused = self.down_blocks.len() - self.up_blocks.len();
         for (i, block) in self.down_blocks.iter().enumerate().rev() {
             let d_skip = (i >= unused).then_some(&mut skips[i]);
@@ -216,7 +220,7 @@ impl UNet1dModel {
 
     fn check_sample(&self, sample: ArrayView3<f32>, time: &TimeFeatures) -> Result<()> {
         self.check_channels(sample)?;
-        self.check_horizon(sample.dim().2)?;
+        self.check_length(sample.dim().2)?;
         if time.model() != self.identity.number() {
             return Err(Error::OtherModel { what: "time features" });
         }

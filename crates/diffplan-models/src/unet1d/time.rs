@@ -63,7 +63,8 @@ impl Params for TimeProjection {
 /// The layers that make the time embedding and its projections.
 pub(crate) struct TimeLayers<'a> {
     pub(crate) projection: &'a TimeProjection,
-    pub(crate) mlp: &'a TimestepEmbedding,
+    /// None where blocks read the vector itself.
+    pub(crate) mlp: Option<&'a TimestepEmbedding>,
     /// One a residual block, by slot.
     pub(crate) blocks: Vec<&'a Linear>,
 }
@@ -113,7 +114,7 @@ impl TimeFeatures {
         for (row, &timestep) in vectors.chunks_exact_mut(channels).zip(timesteps) {
             layers.projection.embed(timestep, row);
         }
-        let (embedding, saved) = layers.mlp.forward(&vectors);
+        let (embedding, saved) = layers.mlp.map(|mlp| mlp.forward(&vectors)).unwrap_or_default();
         let mut activated = vec![0.0; embedding.len()];
         activate(Activation::Mish, &embedding, &mut activated);
         let project = |layer: &&Linear| {
@@ -191,14 +192,24 @@ impl<'a> TimeRows<'a> {
         &rows[self.samples.start * width..self.samples.end * width]
     }
 
+    /// The vector of the `b`-th of these samples' timestep, as it is before the embedding's network.
+    pub(crate) fn vector(&self, b: usize) -> &'a [f32] {
+        self.row(&self.features.vectors, b)
+    }
+
     /// The embedding of the `b`-th of these samples.
     pub(crate) fn embedding(&self, b: usize) -> &'a [f32] {
-        let width = self.features.embedding.len() / self.features.rows;
+        self.row(&self.features.embedding, b)
+    }
+
+    /// The row of the `b`-th of these samples.
+    fn row(&self, rows: &'a [f32], b: usize) -> &'a [f32] {
+        let width = rows.len() / self.features.rows;
         let row = if self.features.rows == 1 {
             0
         } else {
             self.samples.start + b
         };
-        &self.features.embedding[row * width..(row + 1) * width]
+        &rows[row * width..(row + 1) * width]
     }
 }

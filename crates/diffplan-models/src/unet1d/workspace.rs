@@ -104,7 +104,7 @@ impl Chunk {
 #[derive(Debug)]
 pub(crate) struct Saved {
     pub(crate) down: Vec<AnySaved>,
-    pub(crate) mid: AnySaved,
+    pub(crate) mid: Option<AnySaved>,
     pub(crate) up: Vec<AnySaved>,
     pub(crate) out: Option<AnySaved>,
 }
@@ -113,7 +113,7 @@ impl Saved {
     pub(crate) fn new(model: &UNet1dModel, keep: Keep) -> Self {
         Self {
             down: model.down_blocks.iter().map(|block| block.saved(keep)).collect(),
-            mid: model.mid_block.saved(keep),
+            mid: model.mid_block.as_ref().map(|block| block.saved(keep)),
             up: model.up_blocks.iter().map(|block| block.saved(keep)).collect(),
             out: model.out_block.as_ref().map(|block| block.saved(keep)),
         }

@@ -1,5 +1,7 @@
 //! [`Block`]: what every block of the network can do, and what passes hand it.
 
+use super::attention::SelfAttentionSaved;
+use super::linear_attention::LinearSaved;
 use crate::unet1d::time::{TimeGrad, TimeRows};
 use diffplan_nn::{Exec, GroupNormSaved, Linear, Params, Signal};
 use std::fmt::Debug;
@@ -75,6 +77,8 @@ pub(crate) struct Scratch {
     /// Used as a block's own where no gradient is asked for.
     pub(crate) norm_in: GroupNormSaved,
     pub(crate) norm_out: GroupNormSaved,
+    pub(crate) attention: SelfAttentionSaved,
+    pub(crate) linear: LinearSaved,
     /// A value function's last layers: their input, and what is between them.
     pub(crate) rows: [Vec<f32>; 3],
 }

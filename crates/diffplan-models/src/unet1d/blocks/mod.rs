@@ -7,12 +7,18 @@
 //! A network holds values of [`AnyBlock`], which the list at the end of this file makes: one more block is a file with a
 //! [`Block`], and one more line there.
 
+mod attention;
+mod audio;
 mod block;
+mod linear_attention;
 mod out;
+mod res_conv;
 mod resample;
 mod residual;
 mod stages;
 
+pub(crate) use attention::SelfAttention1d;
+pub(crate) use audio::AudioBlock;
 pub(crate) use block::{Backward, Block, Forward, GradTask, Gradients, Keep, Scratch, Slots};
 pub(crate) use out::{OutConv1dBlock, OutValueFunctionBlock};
 pub(crate) use stages::{DownResnetBlock1d, MidResTemporalBlock1d, UpResnetBlock1d, ValueFunctionMidBlock1d};
@@ -116,6 +122,7 @@ blocks! {
     MidResTemporal(MidResTemporalBlock1d),
     ValueFunctionMid(ValueFunctionMidBlock1d),
     UpResnet(UpResnetBlock1d),
+    Audio(AudioBlock),
     OutConv1d(OutConv1dBlock),
     OutValueFunction(OutValueFunctionBlock),
 }

@@ -1,6 +1,7 @@
 //! The levels of the network: `DownResnetBlock1D`, `MidResTemporalBlock1D`, `ValueFunctionMidBlock1D`, `UpResnetBlock1D`.
 
 use super::block::{Backward, Block, Forward, GradTask, Gradients, Keep, Slots};
+use super::linear_attention::{LinearAttention, LinearSaved};
 use super::resample::{Downsample1d, ResampleSaved, Upsample1d};
 use super::residual::{ResidualSaved, ResidualTemporalBlock1d};
 use diffplan_nn::{Linear, Signal, params};
@@ -9,25 +10,40 @@ use diffplan_nn::{Linear, Signal, params};
 #[derive(Clone, Debug)]
 pub(crate) struct DownResnetBlock1d {
     resnets: Vec<ResidualTemporalBlock1d>,
+    attention: Option<LinearAttention>,
     downsample: Option<Downsample1d>,
 }
-params!(DownResnetBlock1d { resnets, downsample });
+params!(DownResnetBlock1d {
+    resnets,
+    attention,
+    downsample
+});
 
 /// The planner's middle.
 #[derive(Clone, Debug)]
 pub(crate) struct MidResTemporalBlock1d {
     resnets: Vec<ResidualTemporalBlock1d>,
+    attention: Option<LinearAttention>,
     downsample: Option<Downsample1d>,
 }
-params!(MidResTemporalBlock1d { resnets, downsample });
+params!(MidResTemporalBlock1d {
+    resnets,
+    attention,
+    downsample
+});
 
 /// One level of the way up, over the signal joined with its skip connection.
 #[derive(Clone, Debug)]
 pub(crate) struct UpResnetBlock1d {
     resnets: Vec<ResidualTemporalBlock1d>,
+    attention: Option<LinearAttention>,
     upsample: Option<Upsample1d>,
 }
-params!(UpResnetBlock1d { resnets, upsample });
+params!(UpResnetBlock1d {
+    resnets,
+    attention,
+    upsample
+});
 
 /// The value function's middle: channels and length halve twice.
 #[derive(Clone, Debug)]
@@ -48,6 +64,7 @@ params!(ValueFunctionMidBlock1d {
 #[derive(Debug)]
 pub(crate) struct StageSaved {
     resnets: Vec<ResidualSaved>,
+    attention: LinearSaved,
     resample: ResampleSaved,
 }
 
@@ -67,20 +84,34 @@ fn resnets(
         .collect()
 }
 
+/// The residual blocks, and the attention behind the block of that number.
 fn forward_resnets(
     resnets: &[ResidualTemporalBlock1d],
+    attention: Option<(usize, &LinearAttention)>,
     x: &mut Signal,
     mut saved: Option<&mut StageSaved>,
     run: &mut Forward,
 ) {
     for (i, resnet) in resnets.iter().enumerate() {
         resnet.forward(x, saved.as_mut().map(|s| &mut s.resnets[i]), run);
+        if let Some((_, attention)) = attention.filter(|(behind, _)| *behind == i) {
+            attention.forward(x, saved.as_mut().map(|s| &mut s.attention), run.scratch);
+        }
     }
 }
 
-fn backward_resnets(resnets: &[ResidualTemporalBlock1d], d: &mut Signal, saved: &mut StageSaved, run: &mut Backward) {
-    for (resnet, saved) in resnets.iter().zip(&mut saved.resnets).rev() {
-        resnet.backward(d, saved, run.scratch);
+fn backward_resnets(
+    resnets: &[ResidualTemporalBlock1d],
+    attention: Option<(usize, &LinearAttention)>,
+    d: &mut Signal,
+    saved: &mut StageSaved,
+    run: &mut Backward,
+) {
+    for (i, resnet) in resnets.iter().enumerate().rev() {
+        if let Some((_, attention)) = attention.filter(|(behind, _)| *behind == i) {
+            attention.backward(d, &mut saved.attention, run.scratch);
+        }
+        resnet.backward(d, &mut saved.resnets[i], run.scratch);
     }
 }
 
@@ -92,6 +123,10 @@ macro_rules! level {
         fn saved(&self, keep: Keep) -> StageSaved {
             StageSaved {
                 resnets: self.resnets.iter().map(|resnet| resnet.saved(keep)).collect(),
+                attention: self
+                    .attention
+                    .as_ref()
+                    .map_or_else(LinearSaved::default, |layer| layer.saved(keep)),
                 resample: ResampleSaved::new(keep),
             }
         }
@@ -110,6 +145,9 @@ macro_rules! level {
             for (i, (resnet, grad)) in self.resnets.iter().zip(&mut grad.resnets).enumerate() {
                 resnet.param_grads(saved.iter().map(|saved| &saved.resnets[i]), grad, into);
             }
+            if let (Some(layer), Some(grad)) = (&self.attention, &mut grad.attention) {
+                layer.param_grads(saved.iter().map(|saved| &saved.attention), grad, into);
+            }
             if let (Some(layer), Some(grad)) = (&self.$resample, &mut grad.$resample) {
                 layer.param_grads(saved.iter().map(|saved| &saved.resample), grad, into);
             }
@@ -117,6 +155,9 @@ macro_rules! level {
 
         fn pack_direct<'a>(&'a self, tasks: &mut Vec<GradTask<'a>>) {
             self.resnets.iter().for_each(|resnet| resnet.pack_direct(tasks));
+            if let Some(layer) = &self.attention {
+                layer.pack_direct(tasks);
+            }
             if let Some(layer) = &self.$resample {
                 layer.pack_direct(tasks);
             }
@@ -125,18 +166,26 @@ macro_rules! level {
 }
 
 impl DownResnetBlock1d {
+    #[allow(clippy::too_many_arguments)] // a level's sizes
     pub(crate) fn zeros(
         in_channels: usize,
         out_channels: usize,
         time_channels: usize,
         layers: usize,
         downsample: bool,
+        attention: bool,
         slots: &mut Slots,
     ) -> Self {
         Self {
             resnets: resnets(in_channels, out_channels, time_channels, layers, slots),
+            attention: attention.then(|| LinearAttention::zeros(out_channels)),
             downsample: downsample.then(|| Downsample1d::zeros(out_channels)),
         }
+    }
+
+    /// The attention, and the number of the residual block that it follows.
+    fn attention(&self) -> Option<(usize, &LinearAttention)> {
+        Some((self.resnets.len() - 1, self.attention.as_ref()?))
     }
 }
 
@@ -150,7 +199,7 @@ impl Block for DownResnetBlock1d {
         mut saved: Option<&mut StageSaved>,
         run: &mut Forward,
     ) {
-        forward_resnets(&self.resnets, x, saved.as_deref_mut(), run);
+        forward_resnets(&self.resnets, self.attention(), x, saved.as_deref_mut(), run);
         if let Some(skip) = skip {
             skip.copy_from(x);
         }
@@ -166,7 +215,7 @@ impl Block for DownResnetBlock1d {
         if let Some(d_skip) = skip {
             d.add(d_skip);
         }
-        backward_resnets(&self.resnets, d, saved, run);
+        backward_resnets(&self.resnets, self.attention(), d, saved, run);
     }
 }
 
@@ -176,12 +225,19 @@ impl MidResTemporalBlock1d {
         time_channels: usize,
         layers: usize,
         downsample: bool,
+        attention: bool,
         slots: &mut Slots,
     ) -> Self {
         Self {
             resnets: resnets(channels, channels, time_channels, layers, slots),
+            attention: attention.then(|| LinearAttention::zeros(channels)),
             downsample: downsample.then(|| Downsample1d::zeros(channels)),
         }
+    }
+
+    /// The attention, and the number of the residual block that it follows.
+    fn attention(&self) -> Option<(usize, &LinearAttention)> {
+        Some((0, self.attention.as_ref()?))
     }
 }
 
@@ -189,7 +245,7 @@ impl Block for MidResTemporalBlock1d {
     level!(downsample);
 
     fn forward(&self, x: &mut Signal, _: Option<&mut Signal>, mut saved: Option<&mut StageSaved>, run: &mut Forward) {
-        forward_resnets(&self.resnets, x, saved.as_deref_mut(), run);
+        forward_resnets(&self.resnets, self.attention(), x, saved.as_deref_mut(), run);
         if let Some(downsample) = &self.downsample {
             downsample.forward(x, saved.map(|s| &mut s.resample), run.scratch);
         }
@@ -199,23 +255,31 @@ impl Block for MidResTemporalBlock1d {
         if let Some(downsample) = &self.downsample {
             downsample.backward(d, &mut saved.resample, run.scratch);
         }
-        backward_resnets(&self.resnets, d, saved, run);
+        backward_resnets(&self.resnets, self.attention(), d, saved, run);
     }
 }
 
 impl UpResnetBlock1d {
+    #[allow(clippy::too_many_arguments)] // a level's sizes
     pub(crate) fn zeros(
         in_channels: usize,
         out_channels: usize,
         time_channels: usize,
         layers: usize,
         upsample: bool,
+        attention: bool,
         slots: &mut Slots,
     ) -> Self {
         Self {
             resnets: resnets(2 * in_channels, out_channels, time_channels, layers, slots),
+            attention: attention.then(|| LinearAttention::zeros(out_channels)),
             upsample: upsample.then(|| Upsample1d::zeros(out_channels)),
         }
+    }
+
+    /// The attention, and the number of the residual block that it follows.
+    fn attention(&self) -> Option<(usize, &LinearAttention)> {
+        Some((self.resnets.len() - 1, self.attention.as_ref()?))
     }
 }
 
@@ -233,7 +297,7 @@ impl Block for UpResnetBlock1d {
             run.scratch.out.concat_channels(x, skip);
             std::mem::swap(x, &mut run.scratch.out);
         }
-        forward_resnets(&self.resnets, x, saved.as_deref_mut(), run);
+        forward_resnets(&self.resnets, self.attention(), x, saved.as_deref_mut(), run);
         if let Some(upsample) = &self.upsample {
             upsample.forward(x, saved.map(|s| &mut s.resample), run.scratch);
         }
@@ -243,7 +307,7 @@ impl Block for UpResnetBlock1d {
         if let Some(upsample) = &self.upsample {
             upsample.backward(d, &mut saved.resample, run.scratch);
         }
-        backward_resnets(&self.resnets, d, saved, run);
+        backward_resnets(&self.resnets, self.attention(), d, saved, run);
         if let Some(d_skip) = skip {
             d.split_channels(d.channels() / 2, &mut run.scratch.out, d_skip);
             std::mem::swap(d, &mut run.scratch.out);
