@@ -1,6 +1,7 @@
 //! What can be typed. Nothing here touches a file; [`settings`](crate::settings) turns this into what is needed.
 
 mod acting;
+mod convert;
 mod data;
 mod evaluate;
 mod normalizer;
@@ -8,6 +9,7 @@ mod planning;
 mod train;
 
 pub(crate) use acting::*;
+pub(crate) use convert::*;
 pub(crate) use data::*;
 pub(crate) use evaluate::*;
 pub(crate) use normalizer::*;
@@ -43,6 +45,7 @@ pub(crate) enum Command {
     Train(TrainArgs),
     Plan(PlanArgs),
     Inspect(InspectArgs),
+    Convert(ConvertArgs),
     Bench(BenchArgs),
     Normalizer(NormalizerArgs),
     Data(DataArgs),
@@ -141,17 +144,18 @@ pub(crate) struct PlanArgs {
     pub(crate) planning: PlanningArgs,
 }
 
-/// Show what a checkpoint holds, and what is wrong with a broken one
+/// Show what a checkpoint holds, and what is wrong with a broken one; of any other file or folder, what it is and what converting it takes
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Every part is checked on its own, so one that is broken does not hide another. Exit status 2 if any is.
+Every part of a checkpoint is checked on its own, so one that is broken does not hide another. Exit status 2 if any is.
 
 Examples:
   diffplan inspect testdata/pendulum-hor32
-  diffplan inspect testdata/pendulum-hor32 --json")]
+  diffplan inspect testdata/pendulum-hor32 --json
+  diffplan inspect logs/hopper-medium-v2/diffusion/defaults_H32_T20/state_190000.pt")]
 pub(crate) struct InspectArgs {
-    /// Checkpoint folder
-    #[arg(value_name = "CHECKPOINT")]
+    /// Checkpoint folder, or anything else
+    #[arg(value_name = "PATH")]
     pub(crate) checkpoint: PathBuf,
     #[command(flatten)]
     pub(crate) files: FilesArgs,
@@ -329,6 +333,14 @@ mod tests {
             "diffplan data collect --out x.hdf5 --skill nan",
             "diffplan data collect --out x.hdf5 --noise -1",
             "diffplan data collect --out x.hdf5 --episodes 0",
+            "diffplan convert",
+            "diffplan convert --planner RUN",
+            "diffplan convert A B C",
+            "diffplan convert A B --dtype f64",
+            "diffplan convert A B --to torch",
+            "diffplan convert A B --which best",
+            "diffplan convert A B --dataset D --stats S",
+            "diffplan convert A B --maze-goal 1",
             "diffplan evaluate --episodes 0",
             "diffplan evaluate --parallel 0",
             "diffplan evaluate --resume",

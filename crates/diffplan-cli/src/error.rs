@@ -25,6 +25,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Picture(#[from] diffplan_pictures::Error),
     #[error(transparent)]
+    Import(#[from] diffplan_import::Error),
+    #[error(transparent)]
     File(#[from] diffplan_files::FileError),
     /// An environment that is not there, or is somebody's own.
     #[error(

@@ -52,6 +52,7 @@ fn dispatch(cli: Cli, registry: &Registry) -> Result<()> {
         Command::Train(args) => commands::train::run(args, registry),
         Command::Plan(args) => commands::plan::run(args, registry),
         Command::Inspect(args) => commands::inspect::run(args, registry),
+        Command::Convert(args) => commands::convert::run(args),
         Command::Normalizer(args) => commands::normalizer::run(&args),
         Command::Bench(args) => commands::bench::run(args, registry),
         Command::Data(args) => commands::data::run(args, registry),

@@ -144,16 +144,18 @@ impl Normalizers {
     /// [`Error::Io`]; an old file is then as it was.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         let path = path.as_ref();
-        let values = self.values.as_ref().map(Normalizer::config);
-        write_atomically(
-            path,
-            format::to_json(self.observations.config(), self.actions.config(), values).as_bytes(),
-        )
-        .map_err(|error| Error::Io {
+        write_atomically(path, self.to_json().as_bytes()).map_err(|error| Error::Io {
             path: path.into(),
             operation: "write",
             error,
         })
+    }
+
+    /// The text of `normalizer.json`.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let values = self.values.as_ref().map(Normalizer::config);
+        format::to_json(self.observations.config(), self.actions.config(), values)
     }
 
     /// The normaliser of observations.

@@ -10,12 +10,15 @@
 //! | [`envs`], [`eval`] | Gymnasium-style environments; policies, rollouts, evaluations |
 //! | [`data`], [`files`] | datasets and normalisers; folders on disk and in memory |
 //! | [`tensors`] | safetensors and PyTorch files, read without PyTorch |
+//! | `import` | with the feature `import`: checkpoints of other projects |
 //! | `train`, `pictures` | with the features `train` and `render` |
 
 pub use diffplan_data as data;
 pub use diffplan_envs as envs;
 pub use diffplan_eval as eval;
 pub use diffplan_files as files;
+#[cfg(feature = "import")]
+pub use diffplan_import as import;
 pub use diffplan_models as models;
 #[cfg(feature = "render")]
 pub use diffplan_pictures as pictures;

@@ -4,6 +4,7 @@
 mod case;
 mod compare;
 mod env;
+mod jannerm;
 mod pipeline;
 mod scheduler;
 mod sensitivity;
@@ -94,6 +95,8 @@ fn check_kind(folder: &Path, report: &mut Report) -> Result<(), CaseError> {
         "torch_randn" => torch_randn::check(&case, report),
         "train" => train::check(&case, report),
         "env" => env::check(&case, report),
+        "jannerm" => jannerm::check(&case, report),
+        "jannerm_dataset" => jannerm::check_dataset(&case, report),
         kind => Err(CaseError::NotSupported(format!("kind {kind:?}"))),
     }?;
     report.unread = case.unread();

@@ -50,8 +50,11 @@ fn folders() {
         "inspect",
     ] {
         diffplan(command, &[&missing]).failed_with(&["cannot read checkpoint", "nowhere", "No such file"]);
-        diffplan(command, &[&checkpoint().join("normalizer.json")])
-            .failed_with(&["cannot read checkpoint", "normalizer"]);
+        // What a file is that is no checkpoint, inspect says.
+        if command != "inspect" {
+            diffplan(command, &[&checkpoint().join("normalizer.json")])
+                .failed_with(&["cannot read checkpoint", "normalizer"]);
+        }
     }
     for part in ["unet", "value_function", "scheduler"] {
         let copy = Copy::new();

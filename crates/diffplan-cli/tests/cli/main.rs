@@ -5,6 +5,7 @@
 mod bad_input;
 mod bench;
 mod comparisons;
+mod convert;
 mod data;
 mod evaluate;
 mod inspect;

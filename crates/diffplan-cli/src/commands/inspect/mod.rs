@@ -3,6 +3,7 @@
 
 mod horizons;
 mod parts;
+mod source;
 
 use crate::args::{FilesArgs, InspectArgs};
 use crate::error::{Error, Result};
@@ -43,6 +44,9 @@ struct Problem {
 }
 
 pub(crate) fn run(args: InspectArgs, registry: &Registry) -> Result<()> {
+    if let Some(other) = source::other(&args)? {
+        return source::show(&other, args.json);
+    }
     let report = Report::of(&args.checkpoint, &args.files, registry)?;
     if args.json {
         json::print_line(&report)?;

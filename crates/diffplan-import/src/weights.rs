@@ -1,0 +1,167 @@
+//! The files of a network: `config.json`, and weights in the precision that was asked for.
+
+use crate::error::{Error, Result};
+use crate::options::{Options, Precision, Target};
+use crate::report::Report;
+use diffplan_models::{UNet1dModel, named_params};
+use half::{bf16, f16};
+use safetensors::{Dtype, View};
+use serde_json::Value;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+
+/// The release of diffusers whose layout this is.
+pub(crate) const DIFFUSERS_VERSION: &str = "0.42.1";
+
+/// The keys that diffusers' `UNet1DModel` has.
+const OF_DIFFUSERS: [&str; 19] = [
+    "sample_size",
+    "sample_rate",
+    "in_channels",
+    "out_channels",
+    "extra_in_channels",
+    "time_embedding_type",
+    "time_embedding_dim",
+    "flip_sin_to_cos",
+    "use_timestep_embedding",
+    "freq_shift",
+    "down_block_types",
+    "up_block_types",
+    "mid_block_type",
+    "out_block_type",
+    "block_out_channels",
+    "act_fn",
+    "norm_num_groups",
+    "layers_per_block",
+    "downsample_each_block",
+];
+
+/// A tensor as it is written.
+struct Written {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl View for Written {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.bytes)
+    }
+
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// Adds the files of a network to those of a checkpoint, in `part` of it ("" for the folder itself).
+///
+/// # Errors
+/// If the target cannot hold the network, or the precision one of its numbers; the error names it.
+pub(crate) fn add(
+    files: &mut BTreeMap<String, Vec<u8>>,
+    part: &str,
+    model: &UNet1dModel,
+    options: &Options,
+    report: &mut Report,
+) -> Result<()> {
+    let at = |name: &str| match part {
+        "" => name.to_owned(),
+        part => format!("{part}/{name}"),
+    };
+    files.insert(at("config.json"), config(part, model, options.target, report)?);
+    let weights = weights(part, model, options.precision)?;
+    files.insert(at("diffusion_pytorch_model.safetensors"), weights);
+    Ok(())
+}
+
+fn config(part: &str, model: &UNet1dModel, target: Target, report: &mut Report) -> Result<Vec<u8>> {
+    let unsupported = |what: String| Error::Unsupported { what };
+    let object = serde_json::to_value(model.config()).map_err(|error| unsupported(error.to_string()))?;
+    let Value::Object(mut object) = object else {
+        return Err(unsupported("a configuration that is no object".into()));
+    };
+    let name = if part.is_empty() { "the network" } else { part };
+    if target == Target::Diffusers {
+        if object["mid_block_type"].is_null() {
+            return Err(unsupported(format!(
+                "{name}: diffusers' UNet1DModel has no form without a middle (`mid_block_type` null): convert it to diffplan's \
+                 own form, without `--to diffusers`"
+            )));
+        }
+        let own: Vec<String> = object
+            .keys()
+            .filter(|key| !OF_DIFFUSERS.contains(&key.as_str()))
+            .cloned()
+            .collect();
+        for key in own {
+            let value = object.remove(&key).unwrap_or_default();
+            match key.as_str() {
+                _ if value.is_null() => {}
+                "value_pooling" => report.left_out(format!(
+                    "{name}: `value_pooling` ({value}), which diffusers does not know: horizons work there that come down to one \
+                     position"
+                )),
+                _ => {
+                    return Err(unsupported(format!(
+                        "{name}: diffusers' UNet1DModel has no `{key}` ({value}): convert it to diffplan's own form, without \
+                         `--to diffusers`"
+                    )));
+                }
+            }
+        }
+    }
+    object.insert("_class_name".into(), UNet1dModel::CLASS_NAME.into());
+    object.insert("_diffusers_version".into(), DIFFUSERS_VERSION.into());
+    Ok(json(&Value::Object(object)))
+}
+
+/// JSON as it is written to a file.
+pub(crate) fn json(value: &Value) -> Vec<u8> {
+    format!("{value:#}\n").into_bytes()
+}
+
+fn weights(part: &str, model: &UNet1dModel, precision: Precision) -> Result<Vec<u8>> {
+    let mut written = Vec::new();
+    for (name, values) in named_params(model) {
+        let large = |round: fn(f32) -> f32| values.iter().copied().find(|x| round(*x).is_infinite());
+        let (large, dtype, bytes): (_, _, Vec<u8>) = match precision {
+            Precision::F32 => (None, Dtype::F32, values.iter().flat_map(|x| x.to_le_bytes()).collect()),
+            Precision::F16 => {
+                let halves = values.iter().flat_map(|x| f16::from_f32(*x).to_le_bytes());
+                (large(|x| f16::from_f32(x).to_f32()), Dtype::F16, halves.collect())
+            }
+            Precision::Bf16 => {
+                let halves = values.iter().flat_map(|x| bf16::from_f32(*x).to_le_bytes());
+                (large(|x| bf16::from_f32(x).to_f32()), Dtype::BF16, halves.collect())
+            }
+        };
+        if let Some(large) = large {
+            let at = if part.is_empty() {
+                String::new()
+            } else {
+                format!("{part}: ")
+            };
+            let (own, other) = match precision {
+                Precision::F16 => ("float16 cannot (65504 at most)", "`--dtype bf16` or `--dtype f32`"),
+                _ => ("bfloat16 cannot", "`--dtype f32`"),
+            };
+            let what = format!("{at}{name} holds {large}, which {own}: take {other}");
+            return Err(Error::Unsupported { what });
+        }
+        let shape = values.shape().to_vec();
+        written.push((name, Written { dtype, shape, bytes }));
+    }
+    // diffusers refuses a file that does not say it came from PyTorch.
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    safetensors::serialize(written, Some(metadata)).map_err(|error| Error::Unsupported {
+        what: error.to_string(),
+    })
+}

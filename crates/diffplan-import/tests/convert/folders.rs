@@ -1,0 +1,162 @@
+//! Folders of diffusers, and back.
+
+use super::*;
+use diffplan_import::{Error, Target, hub};
+use diffplan_models::{UNet1dConfig, ValuePooling};
+use std::path::Path;
+
+fn saved(options: &Options) -> (Logs, tempfile::TempDir) {
+    let logs = Logs::new();
+    let place = tempfile::tempdir().unwrap();
+    convert(
+        &logs,
+        &Options {
+            statistics: Statistics::Dataset(logs.dataset()),
+            ..options.clone()
+        },
+    )
+    .save(place.path(), false)
+    .unwrap();
+    (logs, place)
+}
+
+fn files(checkpoint: &Checkpoint) -> Vec<&str> {
+    checkpoint.files().map(|(name, _)| name).collect()
+}
+
+#[test]
+fn there_and_back_has_the_same_bytes() {
+    let (_logs, place) = saved(&Options::default());
+    let diffusers = Options {
+        target: Target::Diffusers,
+        ..Options::default()
+    };
+    let there = hub::convert(place.path(), &diffusers).unwrap();
+    assert_eq!(
+        files(&there),
+        [
+            "model_index.json",
+            "scheduler/scheduler_config.json",
+            "unet/config.json",
+            "unet/diffusion_pytorch_model.safetensors",
+            "value_function/config.json",
+            "value_function/diffusion_pytorch_model.safetensors"
+        ]
+    );
+    let second = tempfile::tempdir().unwrap();
+    there.save(second.path(), false).unwrap();
+    let statistics = Statistics::File(place.path().join("normalizer.json"));
+    let back = hub::convert(
+        second.path(),
+        &Options {
+            statistics,
+            ..Options::default()
+        },
+    )
+    .unwrap();
+    for (name, bytes) in back.files() {
+        assert_eq!(fs::read(place.path().join(name)).unwrap(), bytes, "{name}");
+    }
+    assert!(back.plans());
+}
+
+#[test]
+fn keys_of_ours_are_left_out_by_name() {
+    let (_logs, place) = saved(&Options::default());
+    let config = UNet1dConfig {
+        value_pooling: Some(ValuePooling::Mean),
+        ..UNet1dConfig::value_function(5, &[8, 16, 32])
+    };
+    UNet1dModel::new(config)
+        .unwrap()
+        .save_pretrained(place.path().join("value_function"))
+        .unwrap();
+    let diffusers = Options {
+        target: Target::Diffusers,
+        ..Options::default()
+    };
+    let there = hub::convert(place.path(), &diffusers).unwrap();
+    assert!(
+        !there
+            .folder()
+            .read_text("value_function/config.json")
+            .unwrap()
+            .contains("value_pooling")
+    );
+    assert!(
+        there
+            .report()
+            .left_out
+            .iter()
+            .any(|line| line.contains("value_pooling"))
+    );
+    let own = hub::convert(place.path(), &Options::default()).unwrap();
+    assert!(
+        own.folder()
+            .read_text("value_function/config.json")
+            .unwrap()
+            .contains("value_pooling")
+    );
+}
+
+#[test]
+fn one_network_a_variant_and_a_folder_of_nothing() {
+    let (logs, place) = saved(&Options::default());
+    let unet = place.path().join("unet");
+    let one = hub::convert(&unet, &Options::default()).unwrap();
+    assert_eq!(files(&one), ["config.json", "diffusion_pytorch_model.safetensors"]);
+    same(&UNet1dModel::from_folder(&one.folder()).unwrap(), &logs.planner);
+    assert!(!one.plans());
+    let statistics = Statistics::File(place.path().join("normalizer.json"));
+    assert!(
+        hub::convert(
+            &unet,
+            &Options {
+                statistics,
+                ..Options::default()
+            }
+        )
+        .is_err()
+    );
+
+    let plain = unet.join("diffusion_pytorch_model.safetensors");
+    fs::rename(&plain, unet.join("diffusion_pytorch_model.fp16.safetensors")).unwrap();
+    let error = hub::convert(place.path(), &Options::default()).unwrap_err().to_string();
+    assert!(error.contains("--variant fp16"), "{error}");
+    let variant = |name: &str| Options {
+        variant: Some(name.into()),
+        ..Options::default()
+    };
+    let checkpoint = hub::convert(place.path(), &variant("fp16")).unwrap();
+    same(
+        &UNet1dModel::from_folder(&checkpoint.folder().sub("unet")).unwrap(),
+        &logs.planner,
+    );
+    assert!(hub::convert(place.path(), &variant("nothing")).is_err());
+
+    let empty = tempfile::tempdir().unwrap();
+    assert!(matches!(
+        hub::convert(empty.path(), &Options::default()),
+        Err(Error::Source { .. })
+    ));
+    assert!(hub::convert(Path::new("/nowhere/at/all"), &Options::default()).is_err());
+}
+
+#[test]
+fn a_scheduler_that_says_epsilon_is_doubted() {
+    let (_logs, place) = saved(&Options::default());
+    let path = place.path().join("scheduler/scheduler_config.json");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("\"sample\"", "\"epsilon\"")).unwrap();
+    let notes = hub::convert(place.path(), &Options::default())
+        .unwrap()
+        .report()
+        .notes
+        .clone();
+    assert!(
+        notes
+            .iter()
+            .any(|note| note.contains("epsilon") && note.contains("prediction_type")),
+        "{notes:?}"
+    );
+}
