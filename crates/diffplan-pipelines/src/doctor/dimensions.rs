@@ -74,7 +74,7 @@ impl Dims {
             return None;
         }
         let (code, remedy) = self.remedy(first);
-        Some(Finding::error(code, "dimensions", self.table(), remedy))
+        Some(Finding::error(code, "normalizer.json", self.table(), remedy))
     }
 
     /// What each part has, in words.
@@ -117,6 +117,21 @@ impl Dims {
                     .into(),
             );
         }
+        let statistics = self.actions.zip(self.observations).map(|(a, o)| a.saturating_add(o));
+        if let (Some(value), Some(statistics)) = (self.value, statistics) {
+            let odd = match (value == network, statistics == network) {
+                (false, true) => {
+                    "the value function is of another checkpoint: expected one of as many channels as the planner network"
+                }
+                (false, false) if statistics == value => {
+                    "the planner network is of another checkpoint than the value function and the statistics"
+                }
+                _ => "",
+            };
+            if !odd.is_empty() {
+                return (Code::Dimensions, odd.into());
+            }
+        }
         if let (Some((o, a)), Some(observations), Some(actions)) = (self.env, self.observations, self.actions) {
             if (o, a) == (actions, observations) {
                 return (
@@ -131,20 +146,12 @@ impl Dims {
                 return (Code::Dimensions, remedy.into());
             }
         }
-        let statistics = self.actions.zip(self.observations).map(|(a, o)| a.saturating_add(o));
-        let remedy = match (self.value, statistics) {
-            (Some(value), Some(statistics)) if value != network && statistics == network => {
-                "the value function is of another checkpoint: expected one of as many channels as the planner network"
-            }
-            (Some(value), Some(statistics)) if value != network && statistics == value => {
-                "the planner network is of another checkpoint than the value function and the statistics"
-            }
-            _ => {
-                "expected as many channels as there are action and observation dimensions: make normalizer.json from the dataset that the \
-                 networks were trained on, with `diffplan normalizer`"
-            }
-        };
-        (Code::Dimensions, remedy.into())
+        (
+            Code::Dimensions,
+            "expected as many channels as there are action and observation dimensions: make normalizer.json from the dataset that the \
+             networks were trained on, with `diffplan normalizer`"
+                .into(),
+        )
     }
 }
 

@@ -12,8 +12,8 @@ use std::sync::Arc;
 /// Trajectories that it is asked about.
 const BATCH: usize = 4;
 
-/// Most signal at the last timestep with which noise can be told from a sample.
-const MOST_SIGNAL: f32 = 0.1;
+/// Most signal at the last timestep with which noise can be told from a sample. A network that predicts samples of variance 1 gives back √a of its input at most: agreement 0.43 at this.
+const MOST_SIGNAL: f32 = 0.05;
 
 /// Timesteps that a sample is made over, where one is made.
 const STEPS: usize = 6;
@@ -21,14 +21,17 @@ const STEPS: usize = 6;
 /// Signal of the timestep at which a sample is given back, or the least noisy that there is.
 const LITTLE_NOISE: f32 = 0.95;
 
-/// Above this a correlation says that the network gives back what it was asked for.
+/// Above this an [`agreement`] says that the network gives back what it was asked for.
 const YES: f32 = 0.9;
+
+/// Least that samples must vary by to be given back.
+const LEAST_SPREAD: f32 = 0.1;
 
 /// Below this it says that it does not.
 const NO: f32 = 0.5;
 
-/// How a network answers. Correlations are over a batch, position by position, so that outputs which do not depend on the input count
-/// for nothing.
+/// How a network answers. Agreement is over a batch, position by position, so that outputs which do not depend on the input count
+/// for nothing: 1 of the same, 0 of what has nothing to do with each other or is of another size altogether.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Probe {
     /// Of noise at the last timestep, and the output: 1 where noise is predicted.
@@ -39,17 +42,17 @@ pub struct Probe {
 }
 
 /// At the last timestep of a schedule that leaves next to no signal, the input is noise. A network that predicts noise gives it back
-/// (correlation with the input above 0.9: it was paid for nothing else). One that predicts samples cannot: the input tells it nothing,
+/// (agreement with the input above 0.9: it was paid for nothing else). One that predicts samples cannot: the input tells it nothing,
 /// and its output is what is likely after the observation. So pure noise tells one from the other in a single call, on inputs both were trained on.
 ///
 /// That a network does *not* predict noise is no proof that it predicts samples: one with random weights does neither. So it is asked
 /// more where the scheduler says noise and the first answer was no: samples are made in a few DDIM steps as if it predicted samples, a
-/// little noise is added, and it is asked again. A network that predicts samples gives them back (above 0.9), and in their size;
+/// little noise is added, and it is asked again. A network that predicts samples gives them back (above 0.9);
 /// one of random weights does not, nor does one that predicts velocities, which gives the noise there.
 ///
 /// Measured, noise and sample: the two checkpoints that were trained for samples give 0.02 and 0.99; networks of random
 /// weights give -0.3 to 0.3, and samples that do not vary or are not given back. The cost is one call for four samples at loading, and eight where something is
-/// suspicious. Silent where the last timestep has more than 0.1 of signal (the noise is then not all), of networks that are conditioned or learn
+/// suspicious. Silent where the last timestep has more than 0.05 of signal (the noise is then not all), of networks that are conditioned or learn
 /// variances, of velocities that are taken for samples or the other way round, and of networks that fail: the plan will say why.
 pub fn prediction(pipeline: &ValueGuidedPipeline) -> Option<Finding> {
     let declared = pipeline.scheduler().schedule().prediction_type();
@@ -71,7 +74,7 @@ pub fn prediction(pipeline: &ValueGuidedPipeline) -> Option<Finding> {
             Some(say(
                 "sample",
                 format!(
-                    "of pure noise at the last timestep it gives back nothing (correlation {:.2}), of samples with little noise the samples \
+                    "of pure noise at the last timestep it gives back nothing (agreement {:.2}), of samples with little noise the samples \
                      ({sample:.2})",
                     probe.noise
                 ),
@@ -80,7 +83,7 @@ pub fn prediction(pipeline: &ValueGuidedPipeline) -> Option<Finding> {
         _ if probe.noise > YES => Some(say(
             "epsilon",
             format!(
-                "of pure noise at the last timestep it gives back the noise (correlation {:.2})",
+                "of pure noise at the last timestep it gives back the noise (agreement {:.2})",
                 probe.noise
             ),
         )),
@@ -136,7 +139,7 @@ impl Probe {
             x.slice_mut(s![.., 0, pipeline.layout().observations()]).assign(&seen);
         };
         let mut output = forward(session.as_mut(), &x, 0)?;
-        let Some(noise) = correlation(&output, &x) else {
+        let Some(noise) = agreement(&output, &x) else {
             return Ok(Some(Self {
                 noise: 0.0,
                 sample: None,
@@ -165,9 +168,9 @@ impl Probe {
         });
         impose(&mut noised);
         let again = forward(session.as_mut(), &noised, times.len() - 1)?;
-        let size = |x: &Array3<f32>| spread(x);
-        let alike = size(&again) > 0.5 * size(&made) && size(&again) < 2.0 * size(&made) && size(&made) > 0.1;
-        let sample = if alike { correlation(&again, &made) } else { None };
+        // What hardly varies was not made of the noise.
+        let varies = spread(&made) > LEAST_SPREAD;
+        let sample = if varies { agreement(&again, &made) } else { None };
         Ok(Some(Self { noise, sample }))
     }
 }
@@ -191,11 +194,90 @@ fn spread(x: &Array3<f32>) -> f32 {
     (varying.mapv(|v| v * v).mean().unwrap_or(0.0)).sqrt()
 }
 
-/// The correlation of what varies in both; `None` where it does not, or is not finite.
-fn correlation(a: &Array3<f32>, b: &Array3<f32>) -> Option<f32> {
+/// How much two arrays agree in what varies, in direction and size: 2 ⟨a, b⟩ / (⟨a, a⟩ + ⟨b, b⟩). `None` where nothing varies, or it is not
+/// finite.
+fn agreement(a: &Array3<f32>, b: &Array3<f32>) -> Option<f32> {
     let (a, b) = (varying(a), varying(b));
-    let norm = |x: &Array3<f32>| x.mapv(|v| v * v).sum().sqrt();
-    let size = norm(&a) * norm(&b);
-    let correlation = (&a * &b).sum() / size;
-    correlation.is_finite().then_some(correlation)
+    let square = |x: &Array3<f32>| x.mapv(|v| v * v).sum();
+    let agreement = 2.0 * (&a * &b).sum() / (square(&a) + square(&b));
+    agreement.is_finite().then_some(agreement)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Answers, ddpm, gaussian, limits};
+    use super::*;
+    use diffplan_models::{UNet1dConfig, UNet1dModel};
+    use diffplan_schedulers::{BetaSchedule, DdpmConfig};
+    use ndarray_rand::rand::SeedableRng;
+    use ndarray_rand::rand::rngs::StdRng;
+    use std::path::Path;
+
+    fn scheduler(prediction_type: PredictionType) -> Arc<dyn diffplan_schedulers::Scheduler> {
+        Arc::new(ddpm(DdpmConfig {
+            num_train_timesteps: 20,
+            beta_schedule: BetaSchedule::SquaredcosCapV2,
+            prediction_type,
+            clip_sample: false,
+            ..DdpmConfig::default()
+        }))
+    }
+
+    const ALL: [PredictionType; 3] = [
+        PredictionType::Epsilon,
+        PredictionType::Sample,
+        PredictionType::VPrediction,
+    ];
+
+    /// The checkpoint was trained to predict samples.
+    #[test]
+    fn a_trained_network_is_known_by_what_it_gives_back() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/pendulum-hor32");
+        let pipeline = ValueGuidedPipeline::from_pretrained(folder).unwrap();
+        assert_eq!(prediction(&pipeline), None);
+        let wrong = pipeline.clone().with_scheduler(scheduler(PredictionType::Epsilon));
+        let probe = Probe::of(&wrong).unwrap();
+        assert!(probe.noise.abs() < 0.2 && probe.sample.unwrap() > 0.95, "{probe:?}");
+        let finding = prediction(&wrong).unwrap();
+        assert_eq!(finding.code, Code::PredictionType);
+        assert!(finding.remedy.contains("\"sample\""), "{finding}");
+    }
+
+    /// A perfect predictor of what white data of standard deviation 1 is made of.
+    #[test]
+    fn perfect_predictors_are_told_from_each_other() {
+        for truth in ALL {
+            for declared in ALL {
+                let scheduler = scheduler(declared);
+                let answers = Answers::new(4, truth, scheduler.schedule());
+                let pipeline =
+                    ValueGuidedPipeline::without_guide(Arc::new(answers), scheduler, gaussian(3, 1)).unwrap();
+                let found = prediction(&pipeline);
+                let velocity = PredictionType::VPrediction;
+                // Samples and velocities are not told from each other.
+                let told =
+                    truth != declared && truth != velocity && (truth, declared) != (PredictionType::Sample, velocity);
+                assert_eq!(found.is_some(), told, "{truth} as {declared}: {found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn random_weights_predict_nothing() {
+        for seed in 0..8 {
+            let mut model = UNet1dModel::new(UNet1dConfig::planner(4, &[16, 32])).unwrap();
+            model.init(&mut StdRng::seed_from_u64(seed));
+            let model = Arc::new(model);
+            for declared in ALL {
+                let pipeline =
+                    ValueGuidedPipeline::without_guide(model.clone(), scheduler(declared), limits(3, 1)).unwrap();
+                assert_eq!(
+                    prediction(&pipeline),
+                    None,
+                    "{seed}, {declared}: {:?}",
+                    Probe::of(&pipeline)
+                );
+            }
+        }
+    }
 }
