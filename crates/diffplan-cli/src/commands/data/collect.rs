@@ -190,7 +190,10 @@ impl Steps {
             ("seed", &seed),
             ("diffplan", env!("CARGO_PKG_VERSION")),
         ];
-        let texts = [("checkpoint", checkpoint.as_deref()), ("variant", summary.variant.as_deref())];
+        let texts = [
+            ("checkpoint", checkpoint.as_deref()),
+            ("variant", summary.variant.as_deref()),
+        ];
         metadata.extend(texts.iter().filter_map(|(name, text)| Some((*name, (*text)?))));
         let numbers = [("skill", summary.skill), ("noise", summary.noise)];
         let numbers = numbers.map(|(name, value)| (name, value.map(|value| value.to_string())));

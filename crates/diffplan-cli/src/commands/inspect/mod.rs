@@ -104,10 +104,17 @@ impl Report {
             false => None,
         };
         let scheduler = index.load_scheduler(folder, &registry.parts);
-        let scheduler = report.part(
-            "scheduler",
-    @@
-        );
+        let scheduler = scheduler.map_err(|error| error.to_string()).and_then(|scheduler| {
+            if let Some(finding) = doctor::signal(scheduler.as_ref()) {
+                return Err(finding.to_string());
+            }
+            // Whatever else is in the way of visiting all timesteps.
+            scheduler
+                .sampler(&Steps::default())
+                .map_err(|error| error.to_string())?;
+            Ok(scheduler)
+        });
+        let scheduler = report.part("scheduler", scheduler);
         let normalizers = report.part("normalizer", read_normalizers(folder));
         report.planning_config = report
             .part("planning_config", PlanningConfig::of_folder(folder))
@@ -149,9 +156,6 @@ impl Report {
             let found = warnings::of_dataset(normalizers, dataset)?;
             report.warnings.extend(found);
         }
-        if let Some(finding) = scheduler.as_deref().and_then(doctor::signal) {
-            report.problem("scheduler", &finding);
-        }
         let mut dims = normalizers.as_ref().map_or_else(Dims::default, Dims::of_normalizers);
         dims.network = unet.as_ref().map(|(model, _)| model.config().sample_channels());
         dims.value = value_function.as_ref().and_then(|(guide, _)| guide.dimensions());
@@ -164,7 +168,8 @@ impl Report {
             let finding = dims.with_env(observations, actions).disagreement();
             report.warnings.extend(finding.map(warnings::lighter));
         }
-        let (Some((unet, takes)), Some(scheduler), Some(normalizers), None) = (unet, scheduler, normalizers, apart) else {
+        let (Some((unet, takes)), Some(scheduler), Some(normalizers), None) = (unet, scheduler, normalizers, apart)
+        else {
             return Ok(report);
         };
         let (horizons, pipeline) = match (value_function, has_guide) {
@@ -246,7 +251,10 @@ impl Report {
             text += "\nwarnings\n";
         }
         for warning in &self.warnings {
-            text += &format!("  {}: {}\n    remedy: {}\n", warning.place, warning.what, warning.remedy);
+            text += &format!(
+                "  {}: {}\n    remedy: {}\n",
+                warning.place, warning.what, warning.remedy
+            );
         }
         if !self.problems.is_empty() {
             text += "\nproblems\n";

@@ -29,10 +29,17 @@ pub(super) fn of_environment(folder: &Folder, planned: Option<&str>) -> Result<O
     }
     // Whatever else is in it is for training to read.
     let text = folder.read_text(name)?;
-    let env = text.lines().find_map(|line| line.trim().strip_prefix("env").map(str::trim_start));
-    let env = env.and_then(|rest| rest.strip_prefix('=')).map(|rest| rest.trim().trim_matches(['"', '\'']));
+    let env = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("env").map(str::trim_start));
+    let env = env
+        .and_then(|rest| rest.strip_prefix('='))
+        .map(|rest| rest.trim().trim_matches(['"', '\'']));
     let of = |id: &'_ str| d4rl::env_id(id).map_or_else(|| id.to_owned(), str::to_owned);
-    Ok(doctor::other_environment(env.map(of).as_deref(), planned.map(of).as_deref()))
+    Ok(doctor::other_environment(
+        env.map(of).as_deref(),
+        planned.map(of).as_deref(),
+    ))
 }
 
 /// Of the dataset that the statistics are said to be of, fitted by the same kind.
@@ -45,14 +52,21 @@ pub(super) fn of_dataset(normalizers: &Normalizers, dataset: &Path) -> Result<Ve
         true => observations.clone(),
         false => Normalizers::of_file(dataset, kind, &options)?,
     };
-    let fitted = Normalizers::new(observations.observations().config().clone(), actions.actions().config().clone(), None)?;
+    let fitted = Normalizers::new(
+        observations.observations().config().clone(),
+        actions.actions().config().clone(),
+        None,
+    )?;
     Ok(doctor::other_dataset(normalizers, &fitted))
 }
 
 /// Observation and action dimensions of an environment that is known and can be made.
 pub(super) fn dims_of_env(registry: &Registry, id: Option<&str>) -> Option<(usize, usize)> {
     let env = settings::known_env(registry, id)?;
-    let (observations, actions) = (env.observation_space().as_box().ok()?, env.action_space().as_box().ok()?);
+    let (observations, actions) = (
+        env.observation_space().as_box().ok()?,
+        env.action_space().as_box().ok()?,
+    );
     Some((observations.dim(), actions.dim()))
 }
 
