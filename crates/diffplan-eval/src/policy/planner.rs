@@ -70,7 +70,9 @@ impl Policy for PlannerPolicy {
 
     fn act(&mut self, slots: &[usize], observations: ArrayView2<f64>, mut actions: ArrayViewMut2<f32>) -> Result<()> {
         let observations = observations.mapv(|v| v as f32);
-        observations.outer_iter().for_each(|observation| self.outside.see(observation));
+        observations
+            .outer_iter()
+            .for_each(|observation| self.outside.see(observation));
         if let (Some(remembered), Some(Some(noise)), true) =
             (&mut self.remembered, self.noise.first(), slots.contains(&0))
         {
