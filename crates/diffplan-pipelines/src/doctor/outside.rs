@@ -77,7 +77,7 @@ impl Outside {
             return;
         }
         let bound = |i: usize| self.bounds.get(if self.scalar { 0 } else { i }).copied();
-        let out = |&(i, &x): &(usize, &f32)| bound(i).is_some_and(|(low, high)| x < low || x > high);
+        let out = |&(i, &x): &(usize, &f32)| x.is_finite() && bound(i).is_some_and(|(low, high)| x < low || x > high);
         if let Some((i, x)) = observation.iter().enumerate().find(out) {
             let (low, high) = bound(i).unwrap_or_default();
             self.found = Some(Finding::warning(
@@ -133,5 +133,6 @@ mod tests {
         };
         assert_eq!(told(&normalizers(constant.clone(), constant), &[7.0, 7.0]), None);
         assert_eq!(told(&gaussian(1, 1), &[f32::NAN]), None);
+        assert_eq!(told(&gaussian(1, 1), &[f32::NEG_INFINITY]), None);
     }
 }
