@@ -147,18 +147,26 @@ pub(crate) struct PlanArgs {
 /// Show what a checkpoint holds, and what is wrong with a broken one; of any other file or folder, what it is and what converting it takes
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Every part of a checkpoint is checked on its own, so one that is broken does not hide another. Exit status 2 if any is.
+Every part of a checkpoint is checked on its own, so one that is broken does not hide another. Exit status 2 if any is. What is legal but
+almost surely wrong is a warning with the remedy: exit status 1 with --strict.
 
 Examples:
   diffplan inspect testdata/pendulum-hor32
   diffplan inspect testdata/pendulum-hor32 --json
-  diffplan inspect logs/hopper-medium-v2/diffusion/defaults_H32_T20/state_190000.pt")]
+  diffplan inspect logs/hopper-medium-v2/diffusion/defaults_H32_T20/state_190000.pt
+  diffplan inspect CHECKPOINT --dataset hopper.hdf5 --strict   whether its statistics are those of a dataset")]
 pub(crate) struct InspectArgs {
     /// Checkpoint folder, or anything else
     #[arg(value_name = "PATH")]
     pub(crate) checkpoint: PathBuf,
     #[command(flatten)]
     pub(crate) files: FilesArgs,
+    /// The dataset that its statistics are said to be of, to compare: HDF5 in the layout of D4RL, Minari, .npz
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) dataset: Option<PathBuf>,
+    /// Exit status 1 if there is a warning
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Print one JSON object, and nothing else on stdout
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,4 +1,4 @@
-//! What ends the program with exit status 2.
+//! What ends the program before its time, mostly with exit status 2.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -58,6 +58,9 @@ pub(crate) enum Error {
     Encode { what: &'static str, reason: String },
     #[error("{}: {problems} of its parts {} wrong", checkpoint.display(), if *problems == 1 { "is" } else { "are" })]
     BrokenCheckpoint { checkpoint: PathBuf, problems: usize },
+    /// Of `--strict`.
+    #[error("{}: {warnings} warning{}", checkpoint.display(), if *warnings == 1 { "" } else { "s" })]
+    Warned { checkpoint: PathBuf, warnings: usize },
     #[error("{}: {problems} {} in the way of training on it", file.display(), if *problems == 1 { "problem is" } else { "problems are" })]
     BrokenDataset { file: PathBuf, problems: usize },
     #[error("--{flag} means nothing to the policy {policy:?}, expected it with {expected}")]
@@ -74,10 +77,11 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// 130 is what shells expect of a program that an interrupt ended.
+    /// 1 for warnings that were asked to count; 130 is what shells expect of a program that an interrupt ended.
     pub(crate) fn exit_status(&self) -> u8 {
         match self {
             Self::Interrupted { .. } => 130,
+            Self::Warned { .. } => 1,
             _ => 2,
         }
     }

@@ -4,10 +4,11 @@
 use crate::args::{ActingArgs, CheckpointArgs, FilesArgs, PLANNER, PlanningArgs, RunArgs};
 use crate::error::{Error, Result};
 use crate::output;
-use diffplan_envs::{BoxEnv, d4rl};
+use diffplan_envs::{BoxEnv, Space, d4rl};
 use diffplan_eval::evaluation::check_plan_size;
 use diffplan_eval::{Controller, PolicyOptions, Registry};
 use diffplan_files::Folder;
+use diffplan_pipelines::doctor::{self, Dims, Finding};
 use diffplan_pipelines::{PlanOptions, ValueGuidedPipeline, check_variant, snapshot};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::fs;
@@ -75,6 +76,12 @@ pub(crate) fn pipeline(registry: &Registry, checkpoint: &Folder, guides: &[Strin
     for note in pipeline.notes() {
         output::remark(&format!("note: {note}"));
     }
+    for finding in doctor::examine(&pipeline) {
+        // Of a horizon it is for whoever plans with another to be told; nobody else gets as far as a plan.
+        if finding.code != doctor::Code::DefaultHorizon {
+            warn(&finding);
+        }
+    }
     if guides.is_empty() {
         return Ok(pipeline);
     }
@@ -94,6 +101,34 @@ pub(crate) fn pipeline(registry: &Registry, checkpoint: &Folder, guides: &[Strin
         all.push((weight, registry.guide(name)?));
     }
     Ok(pipeline.with_guides(all))
+}
+
+/// Says what the doctor found.
+pub(crate) fn warn(finding: &Finding) {
+    output::remark(&format!("warning: {finding}"));
+}
+
+/// Says that the checkpoint's own horizon would not work, where another is planned with.
+pub(crate) fn warn_of_horizon(pipeline: &ValueGuidedPipeline, options: &PlanOptions) {
+    if options.planning_horizon != pipeline.options().planning_horizon {
+        doctor::horizon(pipeline).iter().for_each(warn);
+    }
+}
+
+/// That a pipeline is of an environment's dimensions: all that differ in one error.
+///
+/// # Errors
+/// If they are not.
+pub(crate) fn check_dimensions(pipeline: &ValueGuidedPipeline, observations: &Space, actions: &Space) -> Result<()> {
+    let (observations, actions) = (observations.as_box()?.dim(), actions.as_box()?.dim());
+    let dims = Dims::of_pipeline(pipeline).with_env(observations, actions);
+    match dims.disagreement() {
+        Some(finding) => Err(Error::Pipeline(diffplan_pipelines::Error::Refused {
+            finding: Box::new(finding),
+            folder: None,
+        })),
+        None => Ok(()),
+    }
 }
 
 /// The environment given, or the one the checkpoint was trained for. A dataset's id stands for its environment.

@@ -51,6 +51,14 @@ pub enum Error {
     /// The parts of a pipeline do not fit each other.
     #[error("{0}")]
     Parts(String),
+    /// Something well formed that makes no plan, with the remedy.
+    #[error("{}{finding}", folder.as_ref().map_or(String::new(), |folder| format!("{}/", folder.display())))]
+    Refused {
+        /// What was found.
+        finding: Box<crate::doctor::Finding>,
+        /// The checkpoint, where it is one on disk.
+        folder: Option<PathBuf>,
+    },
     /// A condition of a plan that cannot be imposed.
     #[error("{part}{}: {reason}", place(*index, *time))]
     Condition {

@@ -1,7 +1,8 @@
 //! A pipeline's folder, in diffusers' layout: from disk, from memory, from a program's own bytes.
 
+use crate::doctor::{self, Dims, Finding};
 use crate::error::{Error, Result};
-use crate::guide::ValueNetwork;
+use crate::guide::{Guide, ValueNetwork};
 use crate::options::PlanningConfig;
 use crate::pipeline::ValueGuidedPipeline;
 use diffplan_data::Normalizers;
@@ -44,7 +45,7 @@ impl ValueGuidedPipeline {
     /// `normalizer.json`, and optionally `planning_config.json`.
     ///
     /// # Errors
-    /// Which part is missing or wrong, and why.
+    /// Which part is missing or wrong, and why; [`Error::Refused`] where parts are well formed and make no plan.
     pub fn from_folder(folder: &Folder) -> Result<Self> {
         Self::load(folder, &Registries::default(), None)
     }
@@ -78,9 +79,14 @@ impl ValueGuidedPipeline {
         }
         require(folder, "scheduler", "a folder with scheduler_config.json")?;
         let scheduler = index.load_scheduler(folder, registries)?;
+        refuse(folder, doctor::signal(scheduler.as_ref()))?;
         let mut notes: Vec<String> = network.notes().to_vec();
         notes.extend(scheduler.notes().iter().cloned());
-        let mut pipeline = Self::without_guide(network, scheduler, normalizers)?;
+        let mut dims = Dims {
+            network: Some(network.signature().sample_channels),
+            ..Dims::of_normalizers(&normalizers)
+        };
+        let mut guide = None;
         if index.has_value_function(folder)? {
             require(folder, "value_function", "a folder with the value function")?;
             let part = folder.sub("value_function");
@@ -95,14 +101,33 @@ impl ValueGuidedPipeline {
                 error,
             })?;
             notes.extend(value.notes().iter().map(|note| format!("value_function: {note}")));
-            pipeline = pipeline.with_guide(Arc::new(ValueNetwork::new(value)?));
+            let value = ValueNetwork::new(value)?;
+            dims.value = value.dimensions();
+            guide = Some(Arc::new(value));
         }
         check_variant(folder)?;
+        // All of them at once, before one of them fails.
+        refuse(folder, dims.disagreement())?;
+        let mut pipeline = Self::without_guide(network, scheduler, normalizers)?;
+        if let Some(guide) = guide {
+            pipeline = pipeline.with_guide(guide);
+        }
         if let Some(config) = PlanningConfig::of_folder(folder)? {
             pipeline = pipeline.with_planning_config(config);
         }
         pipeline.notes = notes;
         Ok(pipeline.with_schedulers(registries.schedulers.clone()))
+    }
+}
+
+/// What the doctor finds that makes no plan.
+fn refuse(folder: &Folder, finding: Option<Finding>) -> Result<()> {
+    match finding {
+        Some(finding) => Err(Error::Refused {
+            finding: Box::new(finding),
+            folder: Some(folder.path().to_owned()),
+        }),
+        None => Ok(()),
     }
 }
 

@@ -8,6 +8,7 @@ use diffplan_eval::evaluation::describe;
 use diffplan_eval::{Names, Registry, stats, table};
 use diffplan_files::folder_of;
 use diffplan_pictures::{Recording, Stage};
+use diffplan_pipelines::doctor::Outside;
 use diffplan_pipelines::{NoiseSource, Plan, PlanOptions, RngNoise, TorchRng, ValueGuidedPipeline};
 use ndarray::{Array1, ArrayView2, Axis, aview1};
 use serde::Serialize;
@@ -34,6 +35,9 @@ struct Report<'a> {
 #[derive(Serialize)]
 struct Config<'a> {
     checkpoint: &'a Path,
+    /// The variant of its weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variant: Option<&'a str>,
     #[serde(flatten)]
     options: &'a PlanOptions,
     seed: Option<u64>,
@@ -46,6 +50,10 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
     let checkpoint = folder.path();
     let pipeline = settings::pipeline(registry, &folder, &args.guide)?;
     let options = args.planning.over(pipeline.options())?;
+    settings::warn_of_horizon(&pipeline, &options);
+    let mut outside = Outside::of(pipeline.normalizers());
+    outside.see(aview1(&args.obs));
+    outside.finding().into_iter().for_each(settings::warn);
     let pool = args.run.pool()?;
     let threads = pool.current_num_threads();
     let mut noise: Box<dyn NoiseSource> = match args.torch_seed {
@@ -84,6 +92,7 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
             observation: &args.obs,
             config: Config {
                 checkpoint,
+                variant: folder.variant(),
                 options: &options,
                 seed: args.torch_seed.is_none().then_some(args.seed),
                 torch_seed: args.torch_seed,

@@ -20,7 +20,7 @@ fn command_lines() {
         ),
         (
             "rollout --env MountainCarContinuous-v0",
-            &["observations have 2 dimensions, the checkpoint's 3"],
+            &["observations have 2 dimensions, its actions 1, the checkpoint's statistics of observations 3"],
         ),
         ("rollout --batch-size 0", &["'0'", "--batch-size", "at least 1"]),
         ("rollout --episodes 0", &["'0'", "--episodes", "1.."]),

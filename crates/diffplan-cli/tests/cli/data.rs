@@ -166,7 +166,7 @@ fn flags_that_mean_nothing_are_refused() {
         ("--policy zero --batch-size 2", &["--batch-size", "zero", "planner"]),
         (
             "--policy planner --env MountainCarContinuous-v0",
-            &["2 dimensions, the checkpoint's 3"],
+            &["observations have 2 dimensions, its actions 1, the checkpoint's statistics of observations 3"],
         ),
         (
             "--policy planner --checkpoint nowhere",

@@ -301,7 +301,7 @@ fn wrong_input_leaves_no_folder() {
     for (args, words) in [
         (
             "--env MountainCarContinuous-v0",
-            &["observations have 2 dimensions, the checkpoint's 3"][..],
+            &["observations have 2 dimensions, its actions 1, the checkpoint's statistics of observations 3"][..],
         ),
         ("--env Pendulum-v7", &["did you mean \"Pendulum-v1\""]),
         ("--horizon 30", &["horizon 30", "nearest that work"]),

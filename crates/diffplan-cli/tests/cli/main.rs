@@ -7,6 +7,7 @@ mod bench;
 mod comparisons;
 mod convert;
 mod data;
+mod doctor;
 mod evaluate;
 mod inspect;
 mod learn;
@@ -70,6 +71,16 @@ impl Outcome {
         for word in words {
             assert!(self.stderr.contains(word), "no {word:?} in: {}", self.stderr);
         }
+    }
+}
+
+impl Outcome {
+    /// As [`failed_with`](Self::failed_with), after any warnings.
+    #[track_caller]
+    fn refused_after_warnings(mut self, words: &[&str]) {
+        let said = self.stderr.lines().filter(|line| !line.starts_with("warning: "));
+        self.stderr = said.collect::<Vec<_>>().join("\n");
+        self.failed_with(words);
     }
 }
 

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::start::Start;
 use diffplan_envs::{BoxSpace, Space};
 use diffplan_pipelines::Plan;
+use diffplan_pipelines::doctor::Finding;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 /// What acts in an environment, in any number of episodes at a time.
@@ -54,6 +55,11 @@ pub trait Policy: Send {
     fn plan(&self, _slot: usize) -> Option<&Plan> {
         None
     }
+
+    /// What was almost surely wrong with what it was shown so far, each thing once.
+    fn findings(&self) -> Vec<Finding> {
+        Vec::new()
+    }
 }
 
 impl<P: Policy + ?Sized> Policy for Box<P> {
@@ -75,6 +81,10 @@ impl<P: Policy + ?Sized> Policy for Box<P> {
 
     fn plan(&self, slot: usize) -> Option<&Plan> {
         (**self).plan(slot)
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        (**self).findings()
     }
 }
 

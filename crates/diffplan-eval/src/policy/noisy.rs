@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::start::{Start, policy_seed};
 use diffplan_envs::{BoxSpace, NumpyRng, Space};
 use diffplan_pipelines::Plan;
+use diffplan_pipelines::doctor::Finding;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 /// A policy whose actions have Ornstein-Uhlenbeck noise added, and stay within the action space.
@@ -63,5 +64,9 @@ impl Policy for Noisy {
 
     fn plan(&self, slot: usize) -> Option<&Plan> {
         self.policy.plan(slot)
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        self.policy.findings()
     }
 }

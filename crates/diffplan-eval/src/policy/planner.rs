@@ -4,6 +4,7 @@ use super::{Policy, check_dimensions, slot};
 use crate::error::{Error, Result};
 use crate::start::Start;
 use diffplan_envs::Space;
+use diffplan_pipelines::doctor::{Finding, Outside};
 use diffplan_pipelines::{NoiseSource, Plan, Planner, RngNoise};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -13,6 +14,8 @@ pub struct PlannerPolicy {
     planner: Planner,
     noise: Vec<Option<RngNoise>>,
     plans: Vec<Option<Plan>>,
+    /// Looks at every observation.
+    outside: Outside,
     /// What the noise of slot 0 was like before each of its plans, if that is wanted.
     remembered: Option<Vec<RngNoise>>,
 }
@@ -21,6 +24,7 @@ impl PlannerPolicy {
     /// Acts by the plans of this planner.
     pub fn new(planner: Planner) -> Self {
         Self {
+            outside: Outside::of(planner.pipeline().normalizers()),
             planner,
             noise: Vec::new(),
             plans: Vec::new(),
@@ -66,6 +70,9 @@ impl Policy for PlannerPolicy {
 
     fn act(&mut self, slots: &[usize], observations: ArrayView2<f64>, mut actions: ArrayViewMut2<f32>) -> Result<()> {
         let observations = observations.mapv(|v| v as f32);
+        observations
+            .outer_iter()
+            .for_each(|observation| self.outside.see(observation));
         if let (Some(remembered), Some(Some(noise)), true) =
             (&mut self.remembered, self.noise.first(), slots.contains(&0))
         {
@@ -95,6 +102,10 @@ impl Policy for PlannerPolicy {
 
     fn plan(&self, slot: usize) -> Option<&Plan> {
         self.plans.get(slot)?.as_ref()
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        self.outside.finding().cloned().into_iter().collect()
     }
 }
 

@@ -19,6 +19,11 @@ pub trait Guide: std::fmt::Debug + Send + Sync {
     /// Why it does not.
     fn check(&self, horizon: usize, dims: usize) -> Result<()>;
 
+    /// Dimensions of the trajectories that it takes, where it takes only those.
+    fn dimensions(&self) -> Option<usize> {
+        None
+    }
+
     /// A use of it, computed as `compute` says, with buffers of its own.
     fn session(self: Arc<Self>, compute: Compute) -> Box<dyn GuideSession>;
 }
@@ -95,6 +100,10 @@ impl Guide for ValueNetwork {
             part: "value_function",
             error,
         })
+    }
+
+    fn dimensions(&self) -> Option<usize> {
+        Some(self.0.config().sample_channels())
     }
 
     fn session(self: Arc<Self>, compute: Compute) -> Box<dyn GuideSession> {

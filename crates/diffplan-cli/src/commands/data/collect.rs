@@ -4,12 +4,12 @@ use crate::args::{ActingArgs, CollectArgs, PLANNER};
 use crate::error::{Error, Result};
 use crate::{json, output, settings};
 use diffplan_data::D4rlFile;
-use diffplan_envs::BoxEnv;
+use diffplan_envs::{BoxEnv, Env};
 use diffplan_eval::evaluation::{describe, known_returns};
 use diffplan_eval::{
     Controller, Episode, Noisy, PlannerPolicy, Policy, PolicyOptions, Registry, Start, rollout, stats, table,
 };
-use diffplan_files::folder_of;
+use diffplan_files::{Folder, folder_of};
 use diffplan_pipelines::PlanOptions;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use ndarray::{Array2, ArrayView1, ArrayView2};
@@ -27,6 +27,8 @@ struct Summary {
     skill: Option<f64>,
     noise: Option<f64>,
     checkpoint: Option<PathBuf>,
+    /// The variant of its weights.
+    variant: Option<String>,
     plan: Option<PlanOptions>,
     seed: u64,
     episodes: usize,
@@ -48,14 +50,17 @@ pub(super) fn run(args: CollectArgs, registry: &Registry) -> Result<()> {
         guide: Vec::new(),
     };
     let noise = args.noise.unwrap_or(if args.policy == "ou" { 1.0 } else { 0.0 });
-    let (id, mut policy, checkpoint, plan): (String, Box<dyn Policy>, _, _) = if args.policy == PLANNER {
+    let (id, mut policy, checkpoint, plan): (String, Box<dyn Policy>, Option<Folder>, _) = if args.policy == PLANNER {
         let checkpoint = settings::checkpoint(&args.checkpoint)?;
         let pipeline = settings::pipeline(registry, &checkpoint, &[])?;
         let id = settings::env_id(args.env.as_deref(), &checkpoint, &pipeline)?;
         let options = args.planning.over(pipeline.options())?;
+        settings::warn_of_horizon(&pipeline, &options);
+        let env = settings::env(registry, &id)?;
+        settings::check_dimensions(&pipeline, env.observation_space(), env.action_space())?;
         let planner = pipeline.planner(options.clone())?.in_pool(args.run.pool()?);
         let policy = Noisy::new(Box::new(PlannerPolicy::new(planner)), noise);
-        (id, Box::new(policy), Some(checkpoint.path().to_owned()), Some(options))
+        (id, Box::new(policy), Some(checkpoint), Some(options))
     } else {
         settings::check_no_planning(&args.policy, &acting, &args.planning)?;
         let id = settings::env_of_policy(registry, &args.policy, args.env.as_deref())?;
@@ -64,15 +69,13 @@ pub(super) fn run(args: CollectArgs, registry: &Registry) -> Result<()> {
         (id, registry.policy(&args.policy, &options)?, None, None)
     };
     let mut env = settings::env(registry, &id)?;
-    policy.check_spaces(
-        diffplan_envs::Env::observation_space(&env),
-        diffplan_envs::Env::action_space(&env),
-    )?;
+    policy.check_spaces(env.observation_space(), env.action_space())?;
     output::prepare_folder(folder_of(&args.out))?;
     if args.out.is_dir() {
         return Err(Error::io("write", &args.out)(ErrorKind::IsADirectory.into()));
     }
     let steps = play(&args, &mut env, policy.as_mut())?;
+    policy.findings().iter().for_each(settings::warn);
     let of_controller = Controller::ALL
         .iter()
         .any(|controller| controller.name() == args.policy);
@@ -81,7 +84,8 @@ pub(super) fn run(args: CollectArgs, registry: &Registry) -> Result<()> {
         noise: (!["mixed", "random"].contains(&args.policy.as_str())).then_some(noise),
         env: id,
         policy: args.policy,
-        checkpoint,
+        variant: checkpoint.as_ref().and_then(Folder::variant).map(str::to_owned),
+        checkpoint: checkpoint.map(|folder| folder.path().to_owned()),
         plan,
         seed: args.seed,
         episodes: args.episodes,
@@ -179,12 +183,18 @@ impl Steps {
         let (observations, actions) = (rows(&self.observations)?, rows(&self.actions)?);
         let next = next_observations.then(|| rows(&self.next_observations)).transpose()?;
         let seed = summary.seed.to_string();
+        let checkpoint = summary.checkpoint.as_ref().map(|path| path.display().to_string());
         let mut metadata = vec![
             ("env_id", summary.env.as_str()),
             ("policy", summary.policy.as_str()),
             ("seed", &seed),
             ("diffplan", env!("CARGO_PKG_VERSION")),
         ];
+        let texts = [
+            ("checkpoint", checkpoint.as_deref()),
+            ("variant", summary.variant.as_deref()),
+        ];
+        metadata.extend(texts.iter().filter_map(|(name, text)| Some((*name, (*text)?))));
         let numbers = [("skill", summary.skill), ("noise", summary.noise)];
         let numbers = numbers.map(|(name, value)| (name, value.map(|value| value.to_string())));
         metadata.extend(

@@ -122,6 +122,9 @@ fn play(
             let options = settings.config.options.clone().unwrap_or_default();
             check_plan_size(&options)?;
             settings.set_run(&asked, Some(&checkpoint), threads, played)?;
+            settings::warn_of_horizon(&pipeline, &options);
+            let env = settings::env(registry, &settings.env)?;
+            settings::check_dimensions(&pipeline, env.observation_space(), env.action_space())?;
             let planner = pipeline.planner(options)?.in_pool(pool);
             (settings, Box::new(PlannerPolicy::new(planner)))
         }
@@ -156,6 +159,7 @@ fn play(
         output::print(settings.text(rows.len()))?;
     }
     let latency = go_on(&settings, policy.as_mut(), &mut envs, &mut rows, &mut output)?;
+    policy.findings().iter().for_each(settings::warn);
     end(args, Report::of(settings, rows, latency), output.as_ref())
 }
 

@@ -4,19 +4,26 @@
 mod horizons;
 mod parts;
 mod source;
+mod warnings;
 
-use crate::args::{FilesArgs, InspectArgs};
+use crate::args::InspectArgs;
 use crate::error::{Error, Result};
 use crate::{json, output, settings};
 use diffplan_eval::Registry;
 use diffplan_eval::evaluation::describe;
-use diffplan_pipelines::{ModelIndex, PlanningConfig, ValueGuidedPipeline, read_normalizers};
+use diffplan_pipelines::doctor::{self, Dims, Finding};
+use diffplan_pipelines::{Guide, ModelIndex, PlanningConfig, ValueGuidedPipeline, read_normalizers};
 use diffplan_schedulers::Steps;
 use parts::{Network, NormalizerReport};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+
+/// The environment that plans are for, if it is said.
+fn env_of(report: &Report) -> Option<&str> {
+    report.planning_config.as_ref()?.env.as_deref()
+}
 
 /// What was found. A part that is broken or missing is null, and among the problems.
 #[derive(Debug, Serialize)]
@@ -32,6 +39,8 @@ struct Report {
     normalizer: Option<NormalizerReport>,
     planning_config: Option<PlanningConfig>,
     problems: Vec<Problem>,
+    /// What is legal and almost surely wrong.
+    warnings: Vec<Finding>,
     /// What people are shown of each part that is well.
     #[serde(skip)]
     lines: Vec<(&'static str, Vec<String>)>,
@@ -47,13 +56,18 @@ pub(crate) fn run(args: InspectArgs, registry: &Registry) -> Result<()> {
     if let Some(other) = source::other(&args)? {
         return source::show(&other, args.json);
     }
-    let report = Report::of(&args.checkpoint, &args.files, registry)?;
+    let report = Report::of(&args, registry)?;
     if args.json {
         json::print_line(&report)?;
     } else {
         output::print(report.text())?;
     }
+    let warnings = report.warnings.len();
     match report.problems.len() {
+        0 if args.strict && warnings > 0 => Err(Error::Warned {
+            checkpoint: args.checkpoint,
+            warnings,
+        }),
         0 => Ok(()),
         problems => Err(Error::BrokenCheckpoint {
             checkpoint: args.checkpoint,
@@ -63,11 +77,12 @@ pub(crate) fn run(args: InspectArgs, registry: &Registry) -> Result<()> {
 }
 
 impl Report {
-    fn of(path: &Path, files: &FilesArgs, registry: &Registry) -> Result<Self> {
+    fn of(args: &InspectArgs, registry: &Registry) -> Result<Self> {
+        let (path, files) = (&args.checkpoint, &args.files);
         // Of a folder that is not there, or is a file, there is nothing to tell part by part.
         let folder = &settings::folder(Some(path), files)?;
         let mut report = Self {
-            checkpoint: path.to_owned(),
+            checkpoint: path.clone(),
             model_index: None,
             unet: None,
             value_function: None,
@@ -76,6 +91,7 @@ impl Report {
             normalizer: None,
             planning_config: None,
             problems: Vec::new(),
+            warnings: Vec::new(),
             lines: Vec::new(),
         };
         let index = report
@@ -92,14 +108,17 @@ impl Report {
             false => None,
         };
         let scheduler = index.load_scheduler(folder, &registry.parts);
-        let scheduler = report.part(
-            "scheduler",
-            scheduler.and_then(|scheduler| {
-                // Whether it has a signal at every timestep is seen when all are visited.
-                scheduler.sampler(&Steps::default())?;
-                Ok(scheduler)
-            }),
-        );
+        let scheduler = scheduler.map_err(|error| error.to_string()).and_then(|scheduler| {
+            if let Some(finding) = doctor::signal(scheduler.as_ref()) {
+                return Err(finding.to_string());
+            }
+            // Whatever else is in the way of visiting all timesteps.
+            scheduler
+                .sampler(&Steps::default())
+                .map_err(|error| error.to_string())?;
+            Ok(scheduler)
+        });
+        let scheduler = report.part("scheduler", scheduler);
         let normalizers = report.part("normalizer", read_normalizers(folder));
         report.planning_config = report
             .part("planning_config", PlanningConfig::of_folder(folder))
@@ -133,7 +152,28 @@ impl Report {
         if let Some(config) = &report.planning_config {
             report.lines.push(("planning_config", parts::planning_lines(config)));
         }
-        let (Some((unet, takes)), Some(scheduler), Some(normalizers)) = (unet, scheduler, normalizers) else {
+        let found = warnings::of_parts(scheduler.as_deref(), normalizers.as_ref());
+        report.warnings.extend(found);
+        let found = warnings::of_environment(folder, env_of(&report))?;
+        report.warnings.extend(found);
+        if let (Some(normalizers), Some(dataset)) = (&normalizers, &args.dataset) {
+            let found = warnings::of_dataset(normalizers, dataset)?;
+            report.warnings.extend(found);
+        }
+        let mut dims = normalizers.as_ref().map_or_else(Dims::default, Dims::of_normalizers);
+        dims.network = unet.as_ref().map(|(model, _)| model.config().sample_channels());
+        dims.value = value_function.as_ref().and_then(|(guide, _)| guide.dimensions());
+        let apart = dims.disagreement();
+        if let Some(finding) = &apart {
+            report.problem("fit", finding);
+        }
+        if let (None, Some((observations, actions))) = (&apart, warnings::dims_of_env(registry, env_of(&report))) {
+            // Another can be given with --env.
+            let finding = dims.with_env(observations, actions).disagreement();
+            report.warnings.extend(finding.map(warnings::lighter));
+        }
+        let (Some((unet, takes)), Some(scheduler), Some(normalizers), None) = (unet, scheduler, normalizers, apart)
+        else {
             return Ok(report);
         };
         let (horizons, pipeline) = match (value_function, has_guide) {
@@ -163,6 +203,7 @@ impl Report {
                     None => format!("there is none, and the default options do not work: {e}"),
                 });
             report.part("planning_config", planner);
+            report.warnings.extend(doctor::prediction(pipeline));
         }
         if let Some(pipeline) = &pipeline {
             report.lines.push(("plans", Self::plan_lines(pipeline, &horizons)));
@@ -181,6 +222,13 @@ impl Report {
                 })
             })
             .ok()
+    }
+
+    fn problem(&mut self, part: &'static str, finding: &Finding) {
+        self.problems.push(Problem {
+            part,
+            problem: finding.to_string(),
+        });
     }
 
     fn plan_lines(pipeline: &ValueGuidedPipeline, horizons: &str) -> Vec<String> {
@@ -202,6 +250,15 @@ impl Report {
             for line in lines {
                 text += &format!("  {line}\n");
             }
+        }
+        if !self.warnings.is_empty() {
+            text += "\nwarnings\n";
+        }
+        for warning in &self.warnings {
+            text += &format!(
+                "  {}: {}\n    remedy: {}\n",
+                warning.place, warning.what, warning.remedy
+            );
         }
         if !self.problems.is_empty() {
             text += "\nproblems\n";

@@ -96,7 +96,9 @@ pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
         let pipeline = settings::pipeline(registry, &checkpoint, &args.acting.guide)?;
         settings.env = settings::env_id(args.acting.env.as_deref(), &checkpoint, &pipeline)?;
         let env = settings::env(registry, &settings.env)?;
+        settings::check_dimensions(&pipeline, env.observation_space(), env.action_space())?;
         let options = args.planning.over(pipeline.options())?;
+        settings::warn_of_horizon(&pipeline, &options);
         let planner = pipeline.planner(options.clone())?.in_pool(pool);
         settings.options = Some(options);
         settings.checkpoint = Some(checkpoint.path().to_owned());
@@ -120,6 +122,7 @@ pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
     }
     let names = Names::of_env(&env)?;
     let played = play(&settings, env, &mut actor)?;
+    actor.policy().findings().iter().for_each(settings::warn);
     let summary = Summary::of(&settings, &played.episodes);
     let mut saved = Vec::new();
     if let Some(folder) = &settings.out {
