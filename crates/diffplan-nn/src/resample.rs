@@ -237,7 +237,7 @@ mod tests {
 
     fn up(x: &Array3<f64>, taps: &[f32]) -> Array3<f64> {
         let pad = taps.len() / 2 - 1;
-        let padded = mirrored(x, (pad + 1) / 2);
+        let padded = mirrored(x, pad.div_ceil(2));
         let mut y = Array3::zeros((x.dim().0, x.dim().1, 2 * x.dim().2));
         for ((b, c, j), value) in padded.indexed_iter() {
             for (k, tap) in taps.iter().enumerate() {

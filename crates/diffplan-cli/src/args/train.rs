@@ -123,6 +123,10 @@ pub(crate) struct Keys {
     #[arg(long, value_name = "C,C,…", help_heading = "Networks and diffusion", num_args = 1, value_delimiter = ',', value_parser = count(1, 1 << 16))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) channels: Option<Vec<usize>>,
+    /// Linear attention in every level of the planner, as the original Diffuser can have it; diffusers cannot load such a network [default: false]
+    #[arg(long, value_name = "BOOL", help_heading = "Networks and diffusion", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) attention: Option<bool>,
     /// How the value function reads what is left of a trajectory: as diffusers, for some horizons, or by the mean, for any
     /// [default: flatten]
     #[arg(long, value_name = "HOW", help_heading = "Networks and diffusion", value_parser = serde_name::<Pooling>(&["flatten", "mean"]))]

@@ -7,8 +7,8 @@ mod value_pooling;
 mod weights;
 
 use diffplan_models::{
-    Algorithm, Compute, Error, Precision, UNet1dConfig, UNet1dModel, ValuePooling, Workspace, named_params,
-    named_params_mut,
+    Algorithm, Compute, Error, Precision, TemporalAttention, UNet1dConfig, UNet1dModel, ValuePooling, Workspace,
+    named_params, named_params_mut,
 };
 use ndarray::{Array1, Array3, ArrayD, ArrayViewD, Axis, Ix3, s};
 use ndarray_rand::RandomExt;
@@ -47,6 +47,27 @@ fn pooled_value_function() -> UNet1dModel {
     model(config, 2)
 }
 
+/// A planner with linear attention in every level.
+fn attending_planner() -> UNet1dModel {
+    let config = UNet1dConfig {
+        temporal_attention: Some(TemporalAttention::Linear),
+        ..UNet1dConfig::planner(6, &[16, 32])
+    };
+    model(config, 3)
+}
+
+/// A network for audio with every block that there is.
+fn audio() -> UNet1dModel {
+    let config = UNet1dConfig {
+        in_channels: 6,
+        out_channels: 6,
+        extra_in_channels: 16,
+        block_out_channels: vec![8, 32, 32],
+        ..UNet1dConfig::default()
+    };
+    model(config, 4)
+}
+
 #[test]
 fn gradients_agree_with_finite_differences_along_random_directions() {
     // Directions of length 1. A step small enough for the curvature leaves float32 rounding of about 1e-4 in the quotient;
@@ -72,6 +93,8 @@ fn gradients_agree_with_finite_differences_along_random_directions() {
         (planner(), vec![7.0], 16),
         (value_function(), vec![0.0, 3.0, 12.0], 16),
         (pooled_value_function(), vec![0.0, 3.0, 12.0], 37),
+        (attending_planner(), vec![0.0, 3.0, 12.0], 16),
+        (audio(), vec![0.0, 0.3, 1.0], 32),
     ] {
         let sample = normal((3, 6, horizon), 3);
         let output = model.forward(sample.view(), &timesteps).unwrap();
@@ -90,6 +113,10 @@ fn gradients_agree_with_finite_differences_along_random_directions() {
             objective(&model, &(&sample + &nudge))
         });
         for (i, (name, grad)) in named_params(&vjp.param_grad).into_iter().enumerate() {
+            // Buffers of resamplers, and random frequencies, are not trained.
+            if name.ends_with(".kernel") || name.starts_with("time_proj") {
+                continue;
+            }
             check(&name, grad, &|nudge| {
                 let mut nudged = model.clone();
                 named_params_mut(&mut nudged)[i].1 += nudge;
@@ -101,12 +128,12 @@ fn gradients_agree_with_finite_differences_along_random_directions() {
 
 #[test]
 fn thread_counts_and_batch_mates_do_not_change_a_bit() {
-    check_bits(&value_function(), 16);
-    check_bits(&pooled_value_function(), 48);
+    check_bits(&planner(), &value_function(), 16);
+    check_bits(&attending_planner(), &pooled_value_function(), 48);
+    check_bits(&audio(), &pooled_value_function(), 32);
 }
 
-fn check_bits(value: &UNet1dModel, horizon: usize) {
-    let planner = planner();
+fn check_bits(planner: &UNet1dModel, value: &UNet1dModel, horizon: usize) {
     let sample = normal((11, 6, horizon), 6);
     let run = |threads: usize, algorithm: Algorithm, precision: Precision, sample: &Array3<f32>| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

@@ -42,7 +42,8 @@ fn differ(ours: &Normalizer, theirs: &Normalizer) -> Option<Finding> {
             b.len()
         )));
     }
-    let off = |(i, (&(ours, spread), &(theirs, other))): (usize, (&(f32, f32), &(f32, f32)))| {
+    let off = |i: usize| {
+        let ((ours, spread), (theirs, other)) = (a[i], b[i]);
         let shift = (ours - theirs).abs() / spread.max(other).max(f32::MIN_POSITIVE);
         let ratio = match spread.max(other) < f32::MIN_POSITIVE {
             true => 1.0,
@@ -53,7 +54,7 @@ fn differ(ours: &Normalizer, theirs: &Normalizer) -> Option<Finding> {
             (ours - theirs).abs() <= 1e-5 * theirs.abs().max(1.0) && spread.max(other) <= 1e-5 * theirs.abs().max(1.0);
         (!same && (shift > SHIFT || ratio > RATIO)).then_some((i, (ours, spread), (theirs, other)))
     };
-    let off: Vec<_> = a.iter().zip(&b).enumerate().filter_map(off).collect();
+    let off: Vec<_> = (0..a.len()).filter_map(off).collect();
     let (i, (middle, spread), (there, around)) = *off.first()?;
     let more = match off.len() {
         1 => String::new(),

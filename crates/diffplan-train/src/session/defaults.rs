@@ -28,6 +28,7 @@ pub(super) fn network(kind: Kind, keys: &mut Keys) -> Result<Network> {
     let network = Network {
         kind,
         channels: keys.channels.get_or_insert_with(|| vec![32, 64, 128, 256]).clone(),
+        attention: kind == Kind::Planner && *keys.attention.get_or_insert(false),
         pooling: *keys.value_pooling.get_or_insert(Pooling::Flatten),
         batch_size: at_least(1, "batch_size", *keys.batch_size.get_or_insert(32))?,
         accumulate: at_least(

@@ -49,7 +49,7 @@ impl Kind {
     /// Keys that are of this network alone, or may be different for it.
     pub(super) fn keys(self) -> impl Iterator<Item = &'static str> + Clone {
         let own: &[&str] = match self {
-            Self::Planner => &["action_weight", "loss_discount", "loss_weights"],
+            Self::Planner => &["action_weight", "loss_discount", "loss_weights", "attention"],
             Self::Value => &["discount", "termination_penalty", "normalize_values", "value_pooling"],
         };
         BOTH.iter().chain(own).copied()
@@ -166,6 +166,7 @@ keys! {
     max_episodes: usize,
     horizon: usize,
     channels: Vec<usize>,
+    attention: bool,
     value_pooling: Pooling,
     num_train_timesteps: usize,
     beta_schedule: BetaSchedule,

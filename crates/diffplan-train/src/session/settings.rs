@@ -8,7 +8,7 @@ use crate::objective::{Loss, TrajectoryWeights};
 use crate::optim::{Decay, RateSchedule};
 use crate::trainer::TrainOptions;
 use diffplan_data::{ReadOptions, SequenceOptions};
-use diffplan_models::UNet1dConfig;
+use diffplan_models::{TemporalAttention, UNet1dConfig};
 use diffplan_schedulers::DdpmConfig;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
@@ -58,6 +58,8 @@ pub struct Network {
     pub kind: Kind,
     /// Channels of each level.
     pub channels: Vec<usize>,
+    /// Whether a planner's levels have linear attention.
+    pub attention: bool,
     /// How a value function reads what is left.
     pub pooling: Pooling,
     /// Trajectories of a batch.
@@ -86,7 +88,10 @@ impl Network {
     /// The configuration for trajectories of `channels` dimensions.
     pub fn config(&self, channels: usize) -> UNet1dConfig {
         match self.kind {
-            Kind::Planner => UNet1dConfig::planner(channels, &self.channels),
+            Kind::Planner => UNet1dConfig {
+                temporal_attention: self.attention.then_some(TemporalAttention::Linear),
+                ..UNet1dConfig::planner(channels, &self.channels)
+            },
             Kind::Value => UNet1dConfig {
                 value_pooling: self.pooling.value_pooling(),
                 ..UNet1dConfig::value_function(channels, &self.channels)

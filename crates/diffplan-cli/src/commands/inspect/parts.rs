@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use diffplan_data::{NormalizerConfig, Normalizers};
 use diffplan_eval::table;
 use diffplan_files::Folder;
-use diffplan_models::{UNet1dModel, ValuePooling, count_params};
+use diffplan_models::{TemporalAttention, UNet1dModel, ValuePooling, count_params};
 use diffplan_pipelines::{PlanningConfig, ValueNetwork};
 use diffplan_schedulers::Scheduler;
 use serde::Serialize;
@@ -24,6 +24,7 @@ pub(super) struct Network {
     layers_per_block: usize,
     activation: Option<String>,
     value_pooling: Option<ValuePooling>,
+    temporal_attention: Option<TemporalAttention>,
     parameters: usize,
     horizons: String,
 }
@@ -44,6 +45,7 @@ impl Network {
             layers_per_block: config.layers_per_block,
             activation: config.act_fn.clone(),
             value_pooling: config.value_pooling,
+            temporal_attention: config.temporal_attention,
             parameters: count_params(model),
             horizons: horizons.to_string(),
         }
@@ -56,6 +58,8 @@ impl Network {
             self.mid_block.clone(),
             repeated(&self.up_blocks),
             self.out_block.clone(),
+            self.temporal_attention
+                .map(|_| "linear attention in every level".into()),
             self.value_pooling.map(|pooling| match pooling {
                 ValuePooling::Mean => "of the mean over the positions that are left".into(),
                 other => format!("of the positions that are left by {other:?}"),
