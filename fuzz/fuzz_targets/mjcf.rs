@@ -1,7 +1,7 @@
 //! The bodies of an MJCF file, and where they are.
 #![no_main]
 
-use diffplan_envs::render::PlanarRobot;
+use diffplan_envs::PlanarRobot;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
