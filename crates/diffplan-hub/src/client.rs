@@ -50,7 +50,11 @@ pub(crate) enum Follow {
 
 /// A failure that may pass, or one that will not.
 pub(crate) enum Failure {
-    Passing { host: String, reason: String, after: Option<Duration> },
+    Passing {
+        host: String,
+        reason: String,
+        after: Option<Duration>,
+    },
     Final(Error),
 }
 
@@ -78,7 +82,13 @@ impl Client {
     }
 
     /// One try. Statuses that pass (408, 429, 5xx) are failures; others are for the caller.
-    pub(crate) fn try_once(&self, head: bool, url: &str, from: u64, follow: Follow) -> std::result::Result<Answer, Failure> {
+    pub(crate) fn try_once(
+        &self,
+        head: bool,
+        url: &str,
+        from: u64,
+        follow: Follow,
+    ) -> std::result::Result<Answer, Failure> {
         let own = origin(&self.settings.endpoint).unwrap_or_default().to_owned();
         let mut url = url.to_owned();
         for _ in 0..=REDIRECTS {
@@ -94,11 +104,14 @@ impl Client {
                 request = request.header("Range", format!("bytes={from}-"));
             }
             // Whole bytes: a compressed answer has another length.
-            let response = request.header("Accept-Encoding", "identity").call().map_err(|error| Failure::Passing {
-                host: host.clone(),
-                reason: reason(&error),
-                after: None,
-            })?;
+            let response = request
+                .header("Accept-Encoding", "identity")
+                .call()
+                .map_err(|error| Failure::Passing {
+                    host: host.clone(),
+                    reason: reason(&error),
+                    after: None,
+                })?;
             let status = response.status().as_u16();
             if status == 408 || status == 429 || status >= 500 {
                 let after = header(response.headers(), "retry-after").and_then(|text| text.trim().parse().ok());
@@ -118,7 +131,11 @@ impl Client {
             };
             let target = origin(&next).filter(|target| target.starts_with("https:") || host.starts_with("http:"));
             let Some(target) = target else {
-                return Err(Failure::Final(protocol(&host, "a redirect", "it leads to no address of https")));
+                return Err(Failure::Final(protocol(
+                    &host,
+                    "a redirect",
+                    "it leads to no address of https",
+                )));
             };
             if follow == Follow::Within && target != own {
                 return Ok(Answer { status, host, response });
@@ -126,7 +143,11 @@ impl Client {
             url = next;
         }
         let host = origin(&url).unwrap_or_default();
-        Err(Failure::Final(protocol(host, "a redirect", "it leads to another, again and again")))
+        Err(Failure::Final(protocol(
+            host,
+            "a redirect",
+            "it leads to another, again and again",
+        )))
     }
 
     /// Tries until it works, or has failed too often in a row; `work` says by `true` in its flag that it got further.

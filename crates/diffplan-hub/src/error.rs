@@ -30,7 +30,9 @@ pub enum Error {
         with_token: bool,
     },
     /// 401 although a token was sent.
-    #[error("{endpoint} refused the token for {repo}: make a new one at {endpoint}/settings/tokens, and set HF_TOKEN to it or run `hf auth login`")]
+    #[error(
+        "{endpoint} refused the token for {repo}: make a new one at {endpoint}/settings/tokens, and set HF_TOKEN to it or run `hf auth login`"
+    )]
     Unauthorised {
         /// The repository.
         repo: String,
@@ -38,7 +40,9 @@ pub enum Error {
         endpoint: String,
     },
     /// 403, or 401 of a gated repository.
-    #[error("access to {repo} has to be granted: ask for it at {endpoint}/{repo}, and set HF_TOKEN to a token of that account")]
+    #[error(
+        "access to {repo} has to be granted: ask for it at {endpoint}/{repo}, and set HF_TOKEN to a token of that account"
+    )]
     Gated {
         /// The repository.
         repo: String,
@@ -76,7 +80,9 @@ pub enum Error {
         files: usize,
     },
     /// The host cannot be reached, again and again.
-    #[error("{host} cannot be reached: {reason}; check the network and HF_ENDPOINT, or set HF_HUB_OFFLINE=1 to use what the cache has")]
+    #[error(
+        "{host} cannot be reached: {reason}; check the network and HF_ENDPOINT, or set HF_HUB_OFFLINE=1 to use what the cache has"
+    )]
     Network {
         /// The host.
         host: String,
@@ -104,7 +110,9 @@ pub enum Error {
         reason: String,
     },
     /// Bytes that are not those of the repository, twice.
-    #[error("{file} arrived damaged: its checksum is {actual}, expected {expected}; try again, or look into the proxy that is between")]
+    #[error(
+        "{file} arrived damaged: its checksum is {actual}, expected {expected}; try again, or look into the proxy that is between"
+    )]
     Checksum {
         /// The file.
         file: String,

@@ -33,7 +33,9 @@ impl RepoName {
     /// downloaded again. With it comes what follows the commit.
     pub fn of_cached(path: &Path) -> Option<(Self, String)> {
         let parts: Vec<&str> = path.iter().filter_map(|part| part.to_str()).collect();
-        let at = parts.windows(2).position(|pair| pair[0].starts_with("models--") && pair[1] == "snapshots")?;
+        let at = parts
+            .windows(2)
+            .position(|pair| pair[0].starts_with("models--") && pair[1] == "snapshots")?;
         let (owner, name) = parts[at].strip_prefix("models--")?.split_once("--")?;
         let named = format!("{owner}/{name}@{}", parts.get(at + 2)?).parse().ok()?;
         Some((named, parts[at + 3..].join("/")))
@@ -44,7 +46,10 @@ impl FromStr for RepoName {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let refuse = |reason| Error::Name { name: text.to_owned(), reason };
+        let refuse = |reason| Error::Name {
+            name: text.to_owned(),
+            reason,
+        };
         let (repo, revision) = text.split_once('@').unwrap_or((text, "main"));
         let (owner, name) = repo.split_once('/').ok_or_else(|| refuse("it has no /"))?;
         for part in [owner, name] {
@@ -52,7 +57,8 @@ impl FromStr for RepoName {
             if part.is_empty() || part.len() > 96 || !part.chars().all(known) {
                 return Err(refuse("owner and name are of letters, digits, -, _ and ., 96 at most"));
             }
-            if part.starts_with(['-', '.']) || part.ends_with(['-', '.']) || part.contains("--") || part.contains("..") {
+            if part.starts_with(['-', '.']) || part.ends_with(['-', '.']) || part.contains("--") || part.contains("..")
+            {
                 return Err(refuse("- and . stand neither first nor last nor twice"));
             }
         }
@@ -94,7 +100,21 @@ mod tests {
         let name: RepoName = "me/hopper.v2@refs/pr/1".parse().unwrap();
         assert_eq!((name.repo().as_str(), name.revision()), ("me/hopper.v2", "refs/pr/1"));
         assert_eq!("a/b".parse::<RepoName>().unwrap().to_string(), "a/b@main");
-        for wrong in ["a", "/b", "a/", "a/b/c", "../b", "./x", "~/x", "a/b@", "a/b@..", "a/b@../../x", "a/b@x%2e", "a b/c", "a/b--c"] {
+        for wrong in [
+            "a",
+            "/b",
+            "a/",
+            "a/b/c",
+            "../b",
+            "./x",
+            "~/x",
+            "a/b@",
+            "a/b@..",
+            "a/b@../../x",
+            "a/b@x%2e",
+            "a b/c",
+            "a/b--c",
+        ] {
             assert!(wrong.parse::<RepoName>().is_err(), "{wrong}");
         }
     }
@@ -110,7 +130,9 @@ mod tests {
 
     #[test]
     fn names_that_leave_their_folder_are_unsafe() {
-        for wrong in ["", "..", "a/../b", "/a", "a//b", "a/", "c:\\x", "a\\..\\b", "a\0", "a/. /b", "a?b"] {
+        for wrong in [
+            "", "..", "a/../b", "/a", "a//b", "a/", "c:\\x", "a\\..\\b", "a\0", "a/. /b", "a?b",
+        ] {
             assert!(!is_safe(wrong), "{wrong:?}");
         }
         assert!(is_safe("unet/diffusion_pytorch_model.fp16.safetensors"));

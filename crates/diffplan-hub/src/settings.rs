@@ -21,7 +21,8 @@ impl Token {
             true => Ok((!text.is_empty()).then(|| Self(text.to_owned()))),
             false => Err(Error::Setting {
                 name: "HF_TOKEN",
-                reason: "the token has characters that no token has (it may be from HF_TOKEN_PATH or $HF_HOME/token)".into(),
+                reason: "the token has characters that no token has (it may be from HF_TOKEN_PATH or $HF_HOME/token)"
+                    .into(),
             }),
         }
     }
@@ -86,12 +87,18 @@ impl Settings {
             _ => path,
         };
         let caches = path("XDG_CACHE_HOME").or_else(|| Some(user.as_ref()?.join(".cache")));
-        let home = path("HF_HOME").or_else(|| Some(caches?.join("huggingface"))).map(in_home);
-        let cache = path("HF_HUB_CACHE").or_else(|| path("HUGGINGFACE_HUB_CACHE")).map(in_home);
-        let cache = cache.or_else(|| Some(home.as_ref()?.join("hub"))).ok_or_else(|| Error::Setting {
-            name: "HF_HOME",
-            reason: "neither it nor HOME is set, expected a folder for what is downloaded".into(),
-        })?;
+        let home = path("HF_HOME")
+            .or_else(|| Some(caches?.join("huggingface")))
+            .map(in_home);
+        let cache = path("HF_HUB_CACHE")
+            .or_else(|| path("HUGGINGFACE_HUB_CACHE"))
+            .map(in_home);
+        let cache = cache
+            .or_else(|| Some(home.as_ref()?.join("hub")))
+            .ok_or_else(|| Error::Setting {
+                name: "HF_HOME",
+                reason: "neither it nor HOME is set, expected a folder for what is downloaded".into(),
+            })?;
         let token_file = path("HF_TOKEN_PATH").map(in_home).or_else(|| Some(home?.join("token")));
         let token = set("HF_TOKEN").or_else(|| fs::read_to_string(token_file?).ok());
         let mut settings = Self::new(cache);
@@ -110,7 +117,12 @@ mod tests {
     use super::*;
 
     fn of(variables: &[(&str, &str)]) -> Settings {
-        let get = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let get = |name: &str| {
+            variables
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
         Settings::from_variables(get).unwrap()
     }
 
