@@ -150,7 +150,7 @@ Examples:
   diffplan inspect testdata/pendulum-hor32
   diffplan inspect testdata/pendulum-hor32 --json")]
 pub(crate) struct InspectArgs {
-    /// Checkpoint folder
+    /// Checkpoint folder, or a repository of the Hub, OWNER/NAME[@REVISION]
     #[arg(value_name = "CHECKPOINT")]
     pub(crate) checkpoint: PathBuf,
     #[command(flatten)]
