@@ -1,9 +1,11 @@
 //! The cache, as huggingface_hub lays it out:
 //!
-//!     models--OWNER--NAME/refs/REVISION                  the commit that a branch or tag was last seen at
-//!     models--OWNER--NAME/blobs/ETAG                     the files, by their checksums; ETAG.incomplete while they come
-//!     models--OWNER--NAME/snapshots/COMMIT/PATH          links to them (copies where a system has no links)
-//!     .locks/models--OWNER--NAME/ETAG.lock               held while a blob is written, by huggingface_hub too
+//! ```text
+//! models--OWNER--NAME/refs/REVISION                  the commit that a branch or tag was last seen at
+//! models--OWNER--NAME/blobs/ETAG                     the files, by their checksums; ETAG.incomplete while they come
+//! models--OWNER--NAME/snapshots/COMMIT/PATH          links to them (copies where a system has no links)
+//! .locks/models--OWNER--NAME/ETAG.lock               held while a blob is written, by huggingface_hub too
+//! ```
 
 use crate::error::{Error, Result};
 use crate::name::{RepoName, is_commit, is_safe};
