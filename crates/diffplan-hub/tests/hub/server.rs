@@ -1,5 +1,7 @@
 //! A server of one repository, by std alone: the endpoint, and under another port the host of large files.
 
+#![allow(clippy::unwrap_used, reason = "a server of the tests")]
+
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use std::io::{BufRead, BufReader, Write};
