@@ -156,7 +156,7 @@ Examples:
   diffplan inspect logs/hopper-medium-v2/diffusion/defaults_H32_T20/state_190000.pt
   diffplan inspect CHECKPOINT --dataset hopper.hdf5 --strict   whether its statistics are those of a dataset")]
 pub(crate) struct InspectArgs {
-    /// Checkpoint folder, or anything else
+    /// Checkpoint folder, a repository of the Hub (OWNER/NAME[@REVISION]), or any other file or folder
     #[arg(value_name = "PATH")]
     pub(crate) checkpoint: PathBuf,
     #[command(flatten)]

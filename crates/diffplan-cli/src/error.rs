@@ -33,6 +33,13 @@ pub(crate) enum Error {
         "{error}; an environment of your own is registered with diffplan_cli::run, in a binary of ten lines: docs/adding-an-environment.md"
     )]
     UnknownEnv { error: Box<diffplan_envs::Error> },
+    /// Neither a folder nor a repository.
+    #[error("cannot read checkpoint {}: {missing}; and as a repository of the Hub: {reason}", path.display())]
+    NoSuchCheckpoint {
+        path: PathBuf,
+        missing: io::Error,
+        reason: String,
+    },
     /// The user, or the system, asked for an end.
     #[error("interrupted {at}")]
     Interrupted { at: String },

@@ -9,6 +9,7 @@
 mod args;
 mod commands;
 mod error;
+mod hub;
 mod interrupt;
 mod json;
 mod output;

@@ -3,7 +3,7 @@
 
 use crate::args::{ActingArgs, CheckpointArgs, FilesArgs, PLANNER, PlanningArgs, RunArgs};
 use crate::error::{Error, Result};
-use crate::output;
+use crate::{hub, output};
 use diffplan_envs::{BoxEnv, Space, d4rl};
 use diffplan_eval::evaluation::check_plan_size;
 use diffplan_eval::{Controller, PolicyOptions, Registry};
@@ -12,6 +12,7 @@ use diffplan_pipelines::doctor::{self, Dims, Finding};
 use diffplan_pipelines::{PlanOptions, ValueGuidedPipeline, check_variant, snapshot};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -47,7 +48,7 @@ pub(crate) fn checkpoint(args: &CheckpointArgs) -> Result<Folder> {
 
 /// A checkpoint's folder, its subfolder if one is asked for, of the variant that is asked for.
 pub(crate) fn folder(given: Option<&Path>, files: &FilesArgs) -> Result<Folder> {
-    let mut folder = snapshot(&whole(given)?)?;
+    let mut folder = snapshot(&whole(given, files)?)?;
     if let Some(subfolder) = &files.subfolder {
         folder = folder.sub(subfolder.trim_end_matches('/'));
         // Said of the folder, rather than of the first file that is looked for in it.
@@ -58,12 +59,15 @@ pub(crate) fn folder(given: Option<&Path>, files: &FilesArgs) -> Result<Folder> 
     Ok(folder)
 }
 
-fn whole(given: Option<&Path>) -> Result<Folder> {
+fn whole(given: Option<&Path>, files: &FilesArgs) -> Result<Folder> {
     match given {
         Some(path) if path != Path::new(BUILT_IN) => {
             // Said of the folder, rather than of the first file that is looked for in it.
-            fs::read_dir(path).map_err(Error::io("read checkpoint", path))?;
-            Ok(Folder::at(path))
+            match fs::read_dir(path) {
+                Ok(_) => Ok(Folder::at(path)),
+                Err(missing) if missing.kind() == ErrorKind::NotFound => hub::checkpoint(path, files, missing),
+                Err(error) => Err(Error::io("read checkpoint", path)(error)),
+            }
         }
         None if Path::new(DEFAULT_CHECKPOINT).is_dir() => Ok(Folder::at(DEFAULT_CHECKPOINT)),
         _ => Ok(Folder::embedded(BUILT_IN, FILES)),

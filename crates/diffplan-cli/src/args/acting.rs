@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// Which networks plan.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct CheckpointArgs {
-    /// Checkpoint folder, or a repository's in a cache of the Hub; testdata/pendulum-hor32, which is built in, by default
+    /// Checkpoint folder, or a repository of the Hub, OWNER/NAME[@REVISION]; testdata/pendulum-hor32, which is built in, by default
     #[arg(id = "checkpoint", short, long = "checkpoint", value_name = "DIR")]
     pub(crate) path: Option<PathBuf>,
     #[command(flatten)]

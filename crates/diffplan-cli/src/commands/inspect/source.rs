@@ -6,6 +6,7 @@ use crate::{json, output};
 use diffplan_import::{Source, SourceKind};
 use serde::Serialize;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// The object of `--json`.
@@ -25,8 +26,8 @@ pub(super) fn other(args: &InspectArgs) -> Result<Option<Source>> {
         return Ok(None);
     }
     let metadata = match fs::metadata(path) {
-        // The checkpoint that is in the program has a name and no place.
-        Err(_) if path.to_string_lossy().starts_with("built-in:") => return Ok(None),
+        // The checkpoint that is in the program has a name and no place; one of the Hub has its place elsewhere.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         result => result.map_err(Error::io("read checkpoint", path))?,
     };
     let source = match Source::of(path) {

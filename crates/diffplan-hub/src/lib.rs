@@ -1,0 +1,23 @@
+//! Checkpoints by the name of their repository on the Hub: `owner/name[@revision]`.
+//!
+//! [`Hub::fetch`] asks which files a repository has, takes those that loading a checkpoint needs, of one variant and one subfolder, and
+//! puts them in the cache that `huggingface_hub` uses too: what one has downloaded, the other finds.
+//!
+//! The HTTP client is ureq; the protocol is ours. hf-hub 0.5, the alternative, was read: it verifies no checksums, knows no
+//! `HF_HUB_OFFLINE`, and retries a file without saying why it failed; around it nearly all of this crate would still be needed.
+//!
+//! A token is sent to the endpoint's own host and to no other, and stands in no message: see [`Token`].
+
+mod cache;
+mod client;
+mod download;
+mod error;
+mod hub;
+mod name;
+mod select;
+mod settings;
+
+pub use error::{Error, Result};
+pub use hub::{Event, Fetched, Hub, Part};
+pub use name::RepoName;
+pub use settings::{Settings, Token};

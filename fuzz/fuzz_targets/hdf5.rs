@@ -1,0 +1,6 @@
+//! HDF5 in the layout of D4RL.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| diffplan_fuzz::dataset(data, "x.hdf5"));
