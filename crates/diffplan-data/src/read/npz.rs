@@ -16,6 +16,9 @@ use super::{ArrayInfo, Content, ReadError};
 /// Bytes of a header's dictionary at most. That of an array of numbers takes some 120.
 const DICTIONARY: u64 = 4096;
 
+/// Brackets within brackets of a header: a dictionary, of it the list of a compound type's fields, of those each with a shape.
+const MOST_DEPTH: usize = 5;
+
 /// What an archive is read from.
 trait ReadSeek: Read + Seek {}
 impl<T: Read + Seek> ReadSeek for T {}
@@ -137,13 +140,27 @@ fn npy(key: &str, entry: &mut impl Read) -> Result<Npy, ReadError> {
     let mut text = Vec::new();
     entry.take(length).read_to_end(&mut text).map_err(unreadable(key))?;
     let text = String::from_utf8_lossy(&text);
-    // The parser descends once a bracket.
-    if text.matches(['(', '[', '{']).count() > 64 {
+    // The parser tries a bracket's content again and again, so that its time grows as a power of the depth.
+    if depth(&text) > MOST_DEPTH {
         return Err(broken("the header is nested too deeply"));
     }
     let parsed = text.trim().parse::<Value>();
     dictionary(&parsed.map_err(|_| broken("the header is no Python dictionary"))?)
         .ok_or_else(|| broken("the header has no descr, fortran_order and shape"))
+}
+
+/// How deep the brackets of a text are nested.
+fn depth(text: &str) -> usize {
+    let (mut deepest, mut now) = (0usize, 0usize);
+    for character in text.chars() {
+        match character {
+            '(' | '[' | '{' => now += 1,
+            ')' | ']' | '}' => now = now.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(now);
+    }
+    deepest
 }
 
 fn dictionary(value: &Value) -> Option<Npy> {

@@ -1,8 +1,8 @@
 //! Against a server of our own that speaks the Hub's protocol, and breaks it in every way that is known.
 
-mod server;
-
 #![allow(clippy::unwrap_used)]
+
+mod server;
 
 use diffplan_hub::{Error, Fetched, Hub, Part, RepoName, Result, Settings, Token};
 use server::{COMMIT, Fault, Server, WEIGHTS, weights};

@@ -86,6 +86,12 @@ fn headers_of_npz_are_not_believed() {
         ),
         ("{".into(), 8, "observations: the header is no Python dictionary"),
         ("[".repeat(4000), 8, "observations: the header is nested too deeply"),
+        // What a fuzzer found: the time to parse it doubled with every bracket.
+        (
+            header("'<f4'", &("(6,".repeat(26) + &")".repeat(26))),
+            8,
+            "observations: the header is nested too deeply",
+        ),
         (
             "x".repeat(5000),
             8,
