@@ -62,6 +62,21 @@ impl Outcome {
         self.stdout
     }
 
+    /// Success, with warnings that have all of `words`, and nothing else on stderr.
+    #[track_caller]
+    fn warned(self, words: &[&str]) -> String {
+        assert_eq!(self.status, Some(0), "{}", self.stderr);
+        assert!(
+            self.stderr.lines().all(|line| line.starts_with("warning: ")),
+            "{}",
+            self.stderr
+        );
+        for word in words {
+            assert!(self.stderr.contains(word), "no {word:?} in: {}", self.stderr);
+        }
+        self.stdout
+    }
+
     /// Exit status 2, one line of complaint that has all of `words`, and no panic.
     #[track_caller]
     fn failed_with(self, words: &[&str]) {

@@ -128,7 +128,9 @@ fn both_train_and_play() {
         .collect();
     assert_eq!(steps, ["7", "14", "21", "28", "35", "42", "45"]);
     diffplan("inspect", &[&place.path("run")]).succeeded();
-    let played = diffplan("rollout --batch-size 2 --json --checkpoint", &[&place.path("run")]).succeeded();
+    // A dataset of a few steps has not seen where a planner so little trained gets to.
+    let far = ["more than 10 standard deviations"];
+    let played = diffplan("rollout --batch-size 2 --json --checkpoint", &[&place.path("run")]).warned(&far);
     assert_eq!(json(&played)["env"], "Pendulum-v1");
     // The settings are those of another run.
     let config = format!("both --config {}", place.path("run/training.toml").display());
@@ -216,7 +218,8 @@ fn a_planner_alone_plays_unguided() {
         text.contains("none: plans are not guided") && text.contains("no guidance"),
         "{text}"
     );
-    diffplan("rollout --batch-size 1 --json --checkpoint", &[&run]).succeeded();
+    let far = ["more than 10 standard deviations"];
+    diffplan("rollout --batch-size 1 --json --checkpoint", &[&run]).warned(&far);
     for option in ["--n-guide-steps 1", "--rescore"] {
         diffplan(&format!("rollout {option} --checkpoint"), &[&run])
             .failed_with(&["value function", "checkpoint has none"]);
