@@ -12,6 +12,7 @@ use crate::name::{RepoName, is_commit, is_safe};
 use diffplan_files::write_atomically;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A repository in a cache.
 pub(crate) struct Repo {
@@ -73,7 +74,10 @@ impl Repo {
         let path = self.snapshot(commit).join(name);
         make_folder_of(&path)?;
         let up = "../".repeat(2 + name.matches('/').count());
-        let temporary = path.with_file_name(format!(".{}.{}", std::process::id(), etag));
+        // Of this thread's alone: another may be making the same link.
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let temporary = path.with_file_name(format!(".{}.{number}.{etag}", std::process::id()));
         let _ = fs::remove_file(&temporary);
         #[cfg(unix)]
         let made = std::os::unix::fs::symlink(format!("{up}blobs/{etag}"), &temporary);
