@@ -230,7 +230,7 @@ fn a_planner_alone_plays_unguided() {
     assert!(normalizers.contains("values"));
     place.train("planner --resume --steps 40", "run").succeeded();
     assert_eq!(fs::read_to_string(run.join("normalizer.json")).unwrap(), normalizers);
-    diffplan("rollout --batch-size 1 --rescore --json --checkpoint", &[&run]).succeeded();
+    diffplan("rollout --batch-size 1 --rescore --json --checkpoint", &[&run]).warned(&far);
     place
         .train(&format!("value {TINY} --steps 20 --overwrite --horizon 16"), "run")
         .failed_with(&["horizon = 16", "started with 8"]);
@@ -240,6 +240,23 @@ fn a_planner_alone_plays_unguided() {
             "run",
         )
         .failed_with(&["normalizer"]);
+}
+
+/// Trained, loaded, acted with, gone on with.
+#[test]
+fn a_planner_with_attention() {
+    let place = Place::new();
+    place
+        .train(&format!("planner {TINY} --steps 6 --attention"), "run")
+        .succeeded();
+    let run = place.path("run");
+    let config: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(run.join("unet/config.json")).unwrap()).unwrap();
+    assert_eq!(config["temporal_attention"], "linear");
+    let text = diffplan("inspect", &[&run]).succeeded();
+    assert!(text.contains("linear attention in every level"), "{text}");
+    diffplan("plan --obs 1,0,0.1 --batch-size 2 --json --checkpoint", &[&run]).succeeded();
+    place.train("planner --resume --steps 8", "run").succeeded();
 }
 
 #[test]
