@@ -16,8 +16,10 @@ const ZERO: f64 = 1e-10;
 /// Such a gradient may be this share of the whole: measured 1.1e-7 at most, and as much in PyTorch's own float32.
 const ZERO_TOLERANCE: f64 = 1e-6;
 
-/// The frequencies of a Fourier embedding: saved with the model, but not trained.
-const NOT_TRAINED: &str = "param_grad.time_proj.weight";
+/// The frequencies of a Fourier embedding and the kernels of resamplers: saved with the model, but not trained.
+fn is_frozen(name: &str) -> bool {
+    name == "param_grad.time_proj.weight" || name.ends_with(".kernel")
+}
 
 pub(super) fn check(case: &Case, report: &mut Report) -> Result<(), CaseError> {
     let call = Call {
@@ -44,7 +46,7 @@ pub(super) fn check(case: &Case, report: &mut Report) -> Result<(), CaseError> {
     let whole = norm(expected.values().flatten());
     let is_zero = |name: &str| match expected.get(name) {
         Some(grad) => norm(grad) < ZERO * whole,
-        None => name == NOT_TRAINED,
+        None => is_frozen(name),
     };
     for (name, grad) in results.extract_if(.., |(name, _)| is_zero(name)) {
         let share = norm(&grad.mapv(f64::from)) / whole;
