@@ -76,7 +76,7 @@ impl UNet1dModel {
     ) -> Result<()> {
         self.check_sample(sample, time)?;
         self.check_output("output", output.shape(), sample)?;
-        let (parts, per_part) = workspace.parts(self, sample.dim().0);
+        let (parts, per_part) = workspace.parts(self, sample.dim().0, sample.dim().2);
         let run = &|chunk: &mut Chunk, first: usize, sample: ArrayView3<f32>, output: ArrayViewMutD<f32>| {
             self.forward_chunk(chunk, first, sample, time);
             write_output(chunk, output);
@@ -122,7 +122,7 @@ impl UNet1dModel {
         self.check_sample(sample, time)?;
         check_shape("values", values.shape(), &[sample.dim().0])?;
         check_shape("grad", grad.shape(), sample.shape())?;
-        let (parts, per_part) = workspace.parts(self, sample.dim().0);
+        let (parts, per_part) = workspace.parts(self, sample.dim().0, sample.dim().2);
         let run = &|chunk: &mut Chunk, first: usize, sample: ArrayView3<f32>, mut out: ValueAndGrad| {
             chunk.saved.get_or_insert_with(|| Saved::new(self, Keep::SampleGrad));
             self.forward_chunk(chunk, first, sample, time);

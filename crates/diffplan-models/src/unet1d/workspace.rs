@@ -20,6 +20,9 @@ pub struct Workspace {
 /// Fewer samples than this are not worth reading a network's weights for once more.
 const SAMPLES_A_PART: usize = 4;
 
+/// One sample as long as this is.
+const LONG: usize = 256;
+
 impl Workspace {
     /// Buffers for passes on at most `threads` threads; 1 (or 0) keeps everything on the calling one.
     pub fn new(threads: usize) -> Self {
@@ -38,9 +41,10 @@ impl Workspace {
     }
 
     /// A set of buffers for each part of a batch, and the samples in a part (fewer in the last).
-    pub(crate) fn parts(&mut self, model: &UNet1dModel, batch: usize) -> (&mut [Chunk], usize) {
+    pub(crate) fn parts(&mut self, model: &UNet1dModel, batch: usize, len: usize) -> (&mut [Chunk], usize) {
         let threads = self.compute.threads.max(1);
-        let per_part = batch.div_ceil((batch / SAMPLES_A_PART).clamp(1, threads)).max(1);
+        let least = if len >= LONG { 1 } else { SAMPLES_A_PART };
+        let per_part = batch.div_ceil((batch / least).clamp(1, threads)).max(1);
         let parts = batch.div_ceil(per_part).max(1);
         if self.model != model.identity.number() {
             self.model = model.identity.number();
