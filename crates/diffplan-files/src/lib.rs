@@ -26,3 +26,6 @@ pub use lock::FolderLock;
 pub use nearest::nearest;
 pub use rows::{Rows, read_rows};
 pub use wrong::{WrongContent, recognise};
+
+/// The release of diffusers whose layout is written; it goes into the files, as diffusers writes its own.
+pub const DIFFUSERS_VERSION: &str = "0.42.1";

@@ -3,10 +3,10 @@
 use crate::error::{Error, Result};
 use crate::options::{Options, Target};
 use crate::report::Report;
-use crate::weights::{DIFFUSERS_VERSION, json};
+use crate::weights::json;
 use crate::{save, weights};
 use diffplan_data::Normalizers;
-use diffplan_files::Folder;
+use diffplan_files::{DIFFUSERS_VERSION, Folder};
 use diffplan_models::UNet1dModel;
 use diffplan_pipelines::{PlanningConfig, ValueGuidedPipeline};
 use diffplan_schedulers::Scheduler;

@@ -3,38 +3,13 @@
 use crate::error::{Error, Result};
 use crate::options::{Options, Precision, Target};
 use crate::report::Report;
-use diffplan_models::{UNet1dModel, named_params};
+use diffplan_files::DIFFUSERS_VERSION;
+use diffplan_models::{UNet1dConfig, UNet1dModel, named_params};
 use half::{bf16, f16};
 use safetensors::{Dtype, View};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-
-/// The release of diffusers whose layout this is.
-pub(crate) const DIFFUSERS_VERSION: &str = "0.42.1";
-
-/// The keys that diffusers' `UNet1DModel` has.
-const OF_DIFFUSERS: [&str; 19] = [
-    "sample_size",
-    "sample_rate",
-    "in_channels",
-    "out_channels",
-    "extra_in_channels",
-    "time_embedding_type",
-    "time_embedding_dim",
-    "flip_sin_to_cos",
-    "use_timestep_embedding",
-    "freq_shift",
-    "down_block_types",
-    "up_block_types",
-    "mid_block_type",
-    "out_block_type",
-    "block_out_channels",
-    "act_fn",
-    "norm_num_groups",
-    "layers_per_block",
-    "downsample_each_block",
-];
 
 /// A tensor as it is written.
 struct Written {
@@ -98,7 +73,7 @@ fn config(part: &str, model: &UNet1dModel, target: Target, report: &mut Report) 
         }
         let own: Vec<String> = object
             .keys()
-            .filter(|key| !OF_DIFFUSERS.contains(&key.as_str()))
+            .filter(|key| UNet1dConfig::OWN_KEYS.contains(&key.as_str()))
             .cloned()
             .collect();
         for key in own {

@@ -187,7 +187,7 @@ macro_rules! scheduler_config {
                 use crate::config::OptionValue;
                 let mut map = serde_json::Map::new();
                 map.insert("_class_name".to_owned(), $class.into());
-                map.insert("_diffusers_version".to_owned(), crate::DIFFUSERS_VERSION.into());
+                map.insert("_diffusers_version".to_owned(), diffplan_files::DIFFUSERS_VERSION.into());
                 $(map.insert(stringify!($field).to_owned(), OptionValue::write(&self.$field));)+
                 map.sort_keys();
                 map

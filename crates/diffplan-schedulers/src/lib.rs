@@ -89,9 +89,6 @@ pub use unipc::{UniPcMultistepConfig, UniPcMultistepScheduler};
 /// Name of a scheduler's file in its folder.
 pub const CONFIG_NAME: &str = "scheduler_config.json";
 
-/// The version of diffusers whose format is written.
-const DIFFUSERS_VERSION: &str = "0.42.1";
-
 /// Compiles and runs the example of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -257,6 +257,13 @@ fn a_planner_with_attention() {
     assert!(text.contains("linear attention in every level"), "{text}");
     diffplan("plan --obs 1,0,0.1 --batch-size 2 --json --checkpoint", &[&run]).succeeded();
     place.train("planner --resume --steps 8", "run").succeeded();
+    // A flag that means nothing to what is trained is said.
+    let value = place.train(&format!("value {TINY} --steps 6 --attention"), "value");
+    assert!(
+        value.stderr.contains("--attention is of the planner alone"),
+        "{}",
+        value.stderr
+    );
 }
 
 #[test]

@@ -221,6 +221,9 @@ impl UNet1dConfig {
         "temporal_attention",
     ];
 
+    /// Those of [`KEYS`](Self::KEYS) that are ours: diffusers does not know them.
+    pub const OWN_KEYS: &[&str] = &["value_pooling", "value_features", "temporal_attention"];
+
     fn diffuser(channels: usize, block_out_channels: &[usize]) -> Self {
         Self {
             in_channels: channels,

@@ -5,16 +5,15 @@ use super::{UNet1dConfig, UNet1dModel};
 use crate::error::{Error, Result};
 use crate::pretrained::CONFIG_NAME;
 use crate::weights;
-use diffplan_files::{FileError, Folder, nearest, parse_json_object, prepare_folder, write_atomically};
+use diffplan_files::{
+    DIFFUSERS_VERSION, FileError, Folder, nearest, parse_json_object, prepare_folder, write_atomically,
+};
 use diffplan_nn::{fill_params, safetensors};
 use serde_json::{Map, Value};
 use std::path::Path;
 
 /// Name of the weights in their folder.
 const WEIGHTS_NAME: &str = "diffusion_pytorch_model.safetensors";
-
-/// The release of diffusers whose layout this is; it goes into the files, as diffusers writes its own.
-const DIFFUSERS_VERSION: &str = "0.42.1";
 
 /// Keys that diffusers' `EMAModel` adds to the configuration of the network it averages.
 const OF_AVERAGES: [&str; 7] = [

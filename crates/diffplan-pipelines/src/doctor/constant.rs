@@ -1,7 +1,8 @@
 //! Dimensions that do not vary.
 
+use super::spreads::spreads;
 use super::{Code, Finding};
-use diffplan_data::{Normalizer, NormalizerConfig, Normalizers};
+use diffplan_data::{Normalizer, Normalizers};
 
 /// How much larger than its spread a dimension's place may be. A `f32` of it is rounded by 2⁻²⁴ of the place: at 10⁴ that is 6·10⁻⁴ of a
 /// standard deviation, and what is padded with zeros is at -10⁴, where a loss looks at nothing else. Demonstrations of a robot at a table
@@ -57,27 +58,11 @@ fn of_key(normalizer: &Normalizer) -> Vec<Finding> {
     findings
 }
 
-/// Where each dimension lies, and how far it spreads from there.
-fn spreads(config: &NormalizerConfig) -> Vec<(f32, f32)> {
-    let limits = |min: f32, max: f32| (min / 2.0 + max / 2.0, (max - min) / 2.0);
-    match config {
-        NormalizerConfig::Gaussian { mean, std } => mean.iter().copied().zip(std.iter().copied()).collect(),
-        NormalizerConfig::ScalarGaussian { mean, std } => vec![(*mean, *std)],
-        NormalizerConfig::Limits { min, max } | NormalizerConfig::SafeLimits { min, max } => {
-            min.iter().zip(max).map(|(&min, &max)| limits(min, max)).collect()
-        }
-        NormalizerConfig::Cdf { quantiles, .. } => {
-            let ends = |q: &Vec<f32>| Some(limits(*q.first()?, *q.last()?));
-            quantiles.iter().filter_map(ends).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::{gaussian, normalizers};
     use super::*;
+    use diffplan_data::NormalizerConfig;
 
     #[test]
     fn constants_and_what_is_nearly_one_are_told_once_a_key() {

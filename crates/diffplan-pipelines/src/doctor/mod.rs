@@ -28,6 +28,7 @@ mod origin;
 mod outside;
 mod prediction;
 mod signal;
+mod spreads;
 
 pub use clipping::clipping;
 pub use constant::constant;

@@ -1,7 +1,8 @@
 //! Statistics of another dataset, settings of another environment.
 
+use super::spreads::spreads;
 use super::{Code, Finding};
-use diffplan_data::{Normalizer, NormalizerConfig, Normalizers};
+use diffplan_data::{Normalizer, Normalizers};
 
 /// Statistics of the same data by another program differ in the last digits, or by the rows of an unfinished episode: less than a
 /// hundredth. Datasets of other policies in the same environment (medium, expert) differ by about half a standard deviation in some
@@ -65,23 +66,6 @@ fn differ(ours: &Normalizer, theirs: &Normalizer) -> Option<Finding> {
     )))
 }
 
-/// The middle and the spread of each dimension.
-fn spreads(config: &NormalizerConfig) -> Vec<(f32, f32)> {
-    let limits = |min: f32, max: f32| (min / 2.0 + max / 2.0, (max - min) / 2.0);
-    match config {
-        NormalizerConfig::Gaussian { mean, std } => mean.iter().copied().zip(std.iter().copied()).collect(),
-        NormalizerConfig::ScalarGaussian { mean, std } => vec![(*mean, *std)],
-        NormalizerConfig::Limits { min, max } | NormalizerConfig::SafeLimits { min, max } => {
-            min.iter().zip(max).map(|(&min, &max)| limits(min, max)).collect()
-        }
-        NormalizerConfig::Cdf { quantiles, .. } => {
-            let ends = |q: &Vec<f32>| Some(limits(*q.first()?, *q.last()?));
-            quantiles.iter().filter_map(ends).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
 /// The environment that a run's own settings (`training.toml`) name, where planning_config.json names another: one of the two came from
 /// elsewhere. Names must be the environment's own: a dataset's id stands for its environment.
 pub fn other_environment(trained: Option<&str>, planned: Option<&str>) -> Option<Finding> {
@@ -100,6 +84,7 @@ pub fn other_environment(trained: Option<&str>, planned: Option<&str>) -> Option
 mod tests {
     use super::super::testing::{gaussian, limits, normalizers};
     use super::*;
+    use diffplan_data::NormalizerConfig;
 
     fn of(mean: f32, std: f32) -> Normalizers {
         let config = NormalizerConfig::Gaussian {

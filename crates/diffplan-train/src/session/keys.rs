@@ -46,13 +46,17 @@ impl Kind {
         }
     }
 
-    /// Keys that are of this network alone, or may be different for it.
-    pub(super) fn keys(self) -> impl Iterator<Item = &'static str> + Clone {
-        let own: &[&str] = match self {
+    /// Keys that mean nothing to the other network.
+    pub(super) fn own_keys(self) -> &'static [&'static str] {
+        match self {
             Self::Planner => &["action_weight", "loss_discount", "loss_weights", "attention"],
             Self::Value => &["discount", "termination_penalty", "normalize_values", "value_pooling"],
-        };
-        BOTH.iter().chain(own).copied()
+        }
+    }
+
+    /// Keys that are of this network alone, or may be different for it.
+    pub(super) fn keys(self) -> impl Iterator<Item = &'static str> + Clone {
+        BOTH.iter().chain(self.own_keys()).copied()
     }
 }
 

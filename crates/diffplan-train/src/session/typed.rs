@@ -61,10 +61,21 @@ impl Typed {
         Ok(self)
     }
 
-    /// What may surprise: a flag that is of both networks where a file has the same key for one of them.
+    /// What may surprise: a flag that means nothing to the networks that are trained, and one that is of both networks where a file has the
+    /// same key for one of them.
     /// What a run was started with is no file of the user's.
-    pub fn notes(&self) -> Vec<String> {
+    pub fn notes(&self, trained: &[Kind]) -> Vec<String> {
         let mut notes = Vec::new();
+        for kind in Kind::ALL.into_iter().filter(|kind| !trained.contains(kind)) {
+            let idle = kind.own_keys().iter().filter(|key| self.flags.contains_key(**key));
+            notes.extend(idle.map(|key| {
+                format!(
+                    "--{} is of the {} alone, which is not trained here",
+                    key.replace('_', "-"),
+                    kind.words()
+                )
+            }));
+        }
         for file in self.files.iter().take(self.typed_files) {
             for kind in Kind::ALL {
                 for (key, of_file) in file.of(kind) {

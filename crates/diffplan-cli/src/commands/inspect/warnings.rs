@@ -27,14 +27,9 @@ pub(super) fn of_environment(folder: &Folder, planned: Option<&str>) -> Result<O
     if !folder.has(name)? {
         return Ok(None);
     }
-    // Whatever else is in it is for training to read.
-    let text = folder.read_text(name)?;
-    let env = text
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("env").map(str::trim_start));
-    let env = env
-        .and_then(|rest| rest.strip_prefix('='))
-        .map(|rest| rest.trim().trim_matches(['"', '\'']));
+    // Whatever else is in it, or wrong with it, is for training to read.
+    let settings = folder.read_text(name)?.parse::<toml::Table>().unwrap_or_default();
+    let env = settings.get("env").and_then(toml::Value::as_str);
     let of = |id: &'_ str| d4rl::env_id(id).map_or_else(|| id.to_owned(), str::to_owned);
     Ok(doctor::other_environment(
         env.map(of).as_deref(),

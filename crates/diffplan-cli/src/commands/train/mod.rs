@@ -37,7 +37,7 @@ fn train(what: &str, kinds: &[Kind], args: &TrainOptions, value_flags: &ValueKey
         typed = typed.over_run(&folder)?;
     }
     let mut settings = typed.resolve(kinds)?;
-    for note in typed.notes() {
+    for note in typed.notes(kinds) {
         output::remark(&format!("note: {note}"));
     }
     let data = Data::read(&settings)?;
