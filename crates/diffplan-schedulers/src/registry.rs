@@ -164,13 +164,32 @@ impl Registry {
     /// # Errors
     /// [`Error::Class`], and what its class says of the options.
     pub fn converted(&self, name: &str, from: &dyn Scheduler) -> Result<Arc<dyn Scheduler>> {
-        let mut entries = self.entries.iter();
-        let Some(entry) = entries.find(|entry| entry.name.eq_ignore_ascii_case(name) || entry.class == name) else {
-            return Err(no_class(name, self.names().chain(self.classes())));
-        };
+        self.converted_with(Some(name), from, None)
+    }
+
+    /// As [`converted`](Self::converted), with some options set anew: diffusers' `from_config(scheduler.config, timestep_spacing="trailing")`.
+    /// Without a name it stays of its class.
+    ///
+    /// # Errors
+    /// [`Error::Class`], and what its class says of the options.
+    pub fn converted_with(
+        &self,
+        name: Option<&str>,
+        from: &dyn Scheduler,
+        options: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Result<Arc<dyn Scheduler>> {
         let mut map = from.to_map();
+        let name = match name {
+            Some(name) => name.to_owned(),
+            None => class_of(&map)?.unwrap_or(DdpmConfig::CLASS_NAME).to_owned(),
+        };
+        let mut entries = self.entries.iter();
+        let Some(entry) = entries.find(|entry| entry.name.eq_ignore_ascii_case(&name) || entry.class == name) else {
+            return Err(no_class(&name, self.names().chain(self.classes())));
+        };
         map.retain(|key, _| entry.keys.contains(key));
         map.insert("_class_name".to_owned(), entry.class.as_str().into());
+        map.extend(options.into_iter().map(|(key, value)| (key.to_owned(), value)));
         (entry.load)(&map)
     }
 }

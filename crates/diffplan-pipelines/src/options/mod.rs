@@ -132,6 +132,8 @@ planning_options! {
     num_inference_steps: Option<usize> = None, "num-inference-steps", "K", Kind::Count { low: 1, high: 1_000_000 };
     /// Scheduler in place of the checkpoint's, with what they have in common: ddpm, ddim, dpm++, euler, euler-a, heun, unipc
     scheduler: Option<String> = None, "scheduler", "NAME", Kind::Text;
+    /// Which timesteps those are, in place of the checkpoint's: trailing begins with the noisiest, which few visits must
+    timestep_spacing: Option<String> = None, "timestep-spacing", "SPACING", Kind::Choice(&["leading", "trailing", "linspace"]);
     /// Noise of ddim's steps: 0 none, 1 as much as ddpm's
     eta: f32 = 0.0, "eta", "0..1", Kind::Number { low: 0.0, high: 1.0 };
     /// In which precision convolutions multiply; bf16 is faster on CPUs with AVX-512 BF16, and less exact

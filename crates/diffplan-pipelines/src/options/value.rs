@@ -155,7 +155,10 @@ given! {
         _ => true,
     };
     bool: |text| bool::from_str(text).ok(), |_value, _kind| true;
-    String: |text| Some(text.to_owned()), |value, _kind| !value.is_empty();
+    String: |text| Some(text.to_owned()), |value, kind| match *kind {
+        Kind::Choice(names) => names.contains(&value.as_str()),
+        _ => !value.is_empty(),
+    };
     Guidance: |text| [Guidance::Diffusers, Guidance::Diffuser].into_iter().find(|rule| rule.name() == text), |_value, _kind| true;
     Precision: |text| [Precision::F32, Precision::Bf16].into_iter().find(|precision| precision.name() == text),
         |_value, _kind| true;

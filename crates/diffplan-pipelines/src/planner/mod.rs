@@ -91,9 +91,12 @@ impl Planner {
             }
             pipeline.guides.check(horizon, channels)?;
         }
-        let scheduler = match &options.scheduler {
-            Some(name) => pipeline.schedulers.converted(name, &*pipeline.scheduler)?,
-            None => Arc::clone(&pipeline.scheduler),
+        let scheduler = match (&options.scheduler, &options.timestep_spacing) {
+            (None, None) => Arc::clone(&pipeline.scheduler),
+            (name, spacing) => {
+                let spacing = spacing.as_ref().map(|spacing| ("timestep_spacing", spacing.as_str().into()));
+                pipeline.schedulers.converted_with(name.as_deref(), &*pipeline.scheduler, spacing)?
+            }
         };
         let steps = Steps::new(options.num_inference_steps).with_eta(options.eta);
         let sampler = scheduler.sampler(&steps)?;
