@@ -106,9 +106,28 @@ impl Checkpoint {
         }
         if self.plans() {
             let pipeline = ValueGuidedPipeline::from_folder(&self.folder())?;
-            pipeline.planner(pipeline.options())?;
+            match pipeline.planner(pipeline.options()) {
+                // What nobody asked for need not fit: the horizon and the steps that are taken where no file says them.
+                Err(error) if parts.planning.is_none() && is_of_options(&error) => self.report.note(format!(
+                    "with the defaults no plan can be made, name others or write them to planning_config.json: {error}"
+                )),
+                made => drop(made?),
+            }
         }
         Ok(())
+    }
+}
+
+/// Whether other options would do: another horizon, or other steps of the scheduler.
+fn is_of_options(error: &diffplan_pipelines::Error) -> bool {
+    use diffplan_models::Error as Model;
+    use diffplan_pipelines::Error as Pipeline;
+    match error {
+        Pipeline::Scheduler(_) => true,
+        Pipeline::Model(error) | Pipeline::Network { error, .. } => {
+            matches!(error, Model::Horizon { .. } | Model::HorizonChanges { .. })
+        }
+        _ => false,
     }
 }
 
