@@ -212,10 +212,9 @@ fn scheduled(place: &Path, scheduler: &str) {
 #[test]
 fn defaults_that_do_not_fit_are_a_note() {
     let (_logs, place) = saved(&Options::default());
-    fs::remove_file(place.path().join("planning_config.json")).unwrap();
-    // Of 0.42.1: all timesteps, which `linspace` repeats.
-    let scheduler =
-        r#"{"_class_name": "DPMSolverMultistepScheduler", "num_train_timesteps": 20, "prediction_type": "sample"}"#;
+    // All timesteps are visited by default, and the last of them is where this one ends.
+    let scheduler = r#"{"_class_name": "DPMSolverMultistepScheduler", "num_train_timesteps": 20, "prediction_type": "sample",
+        "final_sigmas_type": "sigma_min"}"#;
     scheduled(place.path(), scheduler);
     let note = |checkpoint: &Checkpoint| {
         let notes = checkpoint.report().notes.clone();
@@ -224,10 +223,10 @@ fn defaults_that_do_not_fit_are_a_note() {
             .find(|note| note.starts_with("with the defaults no plan can be made"))
     };
     let converted = hub::convert(place.path(), &Options::default()).unwrap();
-    assert!(note(&converted).is_some_and(|note| note.contains("timestep_spacing")));
+    assert!(note(&converted).is_some_and(|note| note.contains("final_sigmas_type")));
     assert!(converted.plans());
     // What a file asks for must.
-    let asks = r#"{"planning_horizon": 8}"#;
+    let asks = r#"{"planning_horizon": 8, "num_inference_steps": 20}"#;
     fs::write(place.path().join("planning_config.json"), asks).unwrap();
     assert!(hub::convert(place.path(), &Options::default()).is_err());
 }
