@@ -213,8 +213,8 @@ fn scheduled(place: &Path, scheduler: &str) {
 fn defaults_that_do_not_fit_are_a_note() {
     let (_logs, place) = saved(&Options::default());
     // All timesteps are visited by default, and the last of them is where this one ends.
-    let scheduler = r#"{"_class_name": "DPMSolverMultistepScheduler", "num_train_timesteps": 20, "prediction_type": "sample",
-        "final_sigmas_type": "sigma_min"}"#;
+    let scheduler = r#"{"_class_name": "DPMSolverMultistepScheduler", "num_train_timesteps": 40, "beta_start": 0.001, "beta_end": 0.1,
+        "algorithm_type": "dpmsolver", "solver_type": "heun", "final_sigmas_type": "sigma_min"}"#;
     scheduled(place.path(), scheduler);
     let note = |checkpoint: &Checkpoint| {
         let notes = checkpoint.report().notes.clone();
