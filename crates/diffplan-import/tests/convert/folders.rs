@@ -223,10 +223,14 @@ fn defaults_that_do_not_fit_are_a_note() {
             .find(|note| note.starts_with("with the defaults no plan can be made"))
     };
     let converted = hub::convert(place.path(), &Options::default()).unwrap();
-    assert!(note(&converted).is_some_and(|note| note.contains("final_sigmas_type")));
+    let notes = &converted.report().notes;
+    assert!(
+        note(&converted).is_some_and(|note| note.contains("final_sigmas_type")),
+        "{notes:?}"
+    );
     assert!(converted.plans());
     // What a file asks for must.
-    let asks = r#"{"planning_horizon": 8, "num_inference_steps": 20}"#;
+    let asks = r#"{"planning_horizon": 8, "num_inference_steps": 40}"#;
     fs::write(place.path().join("planning_config.json"), asks).unwrap();
     assert!(hub::convert(place.path(), &Options::default()).is_err());
 }
