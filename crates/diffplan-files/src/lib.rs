@@ -3,7 +3,8 @@
 //! - [`write_atomically`] writes a file that appears whole or not at all; a [`FolderLock`] keeps a second process out.
 //! - [`Rows`] is a table on disk that grows a row at a time and survives a kill.
 //! - A [`Folder`] holds a checkpoint's files: on disk, embedded in the program, or in memory. Every loader takes one.
-//! - [`parse_json_object`] reads JSON as Python writes it; [`nearest`] finds the key that was meant.
+//! - [`parse_json_object`] reads JSON as Python writes it; [`nearest`] finds the key that was meant; a
+//!   [`Release`] says which release of diffusers wrote it.
 //! - [`recognise`] tells what a file is that is not what it should be: a Git LFS pointer, a web page, a pickle.
 //! - A [`FileError`] says which file, what was wrong and what to do; its [`ErrorKind`] is for programs.
 //!
@@ -15,6 +16,7 @@ mod folder;
 mod json;
 mod lock;
 mod nearest;
+mod release;
 mod rows;
 mod wrong;
 
@@ -24,6 +26,7 @@ pub use folder::Folder;
 pub use json::{number, parse_json, parse_json_object};
 pub use lock::FolderLock;
 pub use nearest::nearest;
+pub use release::Release;
 pub use rows::{Rows, read_rows};
 pub use wrong::{WrongContent, recognise};
 

@@ -106,9 +106,31 @@ impl Checkpoint {
         }
         if self.plans() {
             let pipeline = ValueGuidedPipeline::from_folder(&self.folder())?;
-            pipeline.planner(pipeline.options())?;
+            match pipeline.planner(pipeline.options()) {
+                // What nobody asked for need not fit: the horizon and the steps that are taken where no file says them.
+                Err(error) if is_of_defaults(&error, parts.planning) => self.report.note(format!(
+                    "with the defaults no plan can be made, name others or write them to planning_config.json: {error}"
+                )),
+                made => drop(made?),
+            }
         }
         Ok(())
+    }
+}
+
+/// Whether options that nobody asked for do not fit, where others would: the horizon, or the steps of the scheduler.
+fn is_of_defaults(error: &diffplan_pipelines::Error, planning: Option<&PlanningConfig>) -> bool {
+    use diffplan_models::Error as Model;
+    use diffplan_pipelines::Error as Pipeline;
+    match error {
+        Pipeline::Scheduler(_) => {
+            planning.is_none_or(|asked| asked.num_inference_steps.is_none() && asked.scheduler.is_none())
+        }
+        Pipeline::Model(error) | Pipeline::Network { error, .. } => {
+            matches!(error, Model::Horizon { .. } | Model::HorizonChanges { .. })
+                && planning.is_none_or(|asked| asked.planning_horizon.is_none())
+        }
+        _ => false,
     }
 }
 

@@ -24,5 +24,5 @@ mod weights;
 pub use checkpoint::Checkpoint;
 pub use error::{Error, Result};
 pub use kind::{Dialect, Source, SourceKind};
-pub use options::{Options, Precision, Statistics, Target};
+pub use options::{Options, Precision, Statistics, Target, WeightFormat};
 pub use report::Report;

@@ -40,6 +40,28 @@ impl Precision {
     }
 }
 
+/// The format of the weights that are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WeightFormat {
+    /// `diffusion_pytorch_model.safetensors`.
+    #[default]
+    Safetensors,
+    /// `diffusion_pytorch_model.bin`, as `torch.save` writes it, for tools that know no safetensors.
+    Bin,
+}
+
+impl WeightFormat {
+    /// The name of a network's file of weights.
+    #[must_use]
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Safetensors => "diffusion_pytorch_model.safetensors",
+            Self::Bin => "diffusion_pytorch_model.bin",
+        }
+    }
+}
+
 /// Where statistics come from that the source does not hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Statistics {
@@ -59,6 +81,8 @@ pub struct Options {
     pub target: Target,
     /// In which type.
     pub precision: Precision,
+    /// In which format.
+    pub weights: WeightFormat,
     /// Statistics for `normalizer.json`.
     pub statistics: Statistics,
     /// The kind of normaliser, where no file says it.

@@ -1,38 +1,40 @@
 //! The files of a network: `config.json`, and weights in the precision that was asked for.
 
 use crate::error::{Error, Result};
-use crate::options::{Options, Precision, Target};
+use crate::options::{Options, Precision, Target, WeightFormat};
 use crate::report::Report;
 use diffplan_files::DIFFUSERS_VERSION;
 use diffplan_models::{UNet1dConfig, UNet1dModel, named_params};
+use diffplan_tensors::{Dtype, Tensor, torch_bytes};
 use half::{bf16, f16};
-use safetensors::{Dtype, View};
+use safetensors::View;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
-/// A tensor as it is written.
-struct Written {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
-}
+/// A tensor as safetensors writes it.
+struct Written<'a>(&'a Tensor);
 
-impl View for Written {
-    fn dtype(&self) -> Dtype {
-        self.dtype
+impl View for Written<'_> {
+    fn dtype(&self) -> safetensors::Dtype {
+        match self.0.dtype() {
+            Dtype::F16 => safetensors::Dtype::F16,
+            Dtype::BF16 => safetensors::Dtype::BF16,
+            _ => safetensors::Dtype::F32,
+        }
     }
 
     fn shape(&self) -> &[usize] {
-        &self.shape
+        self.0.shape()
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.bytes)
+        self.0.to_bytes().into()
     }
 
     fn data_len(&self) -> usize {
-        self.bytes.len()
+        self.0.len() * self.0.dtype().size()
     }
 }
 
@@ -52,8 +54,16 @@ pub(crate) fn add(
         part => format!("{part}/{name}"),
     };
     files.insert(at("config.json"), config(part, model, options.target, report)?);
-    let weights = weights(part, model, options.precision)?;
-    files.insert(at("diffusion_pytorch_model.safetensors"), weights);
+    let name = at(options.weights.file_name());
+    let tensors = tensors(part, model, options.precision)?;
+    let bytes = match options.weights {
+        WeightFormat::Safetensors => safetensors_bytes(&tensors)?,
+        WeightFormat::Bin => {
+            let tensors = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));
+            torch_bytes(tensors, Path::new(&name))?
+        }
+    };
+    files.insert(name, bytes);
     Ok(())
 }
 
@@ -103,8 +113,9 @@ pub(crate) fn json(value: &Value) -> Vec<u8> {
     format!("{value:#}\n").into_bytes()
 }
 
-fn weights(part: &str, model: &UNet1dModel, precision: Precision) -> Result<Vec<u8>> {
-    let mut written = Vec::new();
+/// The parameters in the precision that was asked for.
+fn tensors(part: &str, model: &UNet1dModel, precision: Precision) -> Result<Vec<(String, Tensor)>> {
+    let mut tensors = Vec::new();
     for (name, values) in named_params(model) {
         let large = |round: fn(f32) -> f32| values.iter().copied().find(|x| round(*x).is_infinite());
         let (large, dtype, bytes): (_, _, Vec<u8>) = match precision {
@@ -131,9 +142,17 @@ fn weights(part: &str, model: &UNet1dModel, precision: Precision) -> Result<Vec<
             let what = format!("{at}{name} holds {large}, which {own}: take {other}");
             return Err(Error::Unsupported { what });
         }
-        let shape = values.shape().to_vec();
-        written.push((name, Written { dtype, shape, bytes }));
+        let tensor = Tensor::from_bytes(dtype, values.shape(), bytes);
+        let tensor = tensor.ok_or_else(|| Error::Unsupported {
+            what: format!("{name}: no tensor of shape {:?}", values.shape()),
+        })?;
+        tensors.push((name, tensor));
     }
+    Ok(tensors)
+}
+
+fn safetensors_bytes(tensors: &[(String, Tensor)]) -> Result<Vec<u8>> {
+    let written = tensors.iter().map(|(name, tensor)| (name, Written(tensor)));
     // diffusers refuses a file that does not say it came from PyTorch.
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     safetensors::serialize(written, Some(metadata)).map_err(|error| Error::Unsupported {

@@ -49,6 +49,7 @@ const OF_OTHER_CLASSES: &[&str] = &[
     "solver_order",
     "solver_p",
     "solver_type",
+    "tensor_format",
     "time_shift_type",
     "timestep_scaling",
     "timestep_type",
@@ -162,22 +163,25 @@ macro_rules! scheduler_config {
                 map.try_into()
             }
 
-            /// The options of a file's object, and a note for each key that was passed over.
+            /// The options of a file's object, read as the release of diffusers did that wrote it; and notes: one for each key that was passed
+            /// over, and one on what was assumed.
             ///
             /// # Errors
             /// [`Error::UnknownKey`](crate::Error::UnknownKey), and what `validate` gives.
             pub fn from_map(map: &serde_json::Map<String, serde_json::Value>) -> crate::Result<(Self, Vec<String>)> {
                 use crate::config::{Class, OptionValue};
+                let (map, assumed) = crate::legacy::modernise($class, map.clone())?;
                 let mut config = Self::default();
                 let class = Class { name: $class, keys: Self::KEYS };
-                let notes = class.read(map, |field| {
+                let mut notes = class.read(&map, |field| {
                     match field.key {
                         $(stringify!($field) => config.$field = OptionValue::read(field)?,)+
                         _ => return Ok(false),
                     }
                     Ok(true)
                 })?;
-                crate::config::read_predict_epsilon(map, &mut config.prediction_type)?;
+                notes.extend(assumed);
+                crate::config::read_predict_epsilon(&map, &mut config.prediction_type)?;
                 config.validate()?;
                 Ok((config, notes))
             }

@@ -55,6 +55,7 @@ mod error;
 mod euler;
 mod euler_ancestral;
 mod heun;
+mod legacy;
 mod multistep;
 mod options;
 mod original;

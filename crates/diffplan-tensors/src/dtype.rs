@@ -28,6 +28,11 @@ macro_rules! dtypes {
                 match name { $($torch => Some(Self::$variant),)+ _ => None }
             }
 
+            /// The name that torch's storage class has, less "Storage".
+            pub(crate) fn storage_name(self) -> &'static str {
+                match self { $(Self::$variant => $storage,)+ }
+            }
+
             /// The type of torch's storage class of this name, less "Storage".
             pub(crate) fn of_storage(name: &str) -> Option<Self> {
                 match name { $($storage => Some(Self::$variant),)+ _ => None }

@@ -4,6 +4,7 @@
 //! bytes ──▶ TorchFile ──▶ Value (dictionaries, lists, Tensor, lifeless Object)  ──▶ state_dict ──▶ NamedTensors
 //! bytes ──▶ safetensors ─────────────────────────────────────────────────────────────────────────▶ NamedTensors
 //! bytes ──▶ Pickle ──▶ Value
+//! Tensors by name ──▶ torch_bytes ──▶ what `torch.load(weights_only=True)` reads
 //! ```
 //!
 //! [`NamedTensors::from_bytes`] tells the formats apart by content. Whoever fills a network with them need not know which it was.
@@ -27,4 +28,4 @@ pub use dtype::Dtype;
 pub use named::NamedTensors;
 pub use pickle::{Kind, Object, Pickle, Value};
 pub use tensor::Tensor;
-pub use torch::TorchFile;
+pub use torch::{TorchFile, torch_bytes};

@@ -59,6 +59,13 @@ impl fmt::Debug for Tensor {
 }
 
 impl Tensor {
+    /// Elements in row-major order, little-endian; `None` if there are not as many as the shape says.
+    pub fn from_bytes(dtype: Dtype, shape: &[usize], bytes: Vec<u8>) -> Option<Self> {
+        let count = shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size))?;
+        let fits = count.checked_mul(dtype.size()) == Some(bytes.len());
+        fits.then(|| Self::contiguous(dtype, shape.to_vec(), Bytes::whole(bytes)))
+    }
+
     /// Elements that lie one after the other in all of `bytes`.
     pub(crate) fn contiguous(dtype: Dtype, shape: Vec<usize>, bytes: Bytes) -> Self {
         Self {

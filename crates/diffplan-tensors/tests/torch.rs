@@ -1,6 +1,6 @@
-//! Files as torch writes them, made here byte by byte, and what becomes of them when they are broken.
+//! Files as torch writes them, made here byte by byte, and what becomes of them when they are broken; and files that are written here.
 
-use diffplan_tensors::{Kind, NamedTensors, Pickle, TorchFile};
+use diffplan_tensors::{Dtype, Kind, NamedTensors, Pickle, Tensor, TorchFile, torch_bytes};
 use std::path::Path;
 
 /// A pickle under construction.
@@ -223,4 +223,63 @@ fn other_files_are_told_by_name() {
     }
     let npz = zip(&[("a.npy", Vec::new())]);
     assert!(read(&npz).unwrap_err().to_string().contains("NumPy"));
+}
+
+/// What is written reads back to the bit, whatever its type and shape, and from a multiple of 64 bytes on.
+#[test]
+fn written_files_read_to_the_bit() {
+    let noise = |count: usize| (0..count).map(|i| (i * 167 % 251) as u8).collect::<Vec<u8>>();
+    let tensor = |dtype: Dtype, shape: &[usize]| {
+        let count: usize = shape.iter().product();
+        Tensor::from_bytes(dtype, shape, noise(count * dtype.size())).unwrap()
+    };
+    let tensors = [
+        ("conv.weight", tensor(Dtype::F32, &[3, 1, 300])),
+        ("conv.bias", tensor(Dtype::F16, &[3])),
+        ("norm.weight", tensor(Dtype::BF16, &[2, 5])),
+        ("a name of äöü and more", tensor(Dtype::F64, &[])),
+        ("steps", tensor(Dtype::I64, &[2])),
+        ("none", tensor(Dtype::F32, &[0, 4])),
+        ("mask", Tensor::from_bytes(Dtype::Bool, &[2], vec![0, 1]).unwrap()),
+    ];
+    let bytes = torch_bytes(
+        tensors.iter().map(|(name, tensor)| (*name, tensor)),
+        Path::new("net.bin"),
+    )
+    .unwrap();
+    let back = NamedTensors::from_bytes(bytes.clone(), Path::new("net.bin")).unwrap();
+    assert_eq!((back.len(), back.others()), (tensors.len(), &[][..]));
+    for ((name, tensor), (read, back)) in tensors.iter().zip(back.iter()) {
+        assert_eq!(
+            (*name, tensor.dtype(), tensor.shape()),
+            (read, back.dtype(), back.shape())
+        );
+        assert_eq!(tensor.to_bytes(), back.to_bytes(), "{name}");
+        // Also where a view was written: from the file that was read.
+        let again = torch_bytes([(read, back)], Path::new("net.bin")).unwrap();
+        let again = NamedTensors::from_bytes(again, Path::new("net.bin")).unwrap();
+        assert_eq!(again.get(name).unwrap().to_bytes(), tensor.to_bytes(), "{name}");
+    }
+    let content = noise(900 * 4);
+    let at = bytes.windows(content.len()).position(|window| window == content);
+    assert_eq!(at.map(|at| at % 64), Some(0));
+    assert_eq!(&bytes[..4], b"PK\x03\x04");
+    // And nothing of it can be cut off or changed without an error or other values.
+    for len in 0..bytes.len() {
+        assert!(read(&bytes[..len]).is_err(), "cut to {len} bytes");
+    }
+}
+
+#[test]
+fn what_cannot_be_written_is_named() {
+    let tensor = |dtype: Dtype| Tensor::from_bytes(dtype, &[1], vec![0; dtype.size()]).unwrap();
+    let (float, small) = (tensor(Dtype::F32), tensor(Dtype::F8E4M3));
+    let error = |tensors: &[(&str, &Tensor)]| {
+        let written = torch_bytes(tensors.iter().copied(), Path::new("net.bin"));
+        written.unwrap_err().to_string()
+    };
+    assert!(error(&[("w", &float), ("w", &float)]).contains("two tensors of the name w"));
+    assert!(error(&[("w", &small)]).contains("w is a tensor of float8_e4m3fn"));
+    assert!(Tensor::from_bytes(Dtype::F32, &[2], vec![0; 4]).is_none());
+    assert!(Tensor::from_bytes(Dtype::F32, &[usize::MAX, 2], vec![0; 4]).is_none());
 }

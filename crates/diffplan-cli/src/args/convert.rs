@@ -3,7 +3,7 @@
 use super::{count, finite64};
 use clap::{Args, ValueEnum};
 use diffplan_data::NormalizerKind;
-use diffplan_import::{Precision, Target};
+use diffplan_import::{Precision, Target, WeightFormat};
 use std::path::PathBuf;
 
 /// Make a checkpoint folder of what other projects save, and back: runs of the original Diffuser, folders of any diffusers
@@ -29,7 +29,8 @@ Examples:
   diffplan convert --planner state_190000.pt planner --stats stats.json --action-dim 3 --predict-epsilon false --clip-denoised false
   diffplan convert ~/.cache/huggingface/hub/models--OWNER--NAME hopper --dataset hopper_medium-v2.hdf5
   diffplan convert hopper hopper-half --dtype f16
-  diffplan convert hopper for-diffusers --to diffusers")]
+  diffplan convert hopper for-diffusers --to diffusers
+  diffplan convert hopper for-old-tools --to diffusers --weights bin")]
 pub(crate) struct ConvertArgs {
     /// What is converted (left out with --planner and --value), and the folder to write
     #[arg(value_name = "SRC DST", required = true, num_args = 1..=2)]
@@ -61,6 +62,9 @@ pub(crate) struct ConvertArgs {
     /// Type of the weights that are written
     #[arg(long, value_enum, default_value_t = Dtype::F32)]
     pub(crate) dtype: Dtype,
+    /// Format of the weights that are written; bin is what torch.save writes, for old tools
+    #[arg(long, value_enum, default_value_t = Weights::Safetensors)]
+    pub(crate) weights: Weights,
     /// Whose checkpoint is written; diffusers' is without diffplan's own files and keys
     #[arg(long, value_enum, default_value_t = To::Diffplan)]
     pub(crate) to: To,
@@ -107,6 +111,23 @@ impl From<Dtype> for Precision {
             Dtype::F32 => Self::F32,
             Dtype::F16 => Self::F16,
             Dtype::Bf16 => Self::Bf16,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Weights {
+    /// diffusion_pytorch_model.safetensors
+    Safetensors,
+    /// diffusion_pytorch_model.bin, which torch.load reads with weights_only=True too
+    Bin,
+}
+
+impl From<Weights> for WeightFormat {
+    fn from(weights: Weights) -> Self {
+        match weights {
+            Weights::Safetensors => Self::Safetensors,
+            Weights::Bin => Self::Bin,
         }
     }
 }

@@ -92,6 +92,7 @@ fn options(args: &ConvertArgs) -> Options {
     Options {
         target: args.to.into(),
         precision: args.dtype.into(),
+        weights: args.weights.into(),
         statistics: match (&args.dataset, &args.stats) {
             (Some(path), _) => Statistics::Dataset(path.clone()),
             (None, Some(path)) => Statistics::File(path.clone()),

@@ -105,6 +105,11 @@ fn to_diffusers_and_back() {
         fs::metadata(back.join(name)).unwrap().len(),
         fs::metadata(to.join(name)).unwrap().len()
     );
+    // As torch.save writes it, the weights are the same.
+    let (_place, bin) = out();
+    diffplan("convert --weights bin", &[&checkpoint(), &bin]).succeeded();
+    assert!(bin.join("unet/diffusion_pytorch_model.bin").exists() && !bin.join(name).exists());
+    assert_eq!(json(&plan(&bin))["action"], json(&plan(&checkpoint()))["action"]);
 }
 
 #[test]

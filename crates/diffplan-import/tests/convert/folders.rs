@@ -1,7 +1,7 @@
 //! Folders of diffusers, and back.
 
 use super::*;
-use diffplan_import::{Error, Target, hub};
+use diffplan_import::{Error, Target, WeightFormat, hub};
 use diffplan_models::{UNet1dConfig, ValuePooling};
 use std::path::Path;
 
@@ -157,6 +157,102 @@ fn a_scheduler_that_says_epsilon_is_doubted() {
         notes
             .iter()
             .any(|note| note.contains("epsilon") && note.contains("prediction_type")),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn weights_as_torch_saves_them_hold_the_same_numbers() {
+    let (logs, place) = saved(&Options::default());
+    for precision in [Precision::F32, Precision::F16, Precision::Bf16] {
+        let written = |weights| {
+            let options = Options {
+                target: Target::Diffusers,
+                precision,
+                weights,
+                ..Options::default()
+            };
+            hub::convert(place.path(), &options).unwrap()
+        };
+        let (bin, safetensors) = (written(WeightFormat::Bin), written(WeightFormat::Safetensors));
+        let names = files(&bin);
+        assert!(
+            names.contains(&"value_function/diffusion_pytorch_model.bin")
+                && !names.iter().any(|name| name.contains("safetensors")),
+            "{names:?}"
+        );
+        let unet = |checkpoint: &Checkpoint| UNet1dModel::from_folder(&checkpoint.folder().sub("unet")).unwrap();
+        same(&unet(&bin), &unet(&safetensors));
+        if precision == Precision::F32 {
+            same(&unet(&bin), &logs.planner);
+        }
+        // On disk, in place of the other format, and back.
+        let second = tempfile::tempdir().unwrap();
+        safetensors.save(second.path(), false).unwrap();
+        bin.save(second.path(), true).unwrap();
+        let options = Options {
+            target: Target::Diffusers,
+            precision,
+            ..Options::default()
+        };
+        let back = hub::convert(second.path(), &options).unwrap();
+        for ((name, bytes), (other, expected)) in back.files().zip(safetensors.files()) {
+            assert_eq!((name, bytes), (other, expected));
+        }
+    }
+}
+
+/// Another scheduler for a checkpoint.
+fn scheduled(place: &Path, scheduler: &str) {
+    fs::remove_file(place.join("model_index.json")).unwrap();
+    fs::write(place.join("scheduler/scheduler_config.json"), scheduler).unwrap();
+}
+
+/// Options that nobody asked for need not fit: what is converted is the same, and a note says what to name.
+#[test]
+fn defaults_that_do_not_fit_are_a_note() {
+    let (_logs, place) = saved(&Options::default());
+    // All timesteps are visited by default, and the last of them is where this one ends.
+    let scheduler = r#"{"_class_name": "DPMSolverMultistepScheduler", "num_train_timesteps": 40, "beta_start": 0.001, "beta_end": 0.1,
+        "algorithm_type": "dpmsolver", "solver_type": "heun", "final_sigmas_type": "sigma_min"}"#;
+    scheduled(place.path(), scheduler);
+    let note = |checkpoint: &Checkpoint| {
+        let notes = checkpoint.report().notes.clone();
+        notes
+            .into_iter()
+            .find(|note| note.starts_with("with the defaults no plan can be made"))
+    };
+    let converted = hub::convert(place.path(), &Options::default()).unwrap();
+    let notes = &converted.report().notes;
+    assert!(
+        note(&converted).is_some_and(|note| note.contains("final_sigmas_type")),
+        "{notes:?}"
+    );
+    assert!(converted.plans());
+    // What a file asks for must.
+    let asks = r#"{"planning_horizon": 8, "num_inference_steps": 40}"#;
+    fs::write(place.path().join("planning_config.json"), asks).unwrap();
+    assert!(hub::convert(place.path(), &Options::default()).is_err());
+}
+
+/// What was assumed of an old release's file is in the report, and written in the words of today.
+#[test]
+fn configurations_of_old_releases_are_written_in_todays_words() {
+    let (_logs, place) = saved(&Options::default());
+    let scheduler = r#"{"_class_name": "DPMSolverMultistepScheduler", "_diffusers_version": "0.21.4", "num_train_timesteps": 20,
+        "prediction_type": "sample", "timestep_spacing": "trailing"}"#;
+    scheduled(place.path(), scheduler);
+    let converted = hub::convert(place.path(), &Options::default()).unwrap();
+    let written = converted.folder().read_text("scheduler/scheduler_config.json").unwrap();
+    assert!(
+        written.contains("\"final_sigmas_type\": \"sigma_min\"") && written.contains("0.42.1"),
+        "{written}"
+    );
+    let notes = &converted.report().notes;
+    assert!(
+        notes
+            .iter()
+            .any(|note| note.contains("diffusers 0.21.4") && note.contains("sigma_min")),
         "{notes:?}"
     );
 }

@@ -56,7 +56,7 @@ impl UNet1dModel {
                 Error::config("_class_name", format!("{class}, expected {:?}", Self::CLASS_NAME)).in_file(&path),
             );
         }
-        let (names, assumed) = modernise(&mut object);
+        let (names, assumed) = modernise(&mut object).map_err(|e| e.in_file(&path))?;
         let (config, mut notes) = UNet1dConfig::from_map(object).map_err(|e| e.in_file(&path))?;
         notes.extend(assumed.map(|assumed| format!("{}: {assumed}", path.display())));
         let mut model = Self::new(config).map_err(|e| e.in_file(&path))?;

@@ -1,12 +1,20 @@
-//! Configurations and weights of before diffusers 0.9, as the first repositories on the Hub have them.
+//! Configurations and weights of older releases of diffusers, and of before 0.9, as the first repositories on the Hub have them.
 //!
+//! - Before 0.36 there was no `time_embedding_dim`, and a Fourier embedding had 16 numbers, whatever the channels.
+//! - Before 0.19 the last block of a value function had Mish, whatever `act_fn` said, and before 0.13 a time embedding nothing where `act_fn` was
+//!   neither silu nor mish. No configuration of today says either, so such a file is refused.
 //! - `always_downsample` is `downsample_each_block`.
 //! - Without a word on time embeddings it is Diffuser's: positional, sines first, with a network on top. Today's defaults (Fourier, none) are those of audio networks
 //!   and cannot be meant: residual temporal blocks do not work with them.
 //! - `mid_block_types`, two of them, of the branch that the first checkpoints were made with: `mid_blocks.I.resnet` and `.downsample`. A value
 //!   function's are what is now one `ValueFunctionMidBlock1D`, a planner's the two residual blocks of one `MidResTemporalBlock1D`.
 
+use crate::error::{Error, Result};
+use diffplan_files::Release;
 use serde_json::{Map, Value};
+
+/// The numbers of a Fourier embedding before 0.36.
+const FOURIER_DIM: usize = 16;
 
 /// What the weights of a file are called, where it is not what they are called today.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +49,11 @@ impl Names {
 }
 
 /// Puts today's keys in place of old ones, and says what was assumed.
-pub(super) fn modernise(object: &mut Map<String, Value>) -> (Names, Option<String>) {
+///
+/// # Errors
+/// Where no key of today says what an old one did.
+pub(super) fn modernise(object: &mut Map<String, Value>) -> Result<(Names, Option<String>)> {
+    let release = Release::of(object);
     let mut assumed = Vec::new();
     if let Some(always) = object.remove("always_downsample") {
         // A file of a release in between has both.
@@ -83,8 +95,38 @@ pub(super) fn modernise(object: &mut Map<String, Value>) -> (Names, Option<Strin
             "the time embedding, of which it says nothing, is Diffuser's: positional, with a network on top".into(),
         );
     }
-    let note = (!assumed.is_empty()).then(|| format!("a configuration of an old diffusers; {}", assumed.join("; ")));
-    (names, note)
+    if let Some(release) = &release {
+        check_activation(object, release, is_value)?;
+        let fourier = object.get("time_embedding_type").is_none_or(|kind| kind == "fourier");
+        if release.is_before(36) && fourier && !object.contains_key("time_embedding_dim") {
+            assumed.push(format!(
+                "`time_embedding_dim` is {FOURIER_DIM}, as it was then for any number of channels"
+            ));
+            object.insert("time_embedding_dim".into(), FOURIER_DIM.into());
+        }
+    }
+    let of = release.map_or("an old diffusers".to_owned(), |release| format!("diffusers {release}"));
+    let note = (!assumed.is_empty()).then(|| format!("a configuration of {of}; {}", assumed.join("; ")));
+    Ok((names, note))
+}
+
+/// That the activations which an old release took are those that `act_fn` names today.
+fn check_activation(object: &Map<String, Value>, release: &Release, is_value: bool) -> Result<()> {
+    let Some(act_fn) = object.get("act_fn").and_then(Value::as_str) else {
+        return Ok(());
+    };
+    let is_embedded = object.get("use_timestep_embedding") == Some(&true.into());
+    let what = match act_fn {
+        _ if is_value && act_fn != "mish" && release.is_before(19) => {
+            "the last block of a value function had Mish all the same"
+        }
+        "silu" | "mish" => return Ok(()),
+        _ if is_embedded && release.is_before(13) => "a time embedding had no activation with that",
+        _ => return Ok(()),
+    };
+    let reason =
+        format!("{act_fn:?} in a file of diffusers {release}, where {what}: no configuration of today says that");
+    Err(Error::config("act_fn", reason))
 }
 
 #[cfg(test)]
@@ -100,20 +142,20 @@ mod tests {
     fn todays_files_are_left_alone() {
         let before = object(json!({"down_block_types": ["DownResnetBlock1D"], "use_timestep_embedding": true}));
         let mut after = before.clone();
-        assert_eq!(modernise(&mut after), (Names::Today, None));
+        assert_eq!(modernise(&mut after).unwrap(), (Names::Today, None));
         assert_eq!(after, before);
         // An audio network that says nothing has today's defaults.
         let mut audio = object(json!({"down_block_types": ["DownBlock1D"]}));
-        assert_eq!(modernise(&mut audio).1, None);
+        assert_eq!(modernise(&mut audio).unwrap().1, None);
     }
 
     #[test]
     fn what_a_key_of_today_says_is_not_overruled() {
         let mut both = object(json!({"always_downsample": true, "downsample_each_block": false}));
-        assert_eq!(modernise(&mut both).1, None);
+        assert_eq!(modernise(&mut both).unwrap().1, None);
         assert_eq!(both["downsample_each_block"], false);
         let mut partly = object(json!({"down_block_types": ["DownResnetBlock1D"], "freq_shift": 0}));
-        assert!(modernise(&mut partly).1.is_some());
+        assert!(modernise(&mut partly).unwrap().1.is_some());
         assert_eq!(
             (&partly["freq_shift"], &partly["time_embedding_type"]),
             (&json!(0), &json!("positional"))
@@ -123,7 +165,7 @@ mod tests {
     #[test]
     fn mid_blocks_have_the_names_of_today() {
         let mut value = object(json!({"out_block_type": "ValueFunction", "mid_block_types": ["a", "b"]}));
-        let (names, note) = modernise(&mut value);
+        let (names, note) = modernise(&mut value).unwrap();
         assert_eq!(
             names.today("mid_blocks.1.downsample.conv.bias"),
             "mid_block.down2.conv.bias"
@@ -131,10 +173,52 @@ mod tests {
         assert_eq!(names.today("time_mlp.linear_1.bias"), "time_mlp.linear_1.bias");
         assert!(note.is_some_and(|note| note.contains("ValueFunctionMidBlock1D")));
         let mut planner = object(json!({"out_block_type": "OutConv1DBlock", "mid_block_types": ["a", "b"]}));
-        let (names, _) = modernise(&mut planner);
+        let (names, _) = modernise(&mut planner).unwrap();
         assert_eq!(
             names.today("mid_blocks.1.resnet.time_emb.bias"),
             "mid_block.resnets.1.time_emb.bias"
         );
+    }
+
+    #[test]
+    fn fourier_embeddings_of_before_0_36_have_sixteen_numbers() {
+        let of = |version: &str| {
+            let mut audio = object(json!({"_diffusers_version": version, "down_block_types": ["DownBlock1D"]}));
+            let note = modernise(&mut audio).unwrap().1;
+            (audio.get("time_embedding_dim").cloned(), note.is_some())
+        };
+        assert_eq!(of("0.35.2"), (Some(json!(16)), true));
+        assert_eq!(of("0.36.0.dev0"), (Some(json!(16)), true));
+        assert_eq!(of("0.36.0"), (None, false));
+        let mut positional = object(json!({"_diffusers_version": "0.8.0", "time_embedding_type": "positional"}));
+        assert_eq!(modernise(&mut positional).unwrap().1, None);
+    }
+
+    #[test]
+    fn activations_that_no_key_says_are_refused() {
+        let read = |version: &str, out: &str, act_fn: &str| {
+            let mut config = object(json!({
+                "_diffusers_version": version, "out_block_type": out, "act_fn": act_fn, "use_timestep_embedding": true
+            }));
+            modernise(&mut config).map_err(|error| error.to_string())
+        };
+        let error = read("0.18.2", "ValueFunction", "silu").unwrap_err();
+        assert!(
+            error.contains("`act_fn`") && error.contains("had Mish all the same"),
+            "{error}"
+        );
+        assert!(
+            read("0.12.1", "OutConv1DBlock", "gelu")
+                .unwrap_err()
+                .contains("no activation")
+        );
+        for (version, out, act_fn) in [
+            ("0.18.2", "ValueFunction", "mish"),
+            ("0.19.2", "ValueFunction", "silu"),
+            ("0.12.1", "OutConv1DBlock", "silu"),
+            ("0.13.0", "OutConv1DBlock", "gelu"),
+        ] {
+            read(version, out, act_fn).unwrap();
+        }
     }
 }

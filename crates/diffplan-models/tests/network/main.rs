@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+mod releases;
 mod seams;
 mod value_pooling;
 mod weights;

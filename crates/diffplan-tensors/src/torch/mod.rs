@@ -1,7 +1,10 @@
-//! [`TorchFile`]: what `torch.save` wrote.
+//! [`TorchFile`]: what `torch.save` wrote; [`torch_bytes`]: what it would write.
 
 mod legacy;
+mod write;
 mod zip;
+
+pub use write::torch_bytes;
 
 use crate::named::NamedTensors;
 use crate::pickle::{Id, Kind, Node, Pickle, Value};

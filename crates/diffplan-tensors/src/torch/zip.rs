@@ -59,14 +59,14 @@ pub(super) fn read(bytes: &Bytes) -> Read {
     Ok((pickle, storages))
 }
 
-struct Entry {
-    name: String,
+pub(super) struct Entry {
+    pub(super) name: String,
     flags: u16,
     method: u16,
     crc: u32,
     compressed: u64,
-    size: u64,
-    offset: u64,
+    pub(super) size: u64,
+    pub(super) offset: u64,
 }
 
 struct Archive<'a> {
@@ -236,7 +236,7 @@ fn directory(bytes: &[u8]) -> Result<(u64, u64, u64), String> {
 }
 
 /// An entry of the central directory, and where the next one is.
-fn entry(directory: &[u8], at: usize) -> Option<(Entry, usize)> {
+pub(super) fn entry(directory: &[u8], at: usize) -> Option<(Entry, usize)> {
     let header = directory.get(at..)?;
     if u32_at(header, 0)? != 0x0201_4b50 {
         return None;
