@@ -251,6 +251,8 @@ fn tensors_that_are_missing_or_of_another_shape_fail() {
         .unwrap();
     });
     assert_fails("no tensors", empty, "nothing to compare");
-    let none = damaged("env-mountain", |folder| set_key(folder, "episodes", serde_json::json!(0)));
+    let none = damaged("env-mountain", |folder| {
+        set_key(folder, "episodes", serde_json::json!(0))
+    });
     assert_fails("no episodes", none, "episodes");
 }

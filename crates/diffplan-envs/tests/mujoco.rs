@@ -83,11 +83,15 @@ fn compiled_models_are_those_of_gymnasium_in_every_physical_quantity() {
         (Robot::Swimmer, Version::V2, "swimmer.xml"),
         (Robot::Reacher, Version::V2, "reacher.xml"),
         (Robot::InvertedPendulum, Version::V2, "inverted_pendulum.xml"),
-        (Robot::InvertedDoublePendulum, Version::V2, "inverted_double_pendulum.xml"),
+        (
+            Robot::InvertedDoublePendulum,
+            Version::V2,
+            "inverted_double_pendulum.xml",
+        ),
     ] {
         let ours = physics(&MujocoEnv::new(robot, version, Options::new(robot)).unwrap());
         let theirs = physics(&with_model(robot, &assets.join(file)).unwrap());
-        assert!(ours.len() > 400, "{} lines are left", ours.len());
+        assert!(ours.len() > 300, "{} lines are left", ours.len());
         let gravity = ours.iter().find(|line| line.contains("gravity")).unwrap();
         assert!(gravity.contains("-9.8100000000000005"), "in full precision: {gravity}");
         for (ours, theirs) in ours.iter().zip(&theirs) {
@@ -214,17 +218,23 @@ fn versions_2_and_3_are_version_4_on_their_models() {
         path.to_str().unwrap().into()
     };
     let walker = include_str!("../src/mujoco/assets/walker2d.xml");
-    let walker = walker.replace(r#"friction="1.9""#, r#"friction="0.9""#);
+    let walker = walker.replace(
+        r#"name="foot_geom" friction="1.9""#,
+        r#"name="foot_geom" friction="0.9""#,
+    );
     // Version 3 on the model that version 4 has on this library.
     for (robot, model) in [
         ("Hopper", include_str!("../src/mujoco/assets/hopper.xml").to_owned()),
         ("Walker2d", walker),
-        ("HalfCheetah", include_str!("../src/mujoco/assets/half_cheetah.xml").to_owned()),
+        (
+            "HalfCheetah",
+            include_str!("../src/mujoco/assets/half_cheetah.xml").to_owned(),
+        ),
         ("Swimmer", include_str!("../src/mujoco/assets/swimmer.xml").to_owned()),
     ] {
         let model = file("model.xml", model);
         let third = played(&format!("{robot}-v3"), &[("xml_file", model)]);
-        assert_eq!(third, played(&format!("{robot}-v4"), &[]), "{robot}");
+        assert!(third == played(&format!("{robot}-v4"), &[]), "{robot}");
     }
     let ant = file("ant.xml", include_str!("../src/mujoco/assets/ant.xml").to_owned());
     let third = played("Ant-v3", &[("xml_file", ant)]);
@@ -251,7 +261,8 @@ fn versions_2_and_3_are_version_4_on_their_models() {
         }
     }
     for robot in ["Reacher", "InvertedPendulum", "InvertedDoublePendulum"] {
-        assert_eq!(played(&format!("{robot}-v2"), &[]), played(&format!("{robot}-v4"), &[]), "{robot}");
+        let (second, fourth) = (format!("{robot}-v2"), format!("{robot}-v4"));
+        assert!(played(&second, &[]) == played(&fourth, &[]), "{robot}");
     }
 }
 
@@ -261,9 +272,9 @@ fn the_main_body_of_the_ant_goes_by_name_or_index() {
         return;
     }
     let by = |body: Value| played("Ant-v5", &[("main_body", body)]);
-    assert_eq!(by("torso".into()), played("Ant-v5", &[]));
+    assert!(by("torso".into()) == played("Ant-v5", &[]));
     let leg = by("aux_1".into());
-    assert_eq!(leg, by(3_i64.into()));
+    assert!(leg == by(3_i64.into()));
     assert_ne!(leg[1].reward, by(1_i64.into())[1].reward);
     for (body, words) in [
         (Value::from("tail"), "ant.xml: it has no body \"tail\""),

@@ -322,7 +322,11 @@ impl Episode {
             infos.push(step.info);
         }
         if from_states != play.reward_remembers {
-            let (how, tolerance) = if from_states { ("step", play.step) } else { ("episode", play.episode) };
+            let (how, tolerance) = if from_states {
+                ("step", play.step)
+            } else {
+                ("episode", play.episode)
+            };
             for (i, info) in infos.iter().enumerate() {
                 self.compare_info(info, &self.info, i, how, report, tolerance)?;
             }

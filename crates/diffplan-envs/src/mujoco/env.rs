@@ -83,10 +83,7 @@ impl MujocoEnv {
             Some(file) => (Model::from_file(&library, file)?, Picture::read(robot, file)),
             None => {
                 let xml = embedded(robot, version, &library);
-                (
-                    Model::from_xml(&library, name(robot), &xml)?,
-                    Picture::of(robot, &xml),
-                )
+                (Model::from_xml(&library, name(robot), &xml)?, Picture::of(robot, &xml))
             }
         };
         check_sizes(robot, &options, &model)?;
@@ -435,7 +432,9 @@ fn check_controls(robot: Robot, file: &Path, data: &mut Data, init: &[f64]) -> R
             if at_end != after(control, 1.5 * end)? || at_end == after(control, 0.99 * end)? {
                 return Err(Error::MujocoModel {
                     file: file.to_owned(),
-                    reason: format!("control {control} is not limited to -{limit} to {limit}, expected the robot's action space"),
+                    reason: format!(
+                        "control {control} is not limited to -{limit} to {limit}, expected the robot's action space"
+                    ),
                 });
             }
         }

@@ -187,7 +187,11 @@ fn fixed(robot: Robot, version: Version) -> (&'static [&'static str], &'static [
                 "constraint torque on the lower pole",
                 "constraint torque on the upper pole",
             ];
-            let end = if version == Version::V5 { ALL.len() - 2 } else { ALL.len() };
+            let end = if version == Version::V5 {
+                ALL.len() - 2
+            } else {
+                ALL.len()
+            };
             (&ALL[..end], &["force on the cart"])
         }
     }

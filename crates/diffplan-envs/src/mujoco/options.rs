@@ -478,8 +478,18 @@ mod tests {
         assert!(takes(Robot::Reacher, Version::V5, "reward_dist_weight", 2.0.into()));
         assert!(!takes(Robot::Reacher, Version::V4, "reward_dist_weight", 2.0.into()));
         assert!(!takes(Robot::Reacher, Version::V5, "reset_noise_scale", 0.0.into()));
-        assert!(takes(Robot::InvertedDoublePendulum, Version::V5, "healthy_reward", 1.0.into()));
-        assert!(!takes(Robot::InvertedPendulum, Version::V5, "healthy_reward", 1.0.into()));
+        assert!(takes(
+            Robot::InvertedDoublePendulum,
+            Version::V5,
+            "healthy_reward",
+            1.0.into()
+        ));
+        assert!(!takes(
+            Robot::InvertedPendulum,
+            Version::V5,
+            "healthy_reward",
+            1.0.into()
+        ));
     }
 
     #[test]

@@ -84,7 +84,11 @@ impl Watch {
             forces,
             constraint,
             site,
-            force_count: if robot == Robot::Ant { 6 * data.model().bodies } else { 0 },
+            force_count: if robot == Robot::Ant {
+                6 * data.model().bodies
+            } else {
+                0
+            },
         }))
     }
 
@@ -220,7 +224,9 @@ impl MujocoEnv {
             Robot::HalfCheetah | Robot::Swimmer | Robot::Reacher => true,
             Robot::Walker2d => within(options.healthy_z_range, qpos[1]) && within(options.healthy_angle_range, qpos[2]),
             Robot::Hopper => {
-                state[2..].iter().all(|&value| within(options.healthy_state_range, value))
+                state[2..]
+                    .iter()
+                    .all(|&value| within(options.healthy_state_range, value))
                     && within(options.healthy_z_range, qpos[1])
                     && within(options.healthy_angle_range, qpos[2])
             }
@@ -271,7 +277,11 @@ impl MujocoEnv {
             Version::V5 => healthy,
             Version::V2 | Version::V3 | Version::V4 => healthy || self.options.terminate_when_unhealthy,
         };
-        let survive = if healthy_counts { self.options.healthy_reward } else { 0.0 };
+        let survive = if healthy_counts {
+            self.options.healthy_reward
+        } else {
+            0.0
+        };
         match self.robot {
             Robot::Hopper | Robot::Walker2d | Robot::HalfCheetah => self.run(before, action, survive),
             Robot::Ant => self.walk(before, action, survive),
@@ -359,7 +369,11 @@ impl MujocoEnv {
         info.insert("reward_survive", survive);
         if self.version == Version::V4 {
             // Its cost of contacts goes by the name of the other.
-            let told = if self.options.use_contact_forces { contact_cost } else { ctrl_cost };
+            let told = if self.options.use_contact_forces {
+                contact_cost
+            } else {
+                ctrl_cost
+            };
             info.insert("reward_ctrl", -told);
         } else {
             info.insert("reward_ctrl", -ctrl_cost);
@@ -411,7 +425,10 @@ impl MujocoEnv {
 
     /// InvertedDoublePendulum.
     fn balance(&self, survive: f64) -> (f64, Info) {
-        let (x, height) = (self.sight.site.first().copied().unwrap_or(f64::NAN), self.sight.height());
+        let (x, height) = (
+            self.sight.site.first().copied().unwrap_or(f64::NAN),
+            self.sight.height(),
+        );
         let (first, second) = (self.qvel()[1], self.qvel()[2]);
         let distance = 0.01 * square(x) + square(height - 2.0);
         let velocity = 1e-3 * square(first) + 5e-3 * square(second);
@@ -459,7 +476,11 @@ impl MujocoEnv {
                         state[i] = observed[i - left_out];
                     }
                     for i in 0..left_out {
-                        let moved = if row == 0 { 0.0 } else { self.dt * (last[nq + i] + state[nq + i]) / 2.0 };
+                        let moved = if row == 0 {
+                            0.0
+                        } else {
+                            self.dt * (last[nq + i] + state[nq + i]) / 2.0
+                        };
                         state[i] = last[i] + moved;
                     }
                     last = state.to_vec();

@@ -28,6 +28,7 @@ pub(in super::super) struct Array {
 
 impl Array {
     /// Numbers in it.
+    #[cfg(test)]
     pub(in super::super) fn len(&self) -> usize {
         self.len
     }
@@ -140,7 +141,14 @@ impl Data {
         let mut rng = NumpyRng::new(0);
         let mut state = vec![0.0; self.model.nq + self.model.nv];
         let mut applied = vec![0.0; 6 * self.model.bodies];
-        let (mut array, mut places) = (Array { name, len: 0, offset: None }, None);
+        let (mut array, mut places) = (
+            Array {
+                name,
+                len: 0,
+                offset: None,
+            },
+            None,
+        );
         for _ in 0..PROBES {
             self.reset()?;
             self.state(&mut state)?;
@@ -158,7 +166,10 @@ impl Data {
             let printed = self.print(name)?;
             array.len = printed.len();
             let places = places.get_or_insert_with(|| self.offsets(printed.len()));
-            places.retain(|&offset| self.at(offset, printed.len()).is_some_and(|there| there.iter().zip(&printed).all(|(a, b)| a.to_bits() == b.to_bits())));
+            places.retain(|&offset| {
+                self.at(offset, printed.len())
+                    .is_some_and(|there| there.iter().zip(&printed).all(|(a, b)| a.to_bits() == b.to_bits()))
+            });
         }
         self.reset()?;
         if let Some(&[offset]) = places.as_deref() {
@@ -199,7 +210,7 @@ impl Data {
     }
 
     /// The numbers of an array, printed and read again.
-    fn print(&mut self, name: &str) -> Result<Vec<f64>> {
+    pub(super) fn print(&mut self, name: &str) -> Result<Vec<f64>> {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let file = std::env::temp_dir().join(format!("diffplan-mujoco-{}-{count}.txt", std::process::id()));

@@ -92,7 +92,10 @@ fn bodies_are_found_by_name_and_seen_where_they_are() {
     let Some(library) = library() else { return };
     let ball = BALL.replace("<body>", r#"<body name="ball" pos="1 2 3">"#);
     let model = Arc::new(Model::from_xml(&library, "ball", &ball).unwrap());
-    assert_eq!((model.bodies, model.body("ball").unwrap(), model.body("box").unwrap()), (2, Some(1), None));
+    assert_eq!(
+        (model.bodies, model.body("ball").unwrap(), model.body("box").unwrap()),
+        (2, Some(1), None)
+    );
     assert_eq!(model.body("world").unwrap(), Some(0));
     let mut data = Data::new(model).unwrap();
     data.forward().unwrap();

@@ -269,7 +269,11 @@ pub(in crate::render) fn numbers<'a, const N: usize>(
     Ok(Some(array))
 }
 
-pub(in crate::render) fn list<'a>(node: Node<'a, 'a>, default: Option<Node<'a, 'a>>, name: &str) -> Result<Option<Vec<f64>>> {
+pub(in crate::render) fn list<'a>(
+    node: Node<'a, 'a>,
+    default: Option<Node<'a, 'a>>,
+    name: &str,
+) -> Result<Option<Vec<f64>>> {
     let number = |text: &str| match f64::from_str(text) {
         Ok(value) if value.is_finite() => Ok(value),
         _ => Err(wrong(node, format!("{name} has {text:?}, expected finite numbers"))),

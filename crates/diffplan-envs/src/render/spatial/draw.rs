@@ -52,7 +52,10 @@ impl SpatialRobot {
         for limb in near_last {
             camera.draw_limb(&mut canvas, limb);
         }
-        let followed = self.bodies.iter().position(|body| body.name.as_deref() == Some("fingertip"));
+        let followed = self
+            .bodies
+            .iter()
+            .position(|body| body.name.as_deref() == Some("fingertip"));
         for trail in &overlay.trails {
             let places = trail.states.outer_iter().map(|state| {
                 let poses = self.poses(&state.to_vec());
@@ -116,7 +119,9 @@ impl SpatialRobot {
 
 /// How far from a place limbs reach.
 fn furthest(limbs: &[Limb], from: Vector) -> f64 {
-    let ends = limbs.iter().flat_map(|limb| [(limb.from, limb.radius), (limb.to, limb.radius)]);
+    let ends = limbs
+        .iter()
+        .flat_map(|limb| [(limb.from, limb.radius), (limb.to, limb.radius)]);
     let distance = |(end, radius): (Vector, f64)| {
         let apart = add(end, scaled(from, -1.0));
         dot(apart, apart).sqrt() + radius
@@ -171,8 +176,16 @@ impl Camera {
             }
         }
         let far = 2.0 * seen / self.toward[2].max(0.1);
-        canvas.stroke_line(&[self.place([x - far, 0.0, z]), self.place([x + far, 0.0, z])], 1.5, AXIS);
-        canvas.stroke_line(&[self.place([0.0, y - far, z]), self.place([0.0, y + far, z])], 1.5, AXIS);
+        canvas.stroke_line(
+            &[self.place([x - far, 0.0, z]), self.place([x + far, 0.0, z])],
+            1.5,
+            AXIS,
+        );
+        canvas.stroke_line(
+            &[self.place([0.0, y - far, z]), self.place([0.0, y + far, z])],
+            1.5,
+            AXIS,
+        );
     }
 
     fn draw_limb(&self, canvas: &mut Canvas, limb: &Limb) {

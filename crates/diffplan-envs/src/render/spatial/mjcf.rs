@@ -181,7 +181,10 @@ mod tests {
             (r#"<geom type="capsule" size="0.1"/>"#, "half a length"),
             (r#"<geom type="capsule"/>"#, "no size"),
             (r#"<geom type="capsule" size=".1 1" euler="0 1 0"/>"#, "\"euler\""),
-            (r#"<geom type="capsule" size=".1 1" axisangle="0 1 0 3"/>"#, "\"axisangle\""),
+            (
+                r#"<geom type="capsule" size=".1 1" axisangle="0 1 0 3"/>"#,
+                "\"axisangle\"",
+            ),
             (r#"<composite/>"#, "<composite>"),
         ] {
             let xml = format!("<mujoco>\n<worldbody>\n<body>\n{body}\n</body>\n</worldbody></mujoco>");

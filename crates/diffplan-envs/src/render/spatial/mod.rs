@@ -47,7 +47,11 @@ enum Joint {
     /// Along an axis of the body.
     Slide { axis: Vector, reference: f64 },
     /// About an axis of the body.
-    Hinge { axis: Vector, anchor: Vector, reference: f64 },
+    Hinge {
+        axis: Vector,
+        anchor: Vector,
+        reference: f64,
+    },
 }
 
 /// A capsule, or a ball where both ends are the same.
@@ -231,7 +235,10 @@ mod tests {
             };
             // A capsule has no first end.
             let error = off(*limb).min(off([limb[1], limb[0]]));
-            assert!(error < 2e-6, "limb {i} is off by {error}: {limb:?}, expected {expected:?}");
+            assert!(
+                error < 2e-6,
+                "limb {i} is off by {error}: {limb:?}, expected {expected:?}"
+            );
         }
     }
 
@@ -239,7 +246,10 @@ mod tests {
     fn the_ant_is_where_mujoco_has_it() {
         check(
             ANT,
-            &[0.173, 0.411, 0.915, 0.348, 0.453, 0.223, -0.268, 0.291, 0.182, 0.147, 0.014, 0.273, -0.368, -0.081, -0.241],
+            &[
+                0.173, 0.411, 0.915, 0.348, 0.453, 0.223, -0.268, 0.291, 0.182, 0.147, 0.014, 0.273, -0.368, -0.081,
+                -0.241,
+            ],
             14,
             &[
                 [0.173000, 0.411000, 0.915000, 0.173000, 0.411000, 0.915000],
