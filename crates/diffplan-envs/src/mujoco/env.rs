@@ -57,6 +57,7 @@ pub struct MujocoEnv {
     watch: Watch,
     pub(super) sight: Sight,
     /// What pictures are drawn from, or why there are none: a model of the user's own may have what cannot be drawn.
+    #[cfg_attr(not(feature = "render"), allow(dead_code))]
     body: Result<Picture>,
     rng: Option<NumpyRng>,
     /// Seconds a step.

@@ -200,7 +200,7 @@ impl Data {
     fn at(&self, offset: usize, len: usize) -> Option<Vec<f64>> {
         let Block { start, length } = self.buffer?;
         let end = offset.checked_add(len.checked_mul(8)?)?;
-        if start.is_null() || end > length || offset % 8 != 0 {
+        if start.is_null() || end > length || !offset.is_multiple_of(8) {
             return None;
         }
         // SAFETY: within what MuJoCo has allocated for this simulation, which lives as long as it does; all of it was set to
