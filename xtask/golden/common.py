@@ -7,11 +7,17 @@ import numpy as np
 
 os.environ.setdefault("TQDM_DISABLE", "1")  # read when diffusers is imported
 
-import diffusers  # noqa: E402
-import torch  # noqa: E402
 from safetensors.numpy import save_file  # noqa: E402
 
-VERSIONS = {"torch": torch.__version__.split("+")[0], "diffusers": diffusers.__version__, "numpy": np.__version__}
+VERSIONS = {"numpy": np.__version__}
+try:
+    import diffusers  # noqa: E402
+    import torch  # noqa: E402
+
+    VERSIONS = {"torch": torch.__version__.split("+")[0], "diffusers": diffusers.__version__, **VERSIONS}
+except ImportError:
+    # Environments need neither (env.py is a program as well).
+    torch = None
 
 
 def write(folder, description, tensors):
@@ -21,7 +27,7 @@ def write(folder, description, tensors):
     (folder / "case.json").write_text(text + "\n")
     arrays = {}
     for name, tensor in tensors.items():
-        if isinstance(tensor, torch.Tensor):
+        if torch is not None and isinstance(tensor, torch.Tensor):
             tensor = tensor.detach().numpy()
         array = np.asarray(tensor)
         arrays[name] = array.copy() if array.ndim == 0 else np.ascontiguousarray(array)

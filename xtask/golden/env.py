@@ -1,4 +1,10 @@
-"""Kind `env`: episodes of Gymnasium's classic control, and of its planar robots on MuJoCo."""
+"""Kind `env`: episodes of Gymnasium's classic control, and of its robots on MuJoCo.
+
+    python env.py cases [NAME..]    those of the names, or all, without what the other kinds need
+"""
+
+import sys
+from pathlib import Path
 
 from common import write
 
@@ -99,12 +105,90 @@ ENVS = {
     ),
     "halfcheetah-v5": dict(env_id="HalfCheetah-v5", max_steps=40),
     "halfcheetah-v4": dict(env_id="HalfCheetah-v4", max_steps=40),
+    "ant-v5": dict(env_id="Ant-v5", episodes=3, max_steps=20),
+    "ant-v4": dict(env_id="Ant-v4", episodes=3, max_steps=30),
+    "ant-forces": dict(env_id="Ant-v4", kwargs={"use_contact_forces": True}, max_steps=20),
+    "ant-kwargs": dict(
+        env_id="Ant-v5",
+        episodes=1,
+        kwargs={
+            "frame_skip": 3,
+            "forward_reward_weight": 2.5,
+            "ctrl_cost_weight": 0.25,
+            "contact_cost_weight": 0.01,
+            "healthy_reward": 0.5,
+            "main_body": 3,
+            "healthy_z_range": [0.3, 0.9],
+            "contact_force_range": [-0.5, 2.0],
+            "reset_noise_scale": 0.02,
+            "exclude_current_positions_from_observation": False,
+        },
+        max_steps=45,
+    ),
+    "ant-unhealthy": dict(
+        env_id="Ant-v5",
+        episodes=1,
+        kwargs={
+            "include_cfrc_ext_in_observation": False,
+            "terminate_when_unhealthy": False,
+            "healthy_z_range": [0.55, 0.8],
+        },
+        max_steps=45,
+    ),
+    "swimmer-v5": dict(env_id="Swimmer-v5", episodes=1, max_steps=60),
+    "swimmer-v4": dict(env_id="Swimmer-v4", episodes=1, max_steps=60),
+    "swimmer-kwargs": dict(
+        env_id="Swimmer-v5",
+        episodes=1,
+        kwargs={
+            "frame_skip": 2,
+            "forward_reward_weight": 2.5,
+            "ctrl_cost_weight": 0.25,
+            "reset_noise_scale": 0.02,
+            "exclude_current_positions_from_observation": False,
+        },
+        max_steps=60,
+    ),
+    "reacher-v5": dict(env_id="Reacher-v5"),
+    "reacher-v4": dict(env_id="Reacher-v4"),
+    "reacher-kwargs": dict(
+        env_id="Reacher-v5",
+        episodes=1,
+        kwargs={"frame_skip": 3, "reward_dist_weight": 2.5, "reward_control_weight": 0.25},
+    ),
+    "invertedpendulum-v5": dict(env_id="InvertedPendulum-v5", episodes=5),
+    "invertedpendulum-v4": dict(env_id="InvertedPendulum-v4", episodes=5),
+    "invertedpendulum-kwargs": dict(
+        env_id="InvertedPendulum-v5", kwargs={"frame_skip": 1, "reset_noise_scale": 0.05}
+    ),
+    "inverteddoublependulum-v5": dict(env_id="InvertedDoublePendulum-v5", episodes=4),
+    "inverteddoublependulum-v4": dict(env_id="InvertedDoublePendulum-v4", episodes=4),
+    "inverteddoublependulum-kwargs": dict(
+        env_id="InvertedDoublePendulum-v5", kwargs={"frame_skip": 2, "healthy_reward": 3.5, "reset_noise_scale": 0.3}
+    ),
 }
+
+
+ROBOTS = [
+    "Hopper",
+    "Walker2d",
+    "HalfCheetah",
+    "Ant",
+    "Swimmer",
+    "Reacher",
+    "InvertedPendulum",
+    "InvertedDoublePendulum",
+]
 
 
 def random_env(rng):
     return dict(
-        env_id=rng.choice(["Pendulum-v1", "MountainCarContinuous-v0", "Hopper-v5", "Walker2d-v5", "HalfCheetah-v5"]),
+        env_id=rng.choice(["Pendulum-v1", "MountainCarContinuous-v0", *(f"{robot}-v5" for robot in ROBOTS)]),
         episodes=rng.randint(1, 3),
         policy=rng.choice(["random", "along"]),
     )
+
+
+if __name__ == "__main__":
+    for variety in sys.argv[2:] or ENVS:
+        env_case(Path(sys.argv[1]) / f"env-{variety}", 0, **ENVS[variety])

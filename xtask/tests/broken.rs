@@ -137,7 +137,7 @@ fn another_number_anywhere_fails() {
 
 #[test]
 fn broken_files_fail() {
-    for kind in ["unet", "ddpm", "pipeline", "torch", "env"] {
+    for kind in ["unet", "ddpm", "pipeline", "torch", "env-mountain"] {
         for (what, length) in [("empty", 0), ("short header", 5), ("cut", 700)] {
             let outcome = damaged(kind, |folder| {
                 let path = folder.join("tensors.safetensors");
@@ -187,7 +187,7 @@ fn keys_that_are_missing_or_of_another_type_fail() {
                 "normalization",
             ],
         ),
-        ("env", &["env_id", "episodes"]),
+        ("env-mountain", &["env_id", "episodes"]),
     ] {
         for key in keys {
             let outcome = damaged(kind, |folder| set_key(folder, key, serde_json::Value::Null));
@@ -207,8 +207,8 @@ fn keys_that_are_missing_or_of_another_type_fail() {
         ("pipeline", "planning_horizon", serde_json::json!(0)),
         ("pipeline", "torch_seed", serde_json::json!("x")),
         ("pipeline", "scale", serde_json::json!(1e300)),
-        ("env", "action_low", serde_json::json!(["x"])),
-        ("env", "max_episode_steps", serde_json::json!(7)),
+        ("env-mountain", "action_low", serde_json::json!(["x"])),
+        ("env-mountain", "max_episode_steps", serde_json::json!(7)),
     ] {
         assert_fails(key, damaged(kind, |folder| set_key(folder, key, value)), key);
     }
@@ -235,7 +235,7 @@ fn tensors_that_are_missing_or_of_another_shape_fail() {
         ("pipeline-per", "order", "other"),
         ("torch", "seed0.17.second", "seed0.17.secund"),
         ("torch", "seed0.17.second", "seed0.16.second"),
-        ("env", "ep0.truncated", "ep9.truncated"),
+        ("env-mountain", "ep0.truncated", "ep9.truncated"),
     ] {
         match damaged(prefix, |folder| rename(folder, from, to)) {
             Outcome::Failed(why) => assert!(!why.contains("panic"), "{from}: {why}"),
@@ -251,6 +251,8 @@ fn tensors_that_are_missing_or_of_another_shape_fail() {
         .unwrap();
     });
     assert_fails("no tensors", empty, "nothing to compare");
-    let none = damaged("env", |folder| set_key(folder, "episodes", serde_json::json!(0)));
+    let none = damaged("env-mountain", |folder| {
+        set_key(folder, "episodes", serde_json::json!(0))
+    });
     assert_fails("no episodes", none, "episodes");
 }

@@ -1,5 +1,5 @@
 //! Gymnasium-style environments in Rust: the [`Env`] trait, [`spaces`], [`wrappers`], a [`registry`], the classic control
-//! problems that have continuous actions, and the planar robots on MuJoCo. [`VecEnv`] steps many environments side by side,
+//! problems that have continuous actions, and Gymnasium's robots on MuJoCo. [`VecEnv`] steps many environments side by side,
 //! and [`d4rl`] knows the returns that scores are normalised by.
 //!
 //! The interface is that of Gymnasium 1.x: [`Env::reset`] takes a seed and options, [`Env::step`] returns observation,
@@ -40,8 +40,9 @@
 //!
 //! - `render`: [`Env::render`] of the built-in environments draws a [`Frame`] (with tiny-skia). Off by default; without
 //!   it `render` returns [`Error::RenderFeature`].
-//! - `mujoco`: the module `mujoco`, Hopper, Walker2d and HalfCheetah on libmujoco, which is found at run time; and
-//!   `PlanarRobot`, where the limbs of such robots are, and with `render` how they look. Off by default; without it
+//! - `mujoco`: the module `mujoco`, Hopper, Walker2d, HalfCheetah, Ant, Swimmer, Reacher and the inverted pendulums on
+//!   libmujoco, which is found at run time; and `PlanarRobot` and `SpatialRobot`, where the limbs of such robots are, and with
+//!   `render` how they look. Off by default; without it
 //!   [`make`] returns [`Error::MujocoFeature`] for them.
 
 pub mod classic_control;
@@ -63,7 +64,7 @@ pub use env::{BoxEnv, Env, EnvSpec, Step};
 pub use error::{Error, Result};
 pub use registry::{EpisodeLimit, MakeOptions, Registry, make, registered};
 #[cfg(feature = "mujoco")]
-pub use render::{Capsule, PlanarRobot};
+pub use render::{Capsule, PlanarRobot, SpatialRobot};
 pub use render::{Frame, Ghost, Overlay, Trail};
 pub use rng::NumpyRng;
 pub use spaces::{BoxSpace, Discrete, Dtype, Space};

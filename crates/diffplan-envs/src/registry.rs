@@ -154,7 +154,9 @@ impl Registry {
     fn unknown(&self, id: &str) -> Error {
         let on_mujoco = |id: &str| {
             id.rsplit_once("-v").is_some_and(|(name, version)| {
-                ["Hopper", "Walker2d", "HalfCheetah"].contains(&name) && ["2", "4", "5"].contains(&version)
+                let running = ["Hopper", "Walker2d", "HalfCheetah", "Ant", "Swimmer"].contains(&name);
+                let standing = ["Reacher", "InvertedPendulum", "InvertedDoublePendulum"].contains(&name);
+                (running && version == "3") || ((running || standing) && ["2", "4", "5"].contains(&version))
             })
         };
         if cfg!(not(feature = "mujoco")) && on_mujoco(d4rl::env_id(id).unwrap_or(id)) {
@@ -260,21 +262,41 @@ mod tests {
             .map(|spec| (spec.id, spec.max_episode_steps, spec.reward_threshold))
             .collect();
         let expected = [
+            ("Ant-v2", Some(1000), Some(6000.0)),
+            ("Ant-v3", Some(1000), Some(6000.0)),
+            ("Ant-v4", Some(1000), Some(6000.0)),
+            ("Ant-v5", Some(1000), Some(6000.0)),
             ("HalfCheetah-v2", Some(1000), Some(4800.0)),
+            ("HalfCheetah-v3", Some(1000), Some(4800.0)),
             ("HalfCheetah-v4", Some(1000), Some(4800.0)),
             ("HalfCheetah-v5", Some(1000), Some(4800.0)),
             ("Hopper-v2", Some(1000), Some(3800.0)),
+            ("Hopper-v3", Some(1000), Some(3800.0)),
             ("Hopper-v4", Some(1000), Some(3800.0)),
             ("Hopper-v5", Some(1000), Some(3800.0)),
+            ("InvertedDoublePendulum-v2", Some(1000), Some(9100.0)),
+            ("InvertedDoublePendulum-v4", Some(1000), Some(9100.0)),
+            ("InvertedDoublePendulum-v5", Some(1000), Some(9100.0)),
+            ("InvertedPendulum-v2", Some(1000), Some(950.0)),
+            ("InvertedPendulum-v4", Some(1000), Some(950.0)),
+            ("InvertedPendulum-v5", Some(1000), Some(950.0)),
             ("MountainCarContinuous-v0", Some(999), Some(90.0)),
             ("Pendulum-v1", Some(200), None),
+            ("Reacher-v2", Some(50), Some(-3.75)),
+            ("Reacher-v4", Some(50), Some(-3.75)),
+            ("Reacher-v5", Some(50), Some(-3.75)),
+            ("Swimmer-v2", Some(1000), Some(360.0)),
+            ("Swimmer-v3", Some(1000), Some(360.0)),
+            ("Swimmer-v4", Some(1000), Some(360.0)),
+            ("Swimmer-v5", Some(1000), Some(360.0)),
             ("Walker2d-v2", Some(1000), None),
+            ("Walker2d-v3", Some(1000), None),
             ("Walker2d-v4", Some(1000), None),
             ("Walker2d-v5", Some(1000), None),
         ];
         let here = expected
             .into_iter()
-            .filter(|&(_, steps, _)| cfg!(feature = "mujoco") || steps != Some(1000));
+            .filter(|&(_, steps, _)| cfg!(feature = "mujoco") || ![Some(1000), Some(50)].contains(&steps));
         let expected: Vec<_> = here
             .map(|(id, steps, threshold)| (id.to_owned(), steps, threshold))
             .collect();
@@ -319,7 +341,7 @@ mod tests {
             ("Pendulum-v0", Some("Pendulum-v1")),
             ("pendulum", Some("Pendulum-v1")),
             ("MountainCar-v0", Some("MountainCarContinuous-v0")),
-            ("Ant-v5", None),
+            ("Humanoid-v5", None),
             ("", None),
         ] {
             let error = make(id).err().unwrap();

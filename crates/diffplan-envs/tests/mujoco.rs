@@ -10,8 +10,8 @@ use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
 
 use diffplan_envs::mujoco::{MujocoEnv, Options, Robot, Version, library_version};
-use diffplan_envs::{Dict, Env, Error, MakeOptions, Registry};
-use ndarray::{Array1, array};
+use diffplan_envs::{Dict, Env, Error, MakeOptions, NumpyRng, Registry, Step, Value};
+use ndarray::{Array1, array, s};
 
 /// Whether there is a libmujoco; says so where there is none.
 fn mujoco(test: &str) -> bool {
@@ -78,10 +78,22 @@ fn compiled_models_are_those_of_gymnasium_in_every_physical_quantity() {
         (Robot::Walker2d, Version::V2, "walker2d.xml"),
         (Robot::HalfCheetah, Version::V5, "half_cheetah.xml"),
         (Robot::HalfCheetah, Version::V2, "half_cheetah.xml"),
+        (Robot::Ant, Version::V5, "ant.xml"),
+        (Robot::Ant, Version::V4, "ant.xml"),
+        (Robot::Swimmer, Version::V2, "swimmer.xml"),
+        (Robot::Reacher, Version::V2, "reacher.xml"),
+        (Robot::InvertedPendulum, Version::V2, "inverted_pendulum.xml"),
+        (
+            Robot::InvertedDoublePendulum,
+            Version::V2,
+            "inverted_double_pendulum.xml",
+        ),
     ] {
         let ours = physics(&MujocoEnv::new(robot, version, Options::new(robot)).unwrap());
         let theirs = physics(&with_model(robot, &assets.join(file)).unwrap());
-        assert!(ours.len() > 500, "{} lines are left", ours.len());
+        assert!(ours.len() > 250, "{} lines are left", ours.len());
+        let gravity = ours.iter().find(|line| line.contains("gravity")).unwrap();
+        assert!(gravity.contains("-9.8100000000000005"), "in full precision: {gravity}");
         for (ours, theirs) in ours.iter().zip(&theirs) {
             assert_eq!(ours, theirs, "{file}");
         }
@@ -91,7 +103,7 @@ fn compiled_models_are_those_of_gymnasium_in_every_physical_quantity() {
 
 /// What MuJoCo prints of a model, without names, what is only for the eye, and how much memory it takes.
 fn physics(env: &MujocoEnv) -> Vec<String> {
-    const SECTIONS: [&str; 8] = [
+    const SECTIONS: [&str; 9] = [
         "MEMORY",
         "SIGNATURE",
         "VISUAL",
@@ -99,12 +111,15 @@ fn physics(env: &MujocoEnv) -> Vec<String> {
         "LIGHT",
         "TEXTURE",
         "MATERIAL",
+        // What Gym's own programs read from a file.
+        "NUMERIC",
         "model name",
     ];
-    const WORDS: [&str; 16] = [
+    const WORDS: [&str; 17] = [
         "name",
         "nnames",
         "npaths",
+        "nnumeric",
         "nbuffer",
         "narena",
         "nuser_geom",
@@ -164,6 +179,114 @@ fn datasets_of_d4rl_met_contacts_where_mujoco_before_3_5_has_them() {
         >= vec![3, 5];
     let expected = if summed { 1.206_62 } else { 1.205_53 };
     assert!((gymnasium - expected).abs() < 1e-5, "{gymnasium}");
+}
+
+/// What an environment does from a seed on under random actions, until its episode ends.
+fn played(id: &str, kwargs: &[(&str, Value)]) -> Vec<Step<Array1<f64>>> {
+    let options = MakeOptions {
+        kwargs: kwargs.iter().map(|(name, value)| (*name, value.clone())).collect(),
+        ..MakeOptions::default()
+    };
+    let mut env = Registry::default().make_with(id, &options).unwrap();
+    let (observation, info) = env.reset(Some(3), &Dict::new()).unwrap();
+    let mut steps = vec![Step {
+        observation,
+        reward: 0.0,
+        terminated: false,
+        truncated: false,
+        info,
+    }];
+    let mut rng = NumpyRng::new(5);
+    while steps.len() <= 60 && !steps.iter().any(Step::done) {
+        let action = env.action_space().as_box().unwrap().sample(&mut rng).mapv(|x| x as f32);
+        steps.push(env.step(&action).unwrap());
+    }
+    assert!(steps.len() > 2, "{id}");
+    steps
+}
+
+/// Gym's versions 2 and 3 are not in Gymnasium: they are what its version 4 is, on the models of their time.
+#[test]
+fn versions_2_and_3_are_version_4_on_their_models() {
+    if !mujoco("versions_2_and_3_are_version_4_on_their_models") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, xml: String| -> Value {
+        let path = folder.path().join(name);
+        fs::write(&path, xml).unwrap();
+        path.to_str().unwrap().into()
+    };
+    let walker = include_str!("../src/mujoco/assets/walker2d.xml");
+    let walker = walker.replace(
+        r#"name="foot_geom" friction="1.9""#,
+        r#"name="foot_geom" friction="0.9""#,
+    );
+    // Version 3 on the model that version 4 has on this library.
+    for (robot, model) in [
+        ("Hopper", include_str!("../src/mujoco/assets/hopper.xml").to_owned()),
+        ("Walker2d", walker),
+        (
+            "HalfCheetah",
+            include_str!("../src/mujoco/assets/half_cheetah.xml").to_owned(),
+        ),
+        ("Swimmer", include_str!("../src/mujoco/assets/swimmer.xml").to_owned()),
+    ] {
+        let model = file("model.xml", model);
+        let third = played(&format!("{robot}-v3"), &[("xml_file", model)]);
+        assert!(third == played(&format!("{robot}-v4"), &[]), "{robot}");
+    }
+    let ant = file("ant.xml", include_str!("../src/mujoco/assets/ant.xml").to_owned());
+    let third = played("Ant-v3", &[("xml_file", ant)]);
+    for (ours, theirs) in third.iter().zip(&played("Ant-v4", &[])) {
+        assert_eq!(ours.observation.len(), 111);
+        assert_eq!(ours.observation.slice(s![..27]), theirs.observation);
+        assert!(ours.observation.slice(s![27..]).iter().all(|&force| force == 0.0));
+        assert_eq!((ours.reward, ours.done()), (theirs.reward, theirs.done()));
+        for (key, value) in theirs.info.iter() {
+            assert_eq!(ours.info.get(key), Some(value), "{key}");
+        }
+    }
+    // Version 2 is version 3 without arguments, and says less in `info`.
+    for robot in ["Hopper", "Walker2d", "HalfCheetah", "Swimmer", "Ant"] {
+        let (second, third) = (played(&format!("{robot}-v2"), &[]), played(&format!("{robot}-v3"), &[]));
+        assert_eq!(second.len(), third.len(), "{robot}");
+        for (ours, theirs) in second.iter().zip(&third) {
+            assert_eq!(ours.observation, theirs.observation, "{robot}");
+            // Ant's terms are added in another order.
+            assert!((ours.reward - theirs.reward).abs() < 1e-14, "{robot}");
+            for (key, value) in ours.info.iter() {
+                assert_eq!(theirs.info.get(key), Some(value), "{robot} {key}");
+            }
+        }
+    }
+    for robot in ["Reacher", "InvertedPendulum", "InvertedDoublePendulum"] {
+        let (second, fourth) = (format!("{robot}-v2"), format!("{robot}-v4"));
+        assert!(played(&second, &[]) == played(&fourth, &[]), "{robot}");
+    }
+}
+
+#[test]
+fn the_main_body_of_the_ant_goes_by_name_or_index() {
+    if !mujoco("the_main_body_of_the_ant_goes_by_name_or_index") {
+        return;
+    }
+    let by = |body: Value| played("Ant-v5", &[("main_body", body)]);
+    assert!(by("torso".into()) == played("Ant-v5", &[]));
+    let leg = by("aux_1".into());
+    assert!(leg == by(3_i64.into()));
+    assert_ne!(leg[1].reward, by(1_i64.into())[1].reward);
+    for (body, words) in [
+        (Value::from("tail"), "ant.xml: it has no body \"tail\""),
+        (14_i64.into(), "ant.xml: it has no body 14"),
+    ] {
+        let options = MakeOptions {
+            kwargs: Dict::from_iter([("main_body", body)]),
+            ..MakeOptions::default()
+        };
+        let error = Registry::default().make_with("Ant-v5", &options).err().unwrap();
+        assert!(error.to_string().contains(words), "{error}");
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! [`MujocoEnv`]: one robot, after `gymnasium/envs/mujoco/{mujoco_env,hopper_v5,walker2d_v5,half_cheetah_v5}.py` of
-//! Gymnasium 1.4.0 and the files of version 4.
+//! [`MujocoEnv`]: one robot, after `gymnasium/envs/mujoco/mujoco_env.py` of Gymnasium 1.4.0; what the robots observe and what
+//! reward they get is in `rules.rs`.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -10,49 +10,61 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use super::ffi::{Data, Library, Model, take_warnings};
 use super::library;
 use super::options::{Options, Robot, Version};
+use super::rules::{Sight, Watch, norm};
 use crate::{
     BoxSpace, Dtype, Env, Error, Frame, Info, MUJOCO_WARNING, NumpyRng, Overlay, PlanarRobot, ResetOptions, Result,
-    Space, Step,
+    Space, SpatialRobot, Step,
 };
 
 /// Beyond this MuJoCo takes a number for a simulation that has blown up (`mjMAXVAL`).
 const LARGEST: f64 = 1e10;
 
-/// One of the planar robots: run forward without falling.
+/// One of the robots: run forward without falling, swim, reach for a target, or balance a pole.
 ///
-/// With x the torso's position along the ground and dt the seconds of a step (`frame_skip` of the model's time steps):
+/// With x the place along the ground, dt the seconds of a step (`frame_skip` of the model's time steps), and the costs as
+/// `ctrl_cost_weight · Σ action²` and `contact_cost_weight · Σ force²`:
 ///
-/// ```text
-/// reward = forward_reward_weight · (x' - x) / dt + healthy_reward · [healthy] - ctrl_cost_weight · Σ action²
-/// ```
+/// | | reward |
+/// | --- | --- |
+/// | Hopper, Walker2d, HalfCheetah, Swimmer | forward_reward_weight · (x' - x) / dt + healthy_reward · \[healthy\] - cost of the action |
+/// | Ant | the same, less the cost of contacts |
+/// | Reacher | - reward_dist_weight · distance of fingertip and target - reward_control_weight · Σ action² |
+/// | InvertedPendulum | 1 while healthy |
+/// | InvertedDoublePendulum | healthy_reward · \[healthy\] - (0.01 x² + (z - 2)²) of the tip - (0.001 v₁² + 0.005 v₂²) of the poles' rates |
 ///
-/// | | Hopper | Walker2d | HalfCheetah |
-/// | --- | --- | --- | --- |
-/// | observation: qpos without x, then qvel | 11 | 17 | 17 |
-/// | action: torques, -1 to 1 | 3 | 6 | 6 |
-/// | state: qpos, then qvel | 12 | 18 | 18 |
-/// | dt | 0.008 s | 0.008 s | 0.05 s |
-/// | healthy | 0.7 < z, \|angle\| < 0.2, the rest within ±100 | 0.8 < z < 2, \|angle\| < 1 | no such term |
+/// | | observation | action | state | dt | healthy |
+/// | --- | --- | --- | --- | --- | --- |
+/// | Hopper | 11: qpos without x, then qvel | 3 | 12 | 0.008 s | 0.7 < z, \|angle\| < 0.2, the rest within ±100 |
+/// | Walker2d | 17: the same | 6 | 18 | 0.008 s | 0.8 < z < 2, \|angle\| < 1 |
+/// | HalfCheetah | 17: the same | 6 | 18 | 0.05 s | no such term |
+/// | Ant | 105: qpos without x and y, qvel, 6 forces on each of 13 bodies, clipped to ±1 | 8 | 29 | 0.05 s | 0.2 ≤ z ≤ 1 |
+/// | Swimmer | 8: qpos without x and y, then qvel | 2 | 10 | 0.04 s | no such term |
+/// | Reacher | 10: cosine and sine of two angles, the target, two rates, from the target to the fingertip | 2 | 8 | 0.02 s | no such term |
+/// | InvertedPendulum | 4: qpos, then qvel | 1, to ±3 | 4 | 0.04 s | \|angle\| ≤ 0.2 |
+/// | InvertedDoublePendulum | 9: x, sine and cosine of two angles, qvel, the rail's force on the cart, clipped to ±10 | 1 | 6 | 0.05 s | tip above 1 |
 ///
-/// An episode terminates where the robot is no longer healthy. Velocities are clipped to ±10 where Hopper's and
-/// Walker2d's are observed. Actions beyond ±1 are clipped by MuJoCo, but cost what they are, as in Gymnasium. Version 5
-/// puts the terms of the reward into `info`: `reward_forward`, `reward_ctrl`, `x_position`, `x_velocity`, and but for
-/// HalfCheetah `reward_survive` and `z_distance_from_origin`; [`Version`] says what the others do. What MuJoCo warns of is
-/// there too ([`MUJOCO_WARNING`]). [`Env::reset`] has no options.
+/// An action is torques, of the pendulums a force, -1 to 1 where nothing else is said; a state is qpos, then qvel. An episode
+/// terminates where the robot is no longer healthy. Velocities are clipped to ±10 where Hopper's, Walker2d's and
+/// InvertedDoublePendulum's are observed. Actions beyond their limits are clipped by MuJoCo, but cost what they are, as in
+/// Gymnasium. Version 5 puts the terms of the reward into `info`, and where the robot is and how fast, under Gymnasium's names;
+/// [`Version`] says what the others do. What MuJoCo warns of is there too ([`MUJOCO_WARNING`]). [`Env::reset`] has no options.
 #[derive(Debug)]
 pub struct MujocoEnv {
-    robot: Robot,
-    version: Version,
-    options: Options,
-    data: Data,
+    pub(super) robot: Robot,
+    pub(super) version: Version,
+    pub(super) options: Options,
+    pub(super) data: Data,
+    watch: Watch,
+    pub(super) sight: Sight,
     /// What pictures are drawn from, or why there are none: a model of the user's own may have what cannot be drawn.
-    body: Result<PlanarRobot>,
+    #[cfg_attr(not(feature = "render"), allow(dead_code))]
+    body: Result<Picture>,
     rng: Option<NumpyRng>,
     /// Seconds a step.
-    dt: f64,
+    pub(super) dt: f64,
     /// Position and velocity where the model starts, and now: (nq + nv).
-    init: Vec<f64>,
-    state: Vec<f64>,
+    pub(super) init: Vec<f64>,
+    pub(super) state: Vec<f64>,
     started: bool,
     observation_space: Space,
     action_space: Space,
@@ -69,13 +81,10 @@ impl MujocoEnv {
         take_warnings();
         let library = library::find()?;
         let (model, body) = match &options.xml_file {
-            Some(file) => (Model::from_file(&library, file)?, read_body(file)),
+            Some(file) => (Model::from_file(&library, file)?, Picture::read(robot, file)),
             None => {
                 let xml = embedded(robot, version, &library);
-                (
-                    Model::from_xml(&library, name(robot), &xml)?,
-                    PlanarRobot::from_mjcf(&xml),
-                )
+                (Model::from_xml(&library, name(robot), &xml)?, Picture::of(robot, &xml))
             }
         };
         check_sizes(robot, &options, &model)?;
@@ -88,29 +97,39 @@ impl MujocoEnv {
         let timestep = data.time()?;
         data.reset()?;
         if let Some(file) = &options.xml_file {
-            check_controls(file, &mut data, &init)?;
+            check_controls(robot, file, &mut data, &init)?;
         }
+        let watch = Watch::new(robot, version, &options, &mut data)?.map_err(|reason| Error::MujocoModel {
+            file: options.xml_file.clone().unwrap_or_else(|| name(robot).into()),
+            reason,
+        })?;
+        let sight = watch.look(&mut data, false)?;
         // What the compiler or the first step had to say is no news of an episode.
         take_warnings();
 
-        let observed = init.len() - usize::from(options.exclude_current_positions_from_observation);
-        let unbounded = Array1::from_elem(observed, f64::INFINITY);
-        let full = Array1::ones(data.model().nu);
-        let space = |low, high, dtype| BoxSpace::new(low, high, dtype).map(Space::from);
-        Ok(Self {
+        let full = Array1::from_elem(data.model().nu, f64::from(robot.largest_control()));
+        let unbounded = |dim| {
+            let bound = Array1::from_elem(dim, f64::INFINITY);
+            BoxSpace::new(-bound.clone(), bound, Dtype::Float64).map(Space::from)
+        };
+        let mut env = Self {
             dt: timestep * options.frame_skip as f64,
             state: init.clone(),
             init,
             robot,
             version,
             options,
+            watch,
+            sight,
             body,
             rng: None,
             started: false,
-            observation_space: space(-unbounded.clone(), unbounded, Dtype::Float64)?,
-            action_space: space(-full.clone(), full, Dtype::Float32)?,
+            observation_space: unbounded(1)?,
+            action_space: BoxSpace::new(-full.clone(), full, Dtype::Float32)?.into(),
             data,
-        })
+        };
+        env.observation_space = unbounded(env.observation().len())?;
+        Ok(env)
     }
 
     /// Writes every number of the compiled model to `file`, as MuJoCo prints them in full precision: to compare models.
@@ -128,91 +147,9 @@ impl MujocoEnv {
         self.data.set_state(state)?;
         self.data.forward()?;
         self.data.state(&mut self.state)?;
+        self.sight = self.watch.look(&mut self.data, false)?;
         self.started = true;
         Ok(self.observation())
-    }
-
-    fn observation(&self) -> Array1<f64> {
-        let nq = self.data.model().nq;
-        let (qpos, qvel) = self.state.split_at(nq);
-        let skipped = usize::from(self.options.exclude_current_positions_from_observation);
-        let clips = self.robot.clips_velocities();
-        let velocity = |&v: &f64| if clips { v.clamp(-10.0, 10.0) } else { v };
-        qpos[skipped..]
-            .iter()
-            .copied()
-            .chain(qvel.iter().map(velocity))
-            .collect()
-    }
-
-    fn is_healthy(&self) -> bool {
-        let within = |[low, high]: [f64; 2], value: f64| low < value && value < high;
-        let (z, angle) = (self.state[1], self.state[2]);
-        let options = &self.options;
-        match self.robot {
-            Robot::HalfCheetah => true,
-            Robot::Walker2d => within(options.healthy_z_range, z) && within(options.healthy_angle_range, angle),
-            Robot::Hopper => {
-                let rest = &self.state[2..];
-                rest.iter().all(|&value| within(options.healthy_state_range, value))
-                    && within(options.healthy_z_range, z)
-                    && within(options.healthy_angle_range, angle)
-            }
-        }
-    }
-
-    /// What `info` says of a position, at a reset and after a step.
-    fn position_info(&self) -> Info {
-        let mut info = Info::new();
-        info.insert("x_position", self.state[0]);
-        if self.version == Version::V5 && self.robot != Robot::HalfCheetah {
-            info.insert("z_distance_from_origin", self.state[1] - self.init[1]);
-        }
-        info
-    }
-
-    /// Reward and info after a step that began at `x_before`.
-    fn reward(&self, x_before: f64, action: &[f32], healthy: bool) -> (f64, Info) {
-        let options = &self.options;
-        let x_velocity = (self.state[0] - x_before) / self.dt;
-        let forward = options.forward_reward_weight * x_velocity;
-        // As NumPy has it: the action is float32, so are the sum of its squares and its product with a Python number.
-        let squares = action.iter().fold(0.0_f32, |sum, &a| sum + a * a);
-        let ctrl_cost = f64::from(options.ctrl_cost_weight as f32 * squares);
-        let healthy_counts = match self.version {
-            Version::V5 => healthy,
-            Version::V2 | Version::V4 => healthy || options.terminate_when_unhealthy,
-        };
-        let survive = if healthy_counts { options.healthy_reward } else { 0.0 };
-
-        let cheetah = self.robot == Robot::HalfCheetah;
-        let reward = if cheetah {
-            forward - ctrl_cost
-        } else {
-            forward + survive - ctrl_cost
-        };
-        let mut info = match self.version {
-            Version::V2 => Info::new(),
-            Version::V4 | Version::V5 => self.position_info(),
-        };
-        if self.version != Version::V2 {
-            info.insert("x_velocity", x_velocity);
-        }
-        match (self.version, cheetah) {
-            (Version::V5, _) => {
-                info.insert("reward_forward", forward);
-                info.insert("reward_ctrl", -ctrl_cost);
-                if !cheetah {
-                    info.insert("reward_survive", survive);
-                }
-            }
-            (_, true) => {
-                info.insert("reward_run", forward);
-                info.insert("reward_ctrl", -ctrl_cost);
-            }
-            (_, false) => {}
-        }
-        (reward, info)
     }
 }
 
@@ -232,20 +169,36 @@ impl Env for MujocoEnv {
         }
         let rng = self.rng.as_mut().ok_or(Error::SeedNeeded)?;
         let (nq, scale) = (self.data.model().nq, self.options.reset_noise_scale);
-        let robot = self.robot;
-        let noisy = self.init.iter().enumerate().map(|(index, &start)| {
-            let noise = match robot {
-                Robot::HalfCheetah if index >= nq => scale * rng.standard_normal(),
-                _ => rng.uniform(-scale, scale),
+        let normal = matches!(
+            self.robot,
+            Robot::HalfCheetah | Robot::Ant | Robot::InvertedDoublePendulum
+        );
+        let mut state = self.init.clone();
+        if self.robot == Robot::Reacher {
+            state[..nq].iter_mut().for_each(|q| *q += rng.uniform(-0.1, 0.1));
+            let target = loop {
+                let target = [rng.uniform(-0.2, 0.2), rng.uniform(-0.2, 0.2)];
+                if norm(&target) < 0.2 {
+                    break target;
+                }
             };
-            start + noise
-        });
-        let state: Vec<f64> = noisy.collect();
+            state[nq..].iter_mut().for_each(|v| *v += rng.uniform(-0.005, 0.005));
+            state[nq - 2..nq].copy_from_slice(&target);
+            state[2 * nq - 2..].fill(0.0);
+        } else {
+            for (index, value) in state.iter_mut().enumerate() {
+                *value += if normal && index >= nq {
+                    scale * rng.standard_normal()
+                } else {
+                    rng.uniform(-scale, scale)
+                };
+            }
+        }
         take_warnings();
         let observation = self.enter(&state)?;
         let mut info = match self.version {
             Version::V5 => self.position_info(),
-            Version::V2 | Version::V4 => Info::new(),
+            Version::V2 | Version::V3 | Version::V4 => Info::new(),
         };
         tell_warnings(&mut info);
         Ok((observation, info))
@@ -268,13 +221,14 @@ impl Env for MujocoEnv {
         take_warnings();
         let action = action.to_vec();
         let ctrl: Vec<f64> = action.iter().copied().map(f64::from).collect();
-        let x_before = self.state[0];
+        let before = self.before();
         self.data.set_ctrl(&ctrl)?;
         self.data.step(self.options.frame_skip)?;
         self.data.state(&mut self.state)?;
+        self.sight = self.watch.look(&mut self.data, true)?;
 
         let healthy = self.is_healthy();
-        let (reward, mut info) = self.reward(x_before, &action, healthy);
+        let (reward, mut info) = self.reward(before, &action, healthy);
         tell_warnings(&mut info);
         Ok(Step {
             observation: self.observation(),
@@ -290,14 +244,14 @@ impl Env for MujocoEnv {
     }
 
     fn observation_names(&self) -> Option<Vec<String>> {
-        let (names, _) = super::names::names(self.robot);
+        let (names, _) = super::names::names(self.robot, self.version);
         let dim = self.observation_space.as_box().ok()?.dim();
-        (names.len() == dim).then(|| names.iter().map(|&name| name.to_owned()).collect())
+        (names.len() == dim).then_some(names)
     }
 
     fn action_names(&self) -> Option<Vec<String>> {
-        let (_, names) = super::names::names(self.robot);
-        Some(names.iter().map(|&name| name.to_owned()).collect())
+        let (_, names) = super::names::names(self.robot, self.version);
+        Some(names)
     }
 
     fn action_space(&self) -> &Space {
@@ -329,9 +283,7 @@ impl Env for MujocoEnv {
         if !self.started {
             return Err(Error::ResetNeeded { method: "states_of" });
         }
-        let body = self.body.as_ref().map_err(Error::clone)?;
-        let excluded = self.options.exclude_current_positions_from_observation;
-        body.states_of(ArrayView1::from(&self.state), observations, excluded, self.dt)
+        self.states_of_observations(observations)
     }
 
     fn state(&self) -> Result<Array1<f64>> {
@@ -368,13 +320,42 @@ fn tell_warnings(info: &mut Info) {
     }
 }
 
-/// What there is to draw in a model file.
-fn read_body(file: &Path) -> Result<PlanarRobot> {
-    let text = std::fs::read_to_string(file).map_err(|error| Error::MujocoModel {
-        file: file.to_owned(),
-        reason: error.to_string(),
-    })?;
-    PlanarRobot::from_mjcf(&text)
+/// What pictures are drawn from.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "render"), allow(dead_code))]
+enum Picture {
+    Planar(PlanarRobot),
+    Spatial(SpatialRobot),
+}
+
+impl Picture {
+    fn of(robot: Robot, xml: &str) -> Result<Self> {
+        match robot {
+            Robot::Hopper | Robot::Walker2d | Robot::HalfCheetah => PlanarRobot::from_mjcf(xml).map(Self::Planar),
+            // Their carts are 20 cm high, in the middle of the rail.
+            Robot::InvertedPendulum | Robot::InvertedDoublePendulum => {
+                PlanarRobot::from_mjcf(xml).map(|robot| Self::Planar(robot.on_ground(-0.1)))
+            }
+            Robot::Ant | Robot::Swimmer | Robot::Reacher => SpatialRobot::from_mjcf(xml).map(Self::Spatial),
+        }
+    }
+
+    /// What there is to draw in a model file.
+    fn read(robot: Robot, file: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(file).map_err(|error| Error::MujocoModel {
+            file: file.to_owned(),
+            reason: error.to_string(),
+        })?;
+        Self::of(robot, &text)
+    }
+
+    #[cfg(feature = "render")]
+    fn draw(&self, state: &[f64], overlay: &Overlay) -> Result<Frame> {
+        match self {
+            Self::Planar(robot) => robot.draw(state, overlay),
+            Self::Spatial(robot) => robot.draw(state, overlay),
+        }
+    }
 }
 
 /// What the embedded model is called in messages.
@@ -383,6 +364,11 @@ fn name(robot: Robot) -> &'static str {
         Robot::Hopper => "hopper.xml",
         Robot::Walker2d => "walker2d.xml",
         Robot::HalfCheetah => "half_cheetah.xml",
+        Robot::Ant => "ant.xml",
+        Robot::Swimmer => "swimmer.xml",
+        Robot::Reacher => "reacher.xml",
+        Robot::InvertedPendulum => "inverted_pendulum.xml",
+        Robot::InvertedDoublePendulum => "inverted_double_pendulum.xml",
     }
 }
 
@@ -392,19 +378,27 @@ fn embedded(robot: Robot, version: Version, library: &Library) -> Cow<'static, s
         debug_assert_eq!(xml.matches(from).count(), 1, "{from}");
         Cow::Owned(xml.replacen(from, to, 1))
     };
+    let halves_margins = version.is_of_mujoco_py() && library.sums_margins();
     match robot {
         Robot::Hopper => {
             let xml = include_str!("assets/hopper.xml");
-            match version {
-                Version::V2 if library.sums_margins() => edit(xml, r#"margin="0.001""#, r#"margin="0.0005""#),
-                _ => xml.into(),
+            match halves_margins {
+                true => edit(xml, r#"margin="0.001""#, r#"margin="0.0005""#),
+                false => xml.into(),
+            }
+        }
+        Robot::Ant => {
+            let xml = include_str!("assets/ant.xml");
+            match halves_margins {
+                true => edit(xml, r#"margin="0.01""#, r#"margin="0.005""#),
+                false => xml.into(),
             }
         }
         Robot::Walker2d => {
             let xml = include_str!("assets/walker2d.xml");
             match version {
                 Version::V5 => xml.into(),
-                Version::V2 | Version::V4 => edit(
+                Version::V2 | Version::V3 | Version::V4 => edit(
                     xml,
                     r#"name="foot_geom" friction="1.9""#,
                     r#"name="foot_geom" friction="0.9""#,
@@ -412,12 +406,15 @@ fn embedded(robot: Robot, version: Version, library: &Library) -> Cow<'static, s
             }
         }
         Robot::HalfCheetah => include_str!("assets/half_cheetah.xml").into(),
+        Robot::Swimmer => include_str!("assets/swimmer.xml").into(),
+        Robot::Reacher => include_str!("assets/reacher.xml").into(),
+        Robot::InvertedPendulum => include_str!("assets/inverted_pendulum.xml").into(),
+        Robot::InvertedDoublePendulum => include_str!("assets/inverted_double_pendulum.xml").into(),
     }
 }
 
-/// Refuses a model whose controls are not limited to ±1, as they are in all of Gymnasium's robots: it has another action
-/// space. Told by what comes of a step, since what the limits are cannot be asked without knowing MuJoCo's structs.
-fn check_controls(file: &Path, data: &mut Data, init: &[f64]) -> Result<()> {
+/// Refuses a model whose controls are not limited as the robot's are: it has another action space. Told by what comes of a step, since what the limits are cannot be asked without knowing MuJoCo's structs.
+fn check_controls(robot: Robot, file: &Path, data: &mut Data, init: &[f64]) -> Result<()> {
     let controls = data.model().nu;
     let mut after = |control: usize, value: f64| -> Result<Vec<f64>> {
         let mut ctrl = vec![0.0; controls];
@@ -430,12 +427,15 @@ fn check_controls(file: &Path, data: &mut Data, init: &[f64]) -> Result<()> {
         Ok(state)
     };
     for control in 0..controls {
-        for end in [1.0, -1.0] {
+        let limit = f64::from(robot.largest_control());
+        for end in [limit, -limit] {
             let at_end = after(control, end)?;
             if at_end != after(control, 1.5 * end)? || at_end == after(control, 0.99 * end)? {
                 return Err(Error::MujocoModel {
                     file: file.to_owned(),
-                    reason: format!("control {control} is not limited to -1 to 1, expected the robot's action space"),
+                    reason: format!(
+                        "control {control} is not limited to -{limit} to {limit}, expected the robot's action space"
+                    ),
                 });
             }
         }
@@ -445,10 +445,10 @@ fn check_controls(file: &Path, data: &mut Data, init: &[f64]) -> Result<()> {
 
 /// Refuses a model that is not of the robot's build, and a library whose state is laid out in a way not known here.
 fn check_sizes(robot: Robot, options: &Options, model: &Model) -> Result<()> {
-    let (positions, controls) = robot.sizes();
+    let [positions, velocities, controls] = robot.sizes();
     let (actual, expected) = (
         [model.nq, model.nv, model.na, model.nu],
-        [positions, positions, 0, controls],
+        [positions, velocities, 0, controls],
     );
     if actual == expected {
         return Ok(());

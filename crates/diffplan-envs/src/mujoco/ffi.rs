@@ -3,7 +3,8 @@
 //!
 //! No struct of MuJoCo's is laid out here: models and simulations are opaque pointers, and what is in them is read and
 //! written through `mj_getState` and `mj_setState`. So one program runs with any libmujoco that has the functions below,
-//! whatever its structs look like, and the library is found when the program runs, not when it is built.
+//! whatever its structs look like, and the library is found when the program runs, not when it is built. What no function
+//! gives (contact forces) is read where it lies: [`arrays`] says how that is found out.
 //!
 //! MuJoCo reports a broken precondition by calling `mju_user_error`, and exits the process where that is not set or
 //! returns. Here it is set to a function that unwinds, through MuJoCo's C frames, to [`guarded`]; what it had begun stays
@@ -37,6 +38,11 @@ const QPOS: c_int = 1 << 1;
 const QVEL: c_int = 1 << 2;
 const ACT: c_int = 1 << 3;
 
+/// A body, as `mjtObj` has it.
+const BODY: c_int = 1;
+/// How numbers are printed, so that the same are read again.
+const FULL_PRECISION: &CStr = c"%.17g";
+
 /// What is read and written of a simulation.
 #[derive(Clone, Copy)]
 enum Part {
@@ -44,6 +50,8 @@ enum Part {
     /// Position and velocity.
     State,
     Ctrl,
+    /// Forces and torques on every body from outside.
+    Applied,
 }
 
 #[repr(C)]
@@ -92,11 +100,15 @@ functions! {
     mj_deleteSpec: fn(*mut RawSpec);
     mj_deleteModel: fn(*mut RawModel);
     mj_printFormattedModel: fn(*const RawModel, *const c_char, *const c_char);
+    mj_printFormattedData: fn(*const RawModel, *const RawData, *const c_char, *const c_char);
     mj_makeData: fn(*const RawModel) -> *mut RawData;
     mj_deleteData: fn(*mut RawData);
     mj_resetData: fn(*const RawModel, *mut RawData);
     mj_forward: fn(*const RawModel, *mut RawData);
     mj_step: fn(*const RawModel, *mut RawData);
+    mj_rnePostConstraint: fn(*const RawModel, *mut RawData);
+    mj_local2Global: fn(*mut RawData, *mut f64, *mut f64, *const f64, *const f64, c_int, u8);
+    mj_name2id: fn(*const RawModel, c_int, *const c_char) -> c_int;
     mj_stateSize: fn(*const RawModel, c_int) -> c_int;
     mj_getState: fn(*const RawModel, *const RawData, *mut f64, c_int);
     mj_setState: fn(*const RawModel, *mut RawData, *const f64, c_int);
@@ -220,6 +232,8 @@ impl Library {
                 }
             }
         }
+        // SAFETY: as above.
+        unsafe { arrays::record_blocks(&library) };
         Ok(Self {
             functions,
             version,
@@ -246,6 +260,11 @@ impl Library {
 
     fn ctrl_bit(&self) -> c_int {
         if self.version >= NEW_LAYOUT { 1 << 6 } else { 1 << 5 }
+    }
+
+    /// Of the forces that are applied to bodies: the next but one.
+    fn applied_bit(&self) -> c_int {
+        self.ctrl_bit() << 2
     }
 }
 
@@ -276,6 +295,8 @@ pub(super) struct Model {
     pub(super) nv: usize,
     pub(super) na: usize,
     pub(super) nu: usize,
+    /// Bodies, the world among them.
+    pub(super) bodies: usize,
 }
 
 // SAFETY: nothing of a model belongs to a thread, and MuJoCo's functions only read it once it is compiled.
@@ -335,11 +356,14 @@ impl Model {
             nv: 0,
             na: 0,
             nu: 0,
+            bodies: 0,
         };
         model.nq = model.state_size(QPOS)?;
         model.nv = model.state_size(QVEL)?;
         model.na = model.state_size(ACT)?;
         model.nu = model.state_size(library.ctrl_bit())?;
+        // A force and a torque each.
+        model.bodies = model.state_size(library.applied_bit())? / 6;
         Ok(model)
     }
 
@@ -354,6 +378,16 @@ impl Model {
         Ok(usize::try_from(size).unwrap_or(0))
     }
 
+    /// The index of the body of a name.
+    pub(super) fn body(&self, name: &str) -> Result<Option<usize>> {
+        let name = c_string(name, || Error::Mujoco {
+            reason: "the name of a body holds a zero byte".into(),
+        })?;
+        // SAFETY: a compiled model, and a string that ends in a zero.
+        let index = guarded(|| unsafe { (self.library.functions.mj_name2id)(self.raw.as_ptr(), BODY, name.as_ptr()) })?;
+        Ok(usize::try_from(index).ok())
+    }
+
     /// Writes every number of the model to `file`, as text in full precision.
     pub(super) fn print(&self, file: &Path) -> Result<()> {
         let name = c_string(&file.to_string_lossy(), || Error::Mujoco {
@@ -361,7 +395,7 @@ impl Model {
         })?;
         // SAFETY: a compiled model; strings that end in a zero; the format takes one double.
         guarded(|| unsafe {
-            (self.library.functions.mj_printFormattedModel)(self.raw.as_ptr(), name.as_ptr(), c"%.17g ".as_ptr());
+            (self.library.functions.mj_printFormattedModel)(self.raw.as_ptr(), name.as_ptr(), FULL_PRECISION.as_ptr());
         })
     }
 }
@@ -378,24 +412,29 @@ impl Drop for Model {
 pub(super) struct Data {
     model: Arc<Model>,
     raw: NonNull<RawData>,
+    /// The memory that its arrays lie in, where it is known.
+    buffer: Option<arrays::Block>,
     /// An error of MuJoCo left it in a state that nobody knows.
     broken: bool,
 }
 
-// SAFETY: MuJoCo keeps nothing of a simulation with a thread; only the owner has it, and calls take `&mut`.
+// SAFETY: MuJoCo keeps nothing of a simulation with a thread; only the owner has it, its buffer too, and calls take `&mut`.
 unsafe impl Send for Data {}
 
 impl Data {
     /// A simulation at the model's own start.
     pub(super) fn new(model: Arc<Model>) -> Result<Self> {
         // SAFETY: a compiled model.
-        let raw = guarded(|| unsafe { (model.library.functions.mj_makeData)(model.raw.as_ptr()) })?;
+        let make = || guarded(|| unsafe { (model.library.functions.mj_makeData)(model.raw.as_ptr()) });
+        let (raw, buffer) = arrays::buffer_of(make);
+        let raw = raw?;
         let raw = NonNull::new(raw).ok_or_else(|| Error::Mujoco {
             reason: "no memory for a simulation".into(),
         })?;
         Ok(Self {
             model,
             raw,
+            buffer,
             broken: false,
         })
     }
@@ -431,6 +470,42 @@ impl Data {
         })
     }
 
+    /// The forces on bodies, which a step does not calculate where nothing in the model asks for them.
+    pub(super) fn rne_post_constraint(&mut self) -> Result<()> {
+        self.call(|functions, model, data| {
+            // SAFETY: the simulation and the model it was made for.
+            unsafe { (functions.mj_rnePostConstraint)(model, data) }
+        })
+    }
+
+    /// Where a body's origin is in the world: `xpos`.
+    pub(super) fn place(&mut self, body: usize) -> Result<[f64; 3]> {
+        assert!(body < self.model.bodies, "a body of the model");
+        let (mut place, mut turn) = ([0.0; 3], [0.0; 9]);
+        self.call(|functions, _, data| {
+            let (origin, upright) = ([0.0; 3], [1.0, 0.0, 0.0, 0.0]);
+            // SAFETY: the simulation, a body that it has, and arrays of the lengths of a place, a matrix and a quaternion; 0 is
+            // a frame of its own, neither the body's nor that of its mass.
+            unsafe {
+                (functions.mj_local2Global)(
+                    data,
+                    place.as_mut_ptr(),
+                    turn.as_mut_ptr(),
+                    origin.as_ptr(),
+                    upright.as_ptr(),
+                    body as c_int,
+                    0,
+                );
+            }
+        })?;
+        Ok(place)
+    }
+
+    /// Sets force and torque on every body, (6 a body).
+    fn set_applied(&mut self, applied: &[f64]) -> Result<()> {
+        self.set(Part::Applied, applied)
+    }
+
     /// Seconds since the start.
     pub(super) fn time(&mut self) -> Result<f64> {
         let mut time = [0.0];
@@ -460,6 +535,7 @@ impl Data {
             Part::Time => (TIME, 1),
             Part::State => (QPOS | QVEL, model.nq + model.nv),
             Part::Ctrl => (model.library.ctrl_bit(), model.nu),
+            Part::Applied => (model.library.applied_bit(), 6 * model.bodies),
         }
     }
 
@@ -533,6 +609,8 @@ impl Default for Message {
 fn c_string(text: &str, error: impl FnOnce() -> Error) -> Result<CString> {
     CString::new(text).map_err(|_| error())
 }
+
+pub(super) mod arrays;
 
 #[cfg(test)]
 mod tests;

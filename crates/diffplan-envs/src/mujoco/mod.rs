@@ -1,7 +1,7 @@
-//! Hopper, Walker2d and HalfCheetah on MuJoCo.
+//! Gymnasium's robots on MuJoCo: Hopper, Walker2d, HalfCheetah, Ant, Swimmer, Reacher and the inverted pendulums.
 //!
-//! [`make`](crate::make) knows `Hopper-v5`, `Walker2d-v5` and `HalfCheetah-v5`, which follow Gymnasium 1.4.0, and the
-//! versions 4 and 2, of which [`Version`] says what differs; datasets' ids stand for the environments they were made
+//! [`make`](crate::make) knows `Hopper-v5`, `Ant-v5` and so on, which follow Gymnasium 1.4.0, and the versions 4, 3 and 2,
+//! of which [`Version`] says what differs; datasets' ids stand for the environments they were made
 //! with: `hopper-medium-v2` for `Hopper-v2`, `mujoco/hopper/medium-v0` for `Hopper-v5`.
 //!
 //! # libmujoco
@@ -27,6 +27,11 @@
 //! solver starts from its last solution, which is not part of it: going on from a state that was set differs from going
 //! on without a break by what the solver's tolerance allows: 1e-12 a step at most in the cases that were recorded.
 //!
+//! Where bodies are, and what forces are on them, MuJoCo last calculated for the last stage of its integrator, not for the
+//! position it came to. Gymnasium takes both as they are: the velocity in Ant's reward and the distance in Reacher's up to
+//! version 4 go from where a body was seen last to where it is seen now. After a state was set it is seen where it is, so the
+//! reward of the next step differs from that without a break; and there are no forces yet in the observation, as at a reset.
+//!
 //! # Warnings
 //!
 //! Where a simulation blows up, MuJoCo puts it back to its start and warns; the episode goes on there, as in Gymnasium.
@@ -42,9 +47,10 @@ mod ffi;
 mod library;
 mod names;
 mod options;
+mod rules;
 
 pub use env::MujocoEnv;
-pub use options::{Options, Robot, Version};
+pub use options::{Body, Options, Robot, Version};
 
 use crate::{EnvSpec, Registry, Result};
 
@@ -59,15 +65,21 @@ pub fn library_version() -> Result<String> {
 
 /// Registers all robots in all versions.
 pub(crate) fn register(registry: &mut Registry) -> Result<()> {
-    for (name, robot, reward_threshold) in [
-        ("Hopper", Robot::Hopper, Some(3800.0)),
-        ("Walker2d", Robot::Walker2d, None),
-        ("HalfCheetah", Robot::HalfCheetah, Some(4800.0)),
-    ] {
-        for (suffix, version) in [("v2", Version::V2), ("v4", Version::V4), ("v5", Version::V5)] {
+    for (name, robot) in Robot::ALL {
+        let (steps, reward_threshold) = match robot {
+            Robot::Hopper => (1000, Some(3800.0)),
+            Robot::Walker2d => (1000, None),
+            Robot::HalfCheetah => (1000, Some(4800.0)),
+            Robot::Ant => (1000, Some(6000.0)),
+            Robot::Swimmer => (1000, Some(360.0)),
+            Robot::Reacher => (50, Some(-3.75)),
+            Robot::InvertedPendulum => (1000, Some(950.0)),
+            Robot::InvertedDoublePendulum => (1000, Some(9100.0)),
+        };
+        for &version in robot.versions() {
             let spec = EnvSpec {
-                id: format!("{name}-{suffix}"),
-                max_episode_steps: Some(1000),
+                id: format!("{name}-{}", version.suffix()),
+                max_episode_steps: Some(steps),
                 reward_threshold,
             };
             registry.register(spec, move |kwargs| {

@@ -5,12 +5,16 @@ mod canvas;
 mod overlay;
 #[cfg(feature = "mujoco")]
 mod planar;
+#[cfg(feature = "mujoco")]
+mod spatial;
 
 #[cfg(feature = "render")]
 pub(crate) use canvas::{Canvas, Color};
 pub use overlay::{Ghost, Overlay, Trail};
 #[cfg(feature = "mujoco")]
 pub use planar::{Capsule, PlanarRobot};
+#[cfg(feature = "mujoco")]
+pub use spatial::SpatialRobot;
 
 /// An RGB picture.
 #[derive(Debug, Clone, PartialEq, Eq)]

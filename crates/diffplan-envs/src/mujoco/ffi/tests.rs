@@ -58,6 +58,50 @@ fn what_a_simulation_is_set_to_it_is_at() {
     assert_eq!(data.time().unwrap(), 0.0);
 }
 
+/// What is read where it lies is what MuJoCo prints.
+#[test]
+fn arrays_are_found_and_read() {
+    let Some(library) = library() else { return };
+    let ball = BALL.replace("<body>", r#"<geom type="plane" size="5 5 1"/><body pos="0 0 0.9999">"#);
+    let model = Arc::new(Model::from_xml(&library, "ball", &ball).unwrap());
+    let mut data = Data::new(model.clone()).unwrap();
+    let forces = data.array("CFRC_EXT").unwrap();
+    assert_eq!(forces.len(), 12);
+    // Elsewhere, or where something else has set the allocator, it is printed each time.
+    assert_eq!(forces.is_located(), cfg!(unix));
+    assert_eq!(data.read(&forces).unwrap(), [0.0; 12], "back at the start");
+    let mut before = vec![0.0; 12];
+    for _ in 0..3 {
+        data.step(1).unwrap();
+        data.rne_post_constraint().unwrap();
+        let read = data.read(&forces).unwrap();
+        assert_eq!(read, data.print("CFRC_EXT").unwrap());
+        assert!(read[11] > 1.0 && read != before, "the ground pushes it up: {read:?}");
+        before = read;
+    }
+    // It lies in the same place of every simulation's own buffer.
+    let mut other = Data::new(model).unwrap();
+    assert_eq!(other.read(&forces).unwrap(), [0.0; 12]);
+    assert_eq!(data.read(&forces).unwrap(), before);
+    let error = data.array("NO_SUCH_ARRAY").unwrap_err().to_string();
+    assert!(error.contains("there is no NO_SUCH_ARRAY in it"), "{error}");
+}
+
+#[test]
+fn bodies_are_found_by_name_and_seen_where_they_are() {
+    let Some(library) = library() else { return };
+    let ball = BALL.replace("<body>", r#"<body name="ball" pos="1 2 3">"#);
+    let model = Arc::new(Model::from_xml(&library, "ball", &ball).unwrap());
+    assert_eq!(
+        (model.bodies, model.body("ball").unwrap(), model.body("box").unwrap()),
+        (2, Some(1), None)
+    );
+    assert_eq!(model.body("world").unwrap(), Some(0));
+    let mut data = Data::new(model).unwrap();
+    data.forward().unwrap();
+    assert_eq!(data.place(1).unwrap(), [1.0, 2.0, 3.0]);
+}
+
 #[test]
 fn a_file_that_is_not_libmujoco_is_refused() {
     let folder = std::env::temp_dir();

@@ -15,35 +15,11 @@ const TOLERANCE: f64 = 1e-9;
 const UNKNOWN_TURNS: [&str; 4] = ["euler", "xyaxes", "zaxis", "class"];
 
 pub(super) fn parse(xml: &str) -> Result<PlanarRobot> {
-    let document = Document::parse(xml).map_err(|error| Error::Mjcf {
-        line: error.pos().row,
-        reason: format!("no well-formed XML: {error}"),
-    })?;
-    let root = document.root_element();
-    let child = |parent: Node<'_, '_>, name: &str| {
-        let found = parent.children().find(|node| node.has_tag_name(name));
-        found.map(|node| node.id()).and_then(|id| document.get_node(id))
-    };
-    let compiler = child(root, "compiler");
-    let attribute = |name| compiler.and_then(|node| node.attribute(name));
-    if let (Some(node), Some(other)) = (compiler, attribute("coordinate").filter(|&value| value != "local")) {
-        return Err(wrong(node, format!("coordinate {other:?}, expected \"local\"")));
-    }
-    let degree = match attribute("angle") {
-        None | Some("degree") => 1_f64.to_radians(),
-        Some("radian") => 1.0,
-        Some(other) => {
-            let reason = format!("angle {other:?}, expected \"degree\" or \"radian\"");
-            return Err(wrong(compiler.unwrap_or(root), reason));
-        }
-    };
-    let defaults = child(root, "default");
-    let default_of = |name| defaults.and_then(|node| child(node, name));
-    let world = child(root, "worldbody").ok_or_else(|| wrong(root, "no worldbody, expected one".into()))?;
+    let document = Document::parse(xml).map_err(Frame::not_xml)?;
+    let frame = Frame::of(&document)?;
+    let world = frame.world;
     let mut reader = Reader {
-        angle_unit: degree,
-        joint: default_of("joint"),
-        geom: default_of("geom"),
+        frame,
         robot: PlanarRobot {
             bodies: Vec::new(),
             joints: 0,
@@ -54,11 +30,56 @@ pub(super) fn parse(xml: &str) -> Result<PlanarRobot> {
     Ok(reader.robot)
 }
 
-struct Reader<'a> {
+/// What stands around the bodies in a file.
+pub(in crate::render) struct Frame<'a> {
+    pub(in crate::render) world: Node<'a, 'a>,
     /// Radians.
-    angle_unit: f64,
-    joint: Option<Node<'a, 'a>>,
-    geom: Option<Node<'a, 'a>>,
+    pub(in crate::render) angle_unit: f64,
+    /// Of the main default class.
+    pub(in crate::render) joint: Option<Node<'a, 'a>>,
+    pub(in crate::render) geom: Option<Node<'a, 'a>>,
+}
+
+impl<'a> Frame<'a> {
+    pub(in crate::render) fn of(document: &'a Document<'a>) -> Result<Self> {
+        let root = document.root_element();
+        let child = |parent: Node<'_, '_>, name: &str| {
+            let found = parent.children().find(|node| node.has_tag_name(name));
+            found.map(|node| node.id()).and_then(|id| document.get_node(id))
+        };
+        let compiler = child(root, "compiler");
+        let attribute = |name| compiler.and_then(|node| node.attribute(name));
+        if let (Some(node), Some(other)) = (compiler, attribute("coordinate").filter(|&value| value != "local")) {
+            return Err(wrong(node, format!("coordinate {other:?}, expected \"local\"")));
+        }
+        let angle_unit = match attribute("angle") {
+            None | Some("degree") => 1_f64.to_radians(),
+            Some("radian") => 1.0,
+            Some(other) => {
+                let reason = format!("angle {other:?}, expected \"degree\" or \"radian\"");
+                return Err(wrong(compiler.unwrap_or(root), reason));
+            }
+        };
+        let defaults = child(root, "default");
+        let default_of = |name| defaults.and_then(|node| child(node, name));
+        Ok(Self {
+            world: child(root, "worldbody").ok_or_else(|| wrong(root, "no worldbody, expected one".into()))?,
+            angle_unit,
+            joint: default_of("joint"),
+            geom: default_of("geom"),
+        })
+    }
+
+    pub(in crate::render) fn not_xml(error: roxmltree::Error) -> Error {
+        Error::Mjcf {
+            line: error.pos().row,
+            reason: format!("no well-formed XML: {error}"),
+        }
+    }
+}
+
+struct Reader<'a> {
+    frame: Frame<'a>,
     robot: PlanarRobot,
 }
 
@@ -67,7 +88,7 @@ impl<'a> Reader<'a> {
         for node in world.children().filter(Node::is_element) {
             match node.tag_name().name() {
                 "body" => self.body(node, None, 0)?,
-                "geom" if of(node, self.geom, "type") == Some("plane") => {
+                "geom" if of(node, self.frame.geom, "type") == Some("plane") => {
                     self.robot.ground = position(node, None, "pos")?[1];
                 }
                 // Scenery.
@@ -128,7 +149,7 @@ impl<'a> Reader<'a> {
     }
 
     fn read_joint(&self, node: Node<'a, 'a>) -> Result<Joint> {
-        let default = self.joint;
+        let default = self.frame.joint;
         known_turns(node, default)?;
         let axis = numbers::<3>(node, default, "axis")?.unwrap_or([0.0, 0.0, 1.0]);
         let length = axis.iter().map(|a| a * a).sum::<f64>().sqrt();
@@ -139,7 +160,7 @@ impl<'a> Reader<'a> {
         let reference = numbers::<1>(node, default, "ref")?.map_or(0.0, |[value]| value);
         let (motion, reference) = match of(node, default, "type") {
             Some("slide") if y.abs() < TOLERANCE => (Motion::Slide([x, z]), reference),
-            None | Some("hinge") if x.hypot(z) < TOLERANCE => (Motion::Hinge(y), reference * self.angle_unit),
+            None | Some("hinge") if x.hypot(z) < TOLERANCE => (Motion::Hinge(y), reference * self.frame.angle_unit),
             None | Some("slide" | "hinge") => {
                 let reason = format!("axis {axis:?}, expected a slide within x and z or a hinge about y");
                 return Err(wrong(node, reason));
@@ -154,7 +175,7 @@ impl<'a> Reader<'a> {
     }
 
     fn read_limb(&self, node: Node<'a, 'a>) -> Result<Limb> {
-        let default = self.geom;
+        let default = self.frame.geom;
         let size: Vec<f64> = list(node, default, "size")?.unwrap_or_default();
         let radius = match size.first() {
             Some(&radius) if radius > 0.0 => radius,
@@ -182,7 +203,7 @@ impl<'a> Reader<'a> {
     }
 
     fn limb(&self, node: Node<'a, 'a>, from: Vector, to: Vector, radius: f64) -> Result<Limb> {
-        let rgba = numbers::<4>(node, self.geom, "rgba")?.unwrap_or([0.5, 0.5, 0.5, 1.0]);
+        let rgba = numbers::<4>(node, self.frame.geom, "rgba")?.unwrap_or([0.5, 0.5, 0.5, 1.0]);
         let byte = |i: usize| (255.0 * rgba[i].clamp(0.0, 1.0)).round() as u8;
         Ok(Limb {
             name: node.attribute("name").map(str::to_owned),
@@ -209,19 +230,19 @@ impl<'a> Reader<'a> {
         }
         if let Some([x, y, z, angle]) = numbers(node, default, "axisangle")? {
             about_y(x, z, y.abs())?;
-            return Ok(y.signum() * angle * self.angle_unit);
+            return Ok(y.signum() * angle * self.frame.angle_unit);
         }
         Ok(0.0)
     }
 }
 
 /// An attribute of an element, or of the default class.
-fn of<'a>(node: Node<'a, 'a>, default: Option<Node<'a, 'a>>, name: &str) -> Option<&'a str> {
+pub(in crate::render) fn of<'a>(node: Node<'a, 'a>, default: Option<Node<'a, 'a>>, name: &str) -> Option<&'a str> {
     node.attribute(name)
         .or_else(|| default.and_then(|node| node.attribute(name)))
 }
 
-fn known_turns<'a>(node: Node<'a, 'a>, default: Option<Node<'a, 'a>>) -> Result<()> {
+pub(in crate::render) fn known_turns<'a>(node: Node<'a, 'a>, default: Option<Node<'a, 'a>>) -> Result<()> {
     match UNKNOWN_TURNS.into_iter().find(|name| of(node, default, name).is_some()) {
         Some(name) => Err(wrong(node, format!("attribute {name:?} is not known"))),
         None => Ok(()),
@@ -233,7 +254,7 @@ fn position<'a>(node: Node<'a, 'a>, default: Option<Node<'a, 'a>>, name: &str) -
     Ok(numbers::<3>(node, default, name)?.map_or([0.0; 2], |[x, _, z]| [x, z]))
 }
 
-fn numbers<'a, const N: usize>(
+pub(in crate::render) fn numbers<'a, const N: usize>(
     node: Node<'a, 'a>,
     default: Option<Node<'a, 'a>>,
     name: &str,
@@ -248,7 +269,11 @@ fn numbers<'a, const N: usize>(
     Ok(Some(array))
 }
 
-fn list<'a>(node: Node<'a, 'a>, default: Option<Node<'a, 'a>>, name: &str) -> Result<Option<Vec<f64>>> {
+pub(in crate::render) fn list<'a>(
+    node: Node<'a, 'a>,
+    default: Option<Node<'a, 'a>>,
+    name: &str,
+) -> Result<Option<Vec<f64>>> {
     let number = |text: &str| match f64::from_str(text) {
         Ok(value) if value.is_finite() => Ok(value),
         _ => Err(wrong(node, format!("{name} has {text:?}, expected finite numbers"))),
@@ -258,7 +283,7 @@ fn list<'a>(node: Node<'a, 'a>, default: Option<Node<'a, 'a>>, name: &str) -> Re
         .transpose()
 }
 
-fn wrong(node: Node<'_, '_>, reason: String) -> Error {
+pub(in crate::render) fn wrong(node: Node<'_, '_>, reason: String) -> Error {
     let line = node.document().text_pos_at(node.range().start).row;
     Error::Mjcf { line, reason }
 }

@@ -12,7 +12,7 @@
 
 #[cfg(feature = "render")]
 mod draw;
-mod mjcf;
+pub(super) mod mjcf;
 
 use ndarray::{Array2, ArrayView1, ArrayView2, s};
 
@@ -122,6 +122,11 @@ impl PlanarRobot {
     /// [`Error::Mjcf`] for text that is no such file, or has what is not known.
     pub fn from_mjcf(xml: &str) -> Result<Self> {
         mjcf::parse(xml)
+    }
+
+    /// The same with the floor elsewhere.
+    pub(crate) fn on_ground(self, ground: f64) -> Self {
+        Self { ground, ..self }
     }
 
     /// Numbers of a state: `qpos`, then `qvel`.
