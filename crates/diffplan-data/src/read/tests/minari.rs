@@ -57,8 +57,8 @@ fn what_is_wrong_with_a_minari_dataset_is_said_of_the_episode() {
     let dict = "episode_2/observations/desired_goal";
     for (file, expected) in [
         (
-            with("episode_10/observations", &[4, 2]),
-            "episode_10/observations: 4 rows, expected 5, one more than actions has",
+            with("episode_10/observations", &[3, 2]),
+            "episode_10/observations: 3 rows, expected 5, one more than actions has",
         ),
         (
             with("episode_10/observations", &[5, 3]),
