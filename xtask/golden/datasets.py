@@ -138,7 +138,7 @@ def minari_files():
     goal = {"observation": box(4), "desired_goal": box(2), "achieved_goal": box(2)}
     write("minari-dict", spaces.Dict(goal), box(2, dtype=np.float32))
     nested = {
-        "robot": spaces.Dict({"qvel": box(2), "qpos": box(2, 2), "touch": spaces.MultiBinary(3)}),
+        "robot": spaces.Dict({"qvel": box(2), "qpos": box(2, 2)}),
         "pair": spaces.Tuple((box(1), spaces.Dict({"z": box(1), "a": box(2)}))),
         "B": box(1),
     }

@@ -12,9 +12,16 @@ use ndarray::{Array1, Array2};
 struct Vectors(Vec<Planned>);
 
 impl Vectors {
-    fn of(scope: &mut Scope<'_>, keys: &[String]) -> Result<Self, ReadError> {
+    /// `first` of a file: whether arrays are pictures is looked at once.
+    fn of(scope: &mut Scope<'_>, keys: &[String], first: bool) -> Result<Self, ReadError> {
         let mut arrays: Vec<Planned> = Vec::with_capacity(keys.len());
         for key in keys {
+            if first && let Some(actual) = image(scope, key) {
+                return Err(ReadError::Image {
+                    key: scope.place(key),
+                    actual,
+                });
+            }
             let planned = Planned::vectors(scope, key).map_err(|error| explain(scope, key, error))?;
             if let (Some(first), Some(name)) = (arrays.first(), keys.first()) {
                 planned.check_rows(scope, first.rows(), &format!("as many as {name} has"))?;
@@ -89,13 +96,7 @@ fn explain(scope: &mut Scope<'_>, key: &str, error: ReadError) -> ReadError {
             key: place,
             present: scope.near(key),
         },
-        other => match image(scope, key) {
-            Some(shape) => ReadError::Image {
-                key: scope.place(key),
-                actual: shape,
-            },
-            None => other,
-        },
+        other => other,
     }
 }
 
@@ -243,8 +244,8 @@ impl Plan {
             flatten: map.flatten,
         };
         let scope = &mut scope;
-        let observations = Vectors::of(scope, &map.observations)?;
-        let actions = Vectors::of(scope, &map.actions)?;
+        let observations = Vectors::of(scope, &map.observations, true)?;
+        let actions = Vectors::of(scope, &map.actions, true)?;
         let rewards = rewards(scope, &map.rewards)?;
         let ends = match ends {
             Ends::Flags { terminals, timeouts } => PlannedEnds::Flags {
@@ -509,8 +510,8 @@ impl Map {
         {
             return Ok(None);
         }
-        let actions = Vectors::of(scope, &own_actions)?;
-        let observations = Vectors::of(scope, &filled(&self.observations))?;
+        let actions = Vectors::of(scope, &own_actions, at == 0)?;
+        let observations = Vectors::of(scope, &filled(&self.observations), at == 0)?;
         let reward = match &self.rewards {
             Rewards::Of(key) => rewards(scope, &Rewards::Of(fill(key, name)))?,
             Rewards::Zeros => None,
