@@ -399,7 +399,11 @@ fn other_layouts_are_inspected() {
         assert_eq!(status, Some(0), "{name}: {report}");
         assert_eq!(report["format"], format, "{name}");
         assert_eq!(report["episodes"]["count"], episodes, "{name}");
-        assert_eq!(report["observations"].as_array().map(Vec::len), Some(observations), "{name}");
+        assert_eq!(
+            report["observations"].as_array().map(Vec::len),
+            Some(observations),
+            "{name}"
+        );
     }
     let (_, report) = report_of(&datasets.join("ogbench.npz"), "");
     let odd = strings(&report["odd"]);

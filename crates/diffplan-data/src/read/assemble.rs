@@ -5,7 +5,7 @@ use super::array::{Element, Planned, Source, reserved, rows};
 use super::map::{Beyond, Ends, Episodes, Map, Rewards, Steps, fill};
 use super::origin::Origin;
 use super::tree::{Scope, Tree};
-use super::{Note, ReadError};
+use super::{LayoutNote, ReadError};
 use ndarray::{Array1, Array2};
 
 /// Arrays side by side.
@@ -40,11 +40,16 @@ impl Vectors {
     }
 
     fn check_rows(&self, scope: &Scope<'_>, expected: u64, reason: &str) -> Result<(), ReadError> {
-        self.0.iter().try_for_each(|planned| planned.check_rows(scope, expected, reason))
+        self.0
+            .iter()
+            .try_for_each(|planned| planned.check_rows(scope, expected, reason))
     }
 
     fn kept(&self) -> u64 {
-        self.0.iter().map(|planned| planned.kept(4)).fold(0, u64::saturating_add)
+        self.0
+            .iter()
+            .map(|planned| planned.kept(4))
+            .fold(0, u64::saturating_add)
     }
 
     /// While one of them is read: its bytes, and its numbers until they are in their columns.
@@ -103,11 +108,7 @@ fn explain(scope: &mut Scope<'_>, key: &str, error: ReadError) -> ReadError {
 /// The shape of an array that is pictures, a row each.
 pub(super) fn image(scope: &mut Scope<'_>, key: &str) -> Option<Vec<u64>> {
     let header = scope.tree.header(&format!("{}{key}", scope.prefix)).ok()??;
-    let bytes = header.element
-        == Element::Integer {
-            size: 1,
-            signed: false,
-        };
+    let bytes = header.element == Element::Integer { size: 1, signed: false };
     let is_image = (bytes && header.shape.len() >= 3) || header.shape.len() >= 4;
     is_image.then_some(header.shape)
 }
@@ -386,7 +387,8 @@ impl Plan {
         let scope = &mut scope;
         let (before, steps) = (to.rewards.len(), part.steps as usize);
         let observed = to.observations.len();
-        part.observations.append(scope, part.observations.rows(), &mut to.observations)?;
+        part.observations
+            .append(scope, part.observations.rows(), &mut to.observations)?;
         part.actions.append(scope, part.steps, &mut to.actions)?;
         to.append_rewards(part, scope)?;
         let read = |planned: &Option<Planned>, scope: &mut Scope<'_>| {
@@ -398,7 +400,9 @@ impl Plan {
                 let mut ends = ends.read_flags(scope)?;
                 let terminals = read(terminals, scope)?;
                 if let Some(terminals) = &terminals {
-                    ends.iter_mut().zip(terminals).for_each(|(end, terminal)| *end &= !terminal);
+                    ends.iter_mut()
+                        .zip(terminals)
+                        .for_each(|(end, terminal)| *end &= !terminal);
                 }
                 (terminals, Some(ends))
             }
@@ -516,11 +520,15 @@ impl Map {
             Rewards::Of(key) => rewards(scope, &Rewards::Of(fill(key, name)))?,
             Rewards::Zeros => None,
         };
-        let flag = |key: &Option<String>, scope: &mut Scope<'_>| flags(scope, key.as_ref().map(|key| fill(key, name)).as_ref());
+        let flag = |key: &Option<String>, scope: &mut Scope<'_>| {
+            flags(scope, key.as_ref().map(|key| fill(key, name)).as_ref())
+        };
         let terminals = flag(&episodes.terminals, scope)?;
         let timeouts = flag(&episodes.timeouts, scope)?;
         let steps = actions.rows();
-        if let Some(total) = episodes.total.and_then(|attribute| scope.tree.number(&prefix, attribute))
+        if let Some(total) = episodes
+            .total
+            .and_then(|attribute| scope.tree.number(&prefix, attribute))
             && total != steps as f64
         {
             return Err(ReadError::RowCount {
@@ -548,7 +556,11 @@ impl Map {
         part.rewards
             .iter()
             .try_for_each(|planned| planned.check_rows(scope, steps, AS_ACTIONS))?;
-        let (flags, reason) = if episodes.one_flag { (1, "one an episode") } else { (steps, AS_ACTIONS) };
+        let (flags, reason) = if episodes.one_flag {
+            (1, "one an episode")
+        } else {
+            (steps, AS_ACTIONS)
+        };
         part.ends
             .all()
             .try_for_each(|planned| planned.check_rows(scope, flags, reason))?;
@@ -644,7 +656,7 @@ pub(super) struct Buffers {
     pub(super) groups: Vec<(u64, usize)>,
     pub(super) flags_within: usize,
     pub(super) origins: Vec<Origin>,
-    pub(super) notes: Vec<Note>,
+    pub(super) notes: Vec<LayoutNote>,
     pub(super) empty: usize,
     pub(super) short: usize,
     unfinished: usize,
@@ -693,7 +705,9 @@ impl Buffers {
     fn close(&mut self, first_row: usize) {
         let rows = self.rewards.len();
         let set = |flags: &Option<Vec<bool>>| {
-            let last = flags.as_ref().and_then(|flags| flags[first_row..].iter().rposition(|flag| *flag));
+            let last = flags
+                .as_ref()
+                .and_then(|flags| flags[first_row..].iter().rposition(|flag| *flag));
             last.map(|at| first_row + at + 1)
         };
         match set(&self.terminals).max(set(&self.timeouts)) {
@@ -714,8 +728,8 @@ impl Buffers {
         }
     }
 
-    pub(super) fn notes(&self) -> Vec<Note> {
-        let unfinished = (self.unfinished > 0).then_some(Note::UnfinishedRows { count: self.unfinished });
+    pub(super) fn notes(&self) -> Vec<LayoutNote> {
+        let unfinished = (self.unfinished > 0).then_some(LayoutNote::UnfinishedRows { count: self.unfinished });
         self.notes.iter().cloned().chain(unfinished).collect()
     }
 

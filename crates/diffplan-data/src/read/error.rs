@@ -41,7 +41,10 @@ pub enum ReadError {
         members: Vec<String>,
     },
     /// There are no rewards, and nothing says what they are.
-    #[error("{key:?} is missing, there {}: name the array by --keys rewards=NAME, or take zeros by --rewards zeros", list(present))]
+    #[error(
+        "{key:?} is missing, there {}: name the array by --keys rewards=NAME, or take zeros by --rewards zeros",
+        list(present)
+    )]
     NoRewards {
         /// The array that is looked for.
         key: String,
@@ -49,7 +52,10 @@ pub enum ReadError {
         present: Vec<String>,
     },
     /// Pictures, which are not planned with.
-    #[error("{key}: shape {}, which are images: name the other observations by --keys observations=NAME+NAME", shape(actual))]
+    #[error(
+        "{key}: shape {}, which are images: name the other observations by --keys observations=NAME+NAME",
+        shape(actual)
+    )]
     Image {
         /// The array.
         key: String,

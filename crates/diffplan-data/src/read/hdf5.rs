@@ -88,7 +88,11 @@ impl Group {
 
     /// The names of all groups and of all arrays.
     pub(super) fn member_names(&self) -> Result<(Vec<String>, Vec<String>), ReadError> {
-        let shown = if self.name().is_empty() { "HDF5 file" } else { self.name() };
+        let shown = if self.name().is_empty() {
+            "HDF5 file"
+        } else {
+            self.name()
+        };
         self.0.member_names().map_err(unreadable(shown))
     }
 

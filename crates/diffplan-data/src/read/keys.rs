@@ -53,12 +53,19 @@ pub struct KeysError(String);
 impl Keys {
     fn set(&mut self, name: &str, value: &str) -> Result<(), KeysError> {
         let refuse = |reason: String| Err(KeysError(reason));
-        let paths: Vec<String> = value.split('+').map(|path| path.trim().trim_start_matches('/').to_owned()).collect();
+        let paths: Vec<String> = value
+            .split('+')
+            .map(|path| path.trim().trim_start_matches('/').to_owned())
+            .collect();
         if paths.iter().any(String::is_empty) {
-            return refuse(format!("{name}={value}: expected the path of an array, several with + between them"));
+            return refuse(format!(
+                "{name}={value}: expected the path of an array, several with + between them"
+            ));
         }
         if paths.iter().any(|path| path.matches('*').count() > 1) {
-            return refuse(format!("{name}={value}: expected one * at most, for the name of an episode"));
+            return refuse(format!(
+                "{name}={value}: expected one * at most, for the name of an episode"
+            ));
         }
         let one = match name {
             "observations" => return Ok(self.observations = paths),
@@ -94,7 +101,11 @@ impl FromStr for Keys {
         for part in text.split(',') {
             match part.split_once('=') {
                 Some((name, value)) => keys.set(name.trim(), value)?,
-                None => return Err(KeysError(format!("{part:?}, expected KEY=PATH, as in observations=obs"))),
+                None => {
+                    return Err(KeysError(format!(
+                        "{part:?}, expected KEY=PATH, as in observations=obs"
+                    )));
+                }
             }
         }
         Ok(keys)
@@ -127,7 +138,9 @@ impl From<Keys> for BTreeMap<String, String> {
             keys.mask,
         ];
         let named = NAMES.into_iter().zip(values);
-        named.filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+        named
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+            .collect()
     }
 }
 
@@ -159,8 +172,14 @@ mod tests {
                 r#"unknown key "obs", expected one of observations, actions, rewards, terminals, timeouts, starts, episodes, mask"#,
             ),
             ("rewards=a+b", "rewards=a+b: expected one array"),
-            ("rewards=", "rewards=: expected the path of an array, several with + between them"),
-            ("actions=*/*", "actions=*/*: expected one * at most, for the name of an episode"),
+            (
+                "rewards=",
+                "rewards=: expected the path of an array, several with + between them",
+            ),
+            (
+                "actions=*/*",
+                "actions=*/*: expected one * at most, for the name of an episode",
+            ),
         ] {
             assert_eq!(text.parse::<Keys>().unwrap_err().to_string(), expected);
         }

@@ -1,7 +1,7 @@
 //! [`Map`]: where the steps of a file are. A layout recognises a file and says this; what is read from it is then the same
 //! work for all.
 
-use super::{FileFormat, Note, ReadError};
+use super::{FileFormat, LayoutNote, ReadError};
 
 /// Where the steps of a file are.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(super) struct Map {
     /// Whether arrays of more than two dimensions are read as rows of as many values.
     pub(super) flatten: bool,
     pub(super) env: Option<String>,
-    pub(super) notes: Vec<Note>,
+    pub(super) notes: Vec<LayoutNote>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -155,7 +155,14 @@ mod tests {
         let names = ["demo_10", "demo_2", "demo_02b", "other", "demo_", "demo_1"].map(str::to_owned);
         assert_eq!(matches("demo_*", &names), ["1", "2", "02b", "10"]);
         assert_eq!(numbered("demo_*", &names), ["1", "2", "10"]);
-        for (a, b) in [("a", "b"), ("a2", "a10"), ("a2b", "a2c"), ("a", "aa"), ("1", "a"), ("a01", "a2")] {
+        for (a, b) in [
+            ("a", "b"),
+            ("a2", "a10"),
+            ("a2b", "a2c"),
+            ("a", "aa"),
+            ("1", "a"),
+            ("a01", "a2"),
+        ] {
             assert!(natural(a, b).is_lt() && natural(b, a).is_gt(), "{a} {b}");
         }
         assert_eq!(fill("states_*", "3"), "states_3");

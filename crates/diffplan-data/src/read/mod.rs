@@ -25,7 +25,7 @@
 //! (rows,) are of one dimension. Rewards are any numbers, kept as float64; (rows, 1) will do. Flags are booleans as h5py writes
 //! them, or numbers that are 0 or 1. An observation after the last action is left out. Episodes are in the order of their
 //! numbers. Dictionaries of arrays are flattened as Gymnasium does it: by name, or in the order of the space where a Minari
-//! dataset has it in its metadata. Pictures are refused, or left out with a [`Note`] where a layout has them beside numbers;
+//! dataset has it in its metadata. Pictures are refused, or left out with a [`LayoutNote`] where a layout has them beside numbers;
 //! discrete actions are refused. Rewards that are missing are an error, but for OGBench, whose tasks are goals: they are zero
 //! with a note, unless a [`RewardRule`] says what they are.
 
@@ -34,10 +34,10 @@ mod assemble;
 mod error;
 mod hdf5;
 mod keys;
+mod layout_note;
 mod layouts;
 mod map;
 mod memory;
-mod notes;
 mod npz;
 mod origin;
 #[cfg(feature = "parquet")]
@@ -58,10 +58,10 @@ use crate::{Dataset, EpisodeEnds, EpisodeRange, Error};
 use assemble::{Buffers, Plan};
 pub use error::ReadError;
 pub use keys::{Keys, KeysError};
+pub use layout_note::LayoutNote;
 use layouts::{folder, lerobot, minari};
 use map::Map;
 use memory::Budget;
-pub use notes::Note;
 use origin::Origin;
 pub use rewards::{RewardRule, RewardRuleError};
 use tree::Tree;
@@ -175,7 +175,7 @@ pub struct RawDataset {
     /// Of a layout whose observations have a row after the last action: episodes that have none.
     pub short_episodes: usize,
     /// What was decided that the file does not say, or left out.
-    pub notes: Vec<Note>,
+    pub layout_notes: Vec<LayoutNote>,
     origins: Vec<Origin>,
 }
 
@@ -326,7 +326,7 @@ fn plan(tree: &mut dyn Tree, kind: Kind, path: Option<&Path>, options: &ReadOpti
 fn plan_of(mut map: Map, tree: &mut dyn Tree, options: &ReadOptions) -> Result<Plan, ReadError> {
     if options.rewards.is_some() {
         map.rewards = map::Rewards::Zeros;
-        map.notes.retain(|note| *note != Note::ZeroRewards);
+        map.notes.retain(|note| *note != LayoutNote::ZeroRewards);
     }
     Plan::of(map, tree)
 }
@@ -380,12 +380,7 @@ impl About {
     }
 }
 
-fn finish(
-    path: &Path,
-    about: About,
-    mut buffers: Buffers,
-    options: &ReadOptions,
-) -> Result<RawDataset, ReadError> {
+fn finish(path: &Path, about: About, mut buffers: Buffers, options: &ReadOptions) -> Result<RawDataset, ReadError> {
     let (observations, actions, mut rewards) = buffers.arrays()?;
     if let Some(rule) = &options.rewards {
         rewards = rule.rewards(observations.view())?;
@@ -399,7 +394,7 @@ fn finish(
         observations,
         actions,
         rewards,
-        notes: buffers.notes(),
+        layout_notes: buffers.notes(),
         terminals: buffers.terminals,
         timeouts: buffers.timeouts,
         groups: buffers.groups,

@@ -54,7 +54,9 @@ pub(super) fn found(error: Error, origins: &[Origin], groups: &[(u64, usize)]) -
     let (mut path, mut start) = (array.clone(), origin.first_row);
     if let Some(prefix) = &origin.prefix {
         let group = groups.partition_point(|&(_, first)| first <= row).saturating_sub(1);
-        let name = group.checked_sub(origin.first_group).and_then(|at| origin.names.get(at));
+        let name = group
+            .checked_sub(origin.first_group)
+            .and_then(|at| origin.names.get(at));
         if let (Some(name), Some(&(_, first))) = (name, groups.get(group)) {
             path = fill(&format!("{prefix}{array}"), name);
             start = first;

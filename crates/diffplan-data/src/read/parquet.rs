@@ -47,9 +47,13 @@ impl Table {
         for at in 0..table.files.len() {
             let (reader, place) = table.reader(at)?;
             let metadata = reader.metadata().file_metadata();
-            table.rows = table.rows.saturating_add(u64::try_from(metadata.num_rows()).unwrap_or(0));
+            table.rows = table
+                .rows
+                .saturating_add(u64::try_from(metadata.num_rows()).unwrap_or(0));
             for column in metadata.schema_descr().columns() {
-                let Some(name) = column.path().parts().first() else { continue };
+                let Some(name) = column.path().parts().first() else {
+                    continue;
+                };
                 let own = column.physical_type();
                 let first = *table.types.entry(name.clone()).or_insert(own);
                 if first != own && table.widths.contains_key(name) {
@@ -91,7 +95,10 @@ impl Table {
                 .get_row_group(group)
                 .and_then(|group| group.get_column_reader(column));
             let read = read.map_err(|error| unreadable(error.to_string()))?;
-            let levels = (schema.column(column).max_def_level(), schema.column(column).max_rep_level());
+            let levels = (
+                schema.column(column).max_def_level(),
+                schema.column(column).max_rep_level(),
+            );
             match read {
                 ColumnReader::FloatColumnReader(values) => append(values, levels, width, to, |x| x.to_le_bytes()),
                 ColumnReader::DoubleColumnReader(values) => append(values, levels, width, to, |x| x.to_le_bytes()),
@@ -127,7 +134,10 @@ fn append<T: DataType, const N: usize>(
         if most_defined > 0 && defined.iter().any(|level| *level != most_defined) {
             return Err("there are rows without a value".into());
         }
-        let starts = repeated.iter().enumerate().all(|(at, level)| (*level == 0) == (at % width == 0));
+        let starts = repeated
+            .iter()
+            .enumerate()
+            .all(|(at, level)| (*level == 0) == (at % width == 0));
         if count != records.saturating_mul(width) || (most_repeated > 0 && !starts) {
             return Err(format!("rows of other lengths than {width}, which meta/info.json says"));
         }

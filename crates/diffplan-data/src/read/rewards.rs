@@ -31,7 +31,9 @@ pub enum RewardRule {
 
 /// What is wrong with a [`RewardRule`] as it was typed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?}, expected zeros, or goal=X,Y with tolerance=R and dims=I,J after a semicolon each where they differ from 0.5 and 0,1,…")]
+#[error(
+    "{0:?}, expected zeros, or goal=X,Y with tolerance=R and dims=I,J after a semicolon each where they differ from 0.5 and 0,1,…"
+)]
 pub struct RewardRuleError(String);
 
 impl RewardRule {
@@ -57,7 +59,11 @@ impl RewardRule {
             let differences = dimensions.iter().zip(goal).map(|(&at, goal)| f64::from(row[at]) - goal);
             differences.map(|x| x * x).sum::<f64>().sqrt() <= *tolerance
         };
-        Ok(observations.rows().into_iter().map(|row| f64::from(u8::from(there(row)))).collect())
+        Ok(observations
+            .rows()
+            .into_iter()
+            .map(|row| f64::from(u8::from(there(row))))
+            .collect())
     }
 }
 
@@ -137,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_goal_is_reached_within_its_tolerance() {
-        let observations = array![[0.0, 9.0, 0.0], [1.0, 9.0, 2.0], [1.3, 9.0, 2.4], [1.4, 9.0, 2.4]];
+        let observations = array![[0.0, 9.0, 0.0], [1.0, 9.0, 2.0], [1.25, 9.0, 2.25], [1.4, 9.0, 2.4]];
         let rule: RewardRule = "goal=1,2;dims=0,2".parse().unwrap();
         assert_eq!(rule.rewards(observations.view()).unwrap(), array![0.0, 1.0, 1.0, 0.0]);
         assert_eq!(rule.to_string(), "goal=1,2;tolerance=0.5;dims=0,2");
@@ -147,7 +153,15 @@ mod tests {
             rule.rewards(observations.view()).unwrap_err().to_string(),
             "the goal is in dimension 3, but observations have 3 dimensions, from 0"
         );
-        for text in ["", "ones", "goal=", "goal=1,2;dims=0", "goal=nan", "goal=1;tolerance=-1", "dims=1"] {
+        for text in [
+            "",
+            "ones",
+            "goal=",
+            "goal=1,2;dims=0",
+            "goal=nan",
+            "goal=1;tolerance=-1",
+            "dims=1",
+        ] {
             assert!(text.parse::<RewardRule>().is_err(), "{text}");
         }
     }

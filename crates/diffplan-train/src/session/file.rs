@@ -195,7 +195,10 @@ mod tests {
             all
         });
         let unknown = message("[keys]\nobs = \"x\"\n");
-        assert!(unknown.contains("expected one of observations, actions, rewards"), "{unknown}");
+        assert!(
+            unknown.contains("expected one of observations, actions, rewards"),
+            "{unknown}"
+        );
     }
 
     #[test]

@@ -11,7 +11,10 @@ pub(super) fn is(found: &Found<'_>) -> Result<bool, ReadError> {
     if !found.top.has("action") || !found.top.has_group("observations") {
         return Ok(false);
     }
-    Ok(found.tree.members("observations/")?.is_some_and(|inner| inner.has("qpos")))
+    Ok(found
+        .tree
+        .members("observations/")?
+        .is_some_and(|inner| inner.has("qpos")))
 }
 
 pub(super) fn map(found: &mut Found<'_>, keys: &Keys) -> Result<Map, ReadError> {

@@ -8,7 +8,9 @@ use crate::FileFormat;
 
 /// `episode_terminals` ends every episode, `terminals` those in a terminal state.
 pub(super) fn is_first(top: &Members) -> bool {
-    ["observations", "actions", "episode_terminals"].iter().all(|name| top.has(name))
+    ["observations", "actions", "episode_terminals"]
+        .iter()
+        .all(|name| top.has(name))
 }
 
 pub(super) fn first() -> Map {

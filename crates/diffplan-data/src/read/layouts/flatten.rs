@@ -8,7 +8,7 @@ use super::super::assemble::image;
 use super::super::map::natural;
 use super::super::space::Space;
 use super::super::tree::{Members, Scope};
-use super::super::{Note, ReadError};
+use super::super::{LayoutNote, ReadError};
 
 /// Dictionaries in dictionaries at most; a damaged file may hold a group that holds itself.
 const DEPTH: usize = 8;
@@ -29,7 +29,7 @@ pub(super) fn arrays(
     space: Option<&Space>,
     others: Others,
     skipped_groups: &[&str],
-) -> Result<(Vec<String>, Option<Note>), ReadError> {
+) -> Result<(Vec<String>, Option<LayoutNote>), ReadError> {
     let mut flat = Flat {
         others,
         skipped_groups,
@@ -39,10 +39,11 @@ pub(super) fn arrays(
     flat.add(scope, key, space, DEPTH)?;
     // Nothing else is there: that it is said what it is.
     if flat.arrays.is_empty() {
-        flat.arrays.push(flat.left_out.first().map_or(key, |first| first).to_owned());
+        flat.arrays
+            .push(flat.left_out.first().map_or(key, |first| first).to_owned());
         flat.left_out.clear();
     }
-    let note = (!flat.left_out.is_empty()).then_some(Note::LeftOut { arrays: flat.left_out });
+    let note = (!flat.left_out.is_empty()).then_some(LayoutNote::LeftOut { arrays: flat.left_out });
     Ok((flat.arrays, note))
 }
 
@@ -77,7 +78,10 @@ impl Flat<'_> {
 
     fn add_array(&mut self, scope: &mut Scope<'_>, key: &str, space: Option<&Space>) -> Result<(), ReadError> {
         if let Some(space) = space
-            && matches!(space.kind.as_str(), "Discrete" | "MultiDiscrete" | "Text" | "Sequence" | "Graph")
+            && matches!(
+                space.kind.as_str(),
+                "Discrete" | "MultiDiscrete" | "Text" | "Sequence" | "Graph"
+            )
         {
             return Err(ReadError::Space {
                 key: scope.place(key),
@@ -88,7 +92,8 @@ impl Flat<'_> {
             Ok(Some(header)) => matches!(header.element, Element::Other(_)),
             _ => false,
         };
-        let shape = image(scope, key).or_else(|| space.filter(|space| space.is_image()).map(|space| space.shape.clone()));
+        let shape =
+            image(scope, key).or_else(|| space.filter(|space| space.is_image()).map(|space| space.shape.clone()));
         match (shape, self.others) {
             (Some(shape), Others::Refused) => {
                 return Err(ReadError::Image {

@@ -39,7 +39,7 @@ mod parquet {
 
     use super::super::super::map::{Ends, Map, Rewards, Steps, natural};
     use super::super::super::parquet::Table;
-    use super::super::super::{Note, ReadError};
+    use super::super::super::{LayoutNote, ReadError};
     use super::super::{d4rl, minari};
     use super::INFO;
     use crate::FileFormat;
@@ -98,7 +98,7 @@ mod parquet {
             steps: Steps::Rows(Ends::Numbers("episode_index".into())),
             notes: match left_out.is_empty() {
                 true => Vec::new(),
-                false => vec![Note::LeftOut { arrays: left_out }],
+                false => vec![LayoutNote::LeftOut { arrays: left_out }],
             },
             ..d4rl::map(FileFormat::LeRobot)
         };

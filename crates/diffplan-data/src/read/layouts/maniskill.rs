@@ -7,7 +7,7 @@ use super::flatten::{self, Others};
 use super::minari::json;
 use super::{Found, d4rl};
 use crate::FileFormat;
-use crate::read::{Keys, Note, ReadError};
+use crate::read::{Keys, LayoutNote, ReadError};
 
 /// Pictures and the cameras' places.
 const CAMERAS: [&str; 4] = ["sensor_data", "sensor_param", "image", "camera_param"];
@@ -34,7 +34,7 @@ pub(super) fn map(found: &mut Found<'_>, keys: &Keys) -> Result<Map, ReadError> 
     let key = if states { "env_states" } else { "obs" };
     let observations = if keys.observations.is_empty() {
         if states {
-            notes.push(Note::StatesAsObservations { key: key.into() });
+            notes.push(LayoutNote::StatesAsObservations { key: key.into() });
         }
         let (arrays, note) = flatten::arrays(&mut scope, key, None, Others::LeftOut, &CAMERAS)?;
         notes.extend(note);

@@ -7,7 +7,7 @@ use super::super::map::{Ends, Map, Rewards, Steps};
 use super::super::tree::Members;
 use super::d4rl;
 use crate::FileFormat;
-use crate::read::Note;
+use crate::read::LayoutNote;
 
 pub(super) fn is(top: &Members) -> bool {
     let has = |names: &[&str]| names.iter().all(|name| top.has(name));
@@ -24,7 +24,7 @@ pub(super) fn map() -> Map {
             terminals: None,
             timeouts: Some("terminals".into()),
         }),
-        notes: vec![Note::ZeroRewards],
+        notes: vec![LayoutNote::ZeroRewards],
         ..d4rl::map(FileFormat::OgBench)
     }
 }

@@ -5,7 +5,7 @@ use super::super::map::{Beyond, Ends, Episodes, Map, Rewards, Steps, fill, match
 use super::super::tree::Scope;
 use super::{Found, d4rl};
 use crate::FileFormat;
-use crate::read::{Keys, Note, ReadError};
+use crate::read::{Keys, LayoutNote, ReadError};
 
 /// Whether the file is not to be recognised: its episodes are told.
 pub(super) fn is_whole(keys: &Keys) -> bool {
@@ -19,7 +19,10 @@ pub(super) fn map(found: &mut Found<'_>, keys: &Keys) -> Result<Map, ReadError> 
         Some(prefix) => format!("{prefix}/"),
         None => String::new(),
     };
-    let by = [&prefix].into_iter().chain(keys.paths()).find(|path| path.contains('*'));
+    let by = [&prefix]
+        .into_iter()
+        .chain(keys.paths())
+        .find(|path| path.contains('*'));
     let map = Map {
         steps: Steps::Episodes(Episodes {
             names: names(found, by.map_or("", |path| path))?,
@@ -56,7 +59,11 @@ fn names(found: &mut Found<'_>, pattern: &str) -> Result<Vec<String>, ReadError>
         false => Ok(matched),
         true => Err(ReadError::MissingKey {
             key: format!("{group}{part}"),
-            present: members.arrays.into_iter().chain(members.groups.iter().map(|name| format!("{name}/"))).collect(),
+            present: members
+                .arrays
+                .into_iter()
+                .chain(members.groups.iter().map(|name| format!("{name}/")))
+                .collect(),
         }),
     }
 }
@@ -75,7 +82,7 @@ pub(super) fn change(mut map: Map, found: &mut Found<'_>, keys: &Keys) -> Result
     }
     if let Some(rewards) = &keys.rewards {
         map.rewards = Rewards::Of(rewards.clone());
-        map.notes.retain(|note| *note != Note::ZeroRewards);
+        map.notes.retain(|note| *note != LayoutNote::ZeroRewards);
     }
     if let (Some(mask), false) = (&keys.mask, map.format == FileFormat::Robomimic) {
         return Err(ReadError::MissingKey {

@@ -23,7 +23,8 @@ struct Expected {
     empty: usize,
     #[serde(default)]
     short: usize,
-    keys: Option<Keys>,
+    #[serde(default)]
+    keys: String,
     rewards: Option<RewardRule>,
 }
 
@@ -60,7 +61,10 @@ fn expected() -> BTreeMap<String, Expected> {
 
 fn options_of(expected: &Expected) -> ReadOptions {
     ReadOptions {
-        keys: expected.keys.clone().unwrap_or_default(),
+        keys: match expected.keys.as_str() {
+            "" => Keys::default(),
+            keys => keys.parse().unwrap(),
+        },
         rewards: expected.rewards.clone(),
         ..options()
     }
@@ -77,19 +81,30 @@ fn every_layout_is_read_as_its_own_project_reads_it() {
         let raw = RawDataset::read(folder().join(name), &options_of(expected)).unwrap();
         assert_eq!(raw.format.name(), expected.format, "{name}");
         assert_eq!(raw.env, expected.env, "{name}");
-        let notes: Vec<String> = raw.notes.iter().map(ToString::to_string).collect();
+        let notes: Vec<String> = raw.layout_notes.iter().map(ToString::to_string).collect();
         assert_eq!(notes.len(), expected.notes.len(), "{name}: {notes:?}");
         for (note, start) in notes.iter().zip(&expected.notes) {
             assert!(note.starts_with(start), "{name}: {note}");
         }
-        assert_eq!((raw.empty_episodes, raw.short_episodes), (expected.empty, expected.short), "{name}");
+        assert_eq!(
+            (raw.empty_episodes, raw.short_episodes),
+            (expected.empty, expected.short),
+            "{name}"
+        );
         assert!(!raw.arrays.is_empty(), "{name}");
         let dataset = raw.into_dataset(None).unwrap();
         let lengths: Vec<usize> = dataset.episodes().iter().map(crate::EpisodeRange::len).collect();
         let terminated: Vec<bool> = dataset.episodes().iter().map(|episode| episode.terminated).collect();
-        assert_eq!((&lengths, &terminated), (&expected.lengths, &expected.terminated), "{name}");
+        assert_eq!(
+            (&lengths, &terminated),
+            (&expected.lengths, &expected.terminated),
+            "{name}"
+        );
         for (own, expected) in dataset.returns().iter().zip(&expected.returns) {
-            assert!((own - expected).abs() < 1e-6, "{name}: a return of {own}, expected {expected}");
+            assert!(
+                (own - expected).abs() < 1e-6,
+                "{name}: a return of {own}, expected {expected}"
+            );
         }
         expected.observations.check(name, &dataset.observations());
         expected.actions.check(name, &dataset.actions());
@@ -129,20 +144,38 @@ fn keys_change_what_a_layout_takes() {
     let one = raw("robomimic.hdf5", &with_keys("observations=obs/object"));
     assert_eq!((one.format, one.observations.ncols()), (FileFormat::Robomimic, 2));
     let all = raw("robomimic.hdf5", &options());
-    let swapped = raw("robomimic.hdf5", &with_keys("observations=obs/robot0_eef_pos+obs/object"));
+    let swapped = raw(
+        "robomimic.hdf5",
+        &with_keys("observations=obs/robot0_eef_pos+obs/object"),
+    );
     assert_eq!(swapped.observations.column(3), all.observations.column(0));
     // Episodes of a mask, in the order of their numbers.
     let train = raw("robomimic.hdf5", &with_keys("mask=train"));
     assert_eq!(train.rewards.len(), 4 + 5);
     assert_eq!(raw("robomimic.hdf5", &with_keys("mask=valid")).rewards.len(), 3);
-    let success = raw("maniskill.h5", &with_keys("observations=obs/agent/qpos,terminals=success"));
+    let success = raw(
+        "maniskill.h5",
+        &with_keys("observations=obs/agent/qpos,terminals=success"),
+    );
     assert_eq!(success.observations.ncols(), 2);
     // Without a layout: patterns from the top, and rows whose names are told.
-    let told = raw("told.hdf5", &with_keys("observations=runs/run_*/sensors/gripper,actions=runs/run_*/acts,rewards=runs/run_*/rew"));
-    assert_eq!((told.format, told.observations.ncols(), told.groups.len()), (FileFormat::Told, 1, 2));
-    let rows = raw("stable-baselines.npz", &with_keys("observations=obs,rewards=rewards,starts=episode_starts"));
+    let told = raw(
+        "told.hdf5",
+        &with_keys("observations=runs/run_*/sensors/gripper,actions=runs/run_*/acts,rewards=runs/run_*/rew"),
+    );
+    assert_eq!(
+        (told.format, told.observations.ncols(), told.groups.len()),
+        (FileFormat::Told, 1, 2)
+    );
+    let rows = raw(
+        "stable-baselines.npz",
+        &with_keys("observations=obs,rewards=rewards,starts=episode_starts"),
+    );
     assert_eq!(rows.into_dataset(None).unwrap().episodes().len(), 3);
-    let rows = raw("d3rlpy-v1.h5", &with_keys("terminals=terminals,timeouts=episode_terminals"));
+    let rows = raw(
+        "d3rlpy-v1.h5",
+        &with_keys("terminals=terminals,timeouts=episode_terminals"),
+    );
     assert_eq!(rows.into_dataset(None).unwrap().episodes().len(), 3);
 }
 
@@ -158,11 +191,15 @@ fn rewards_that_are_missing_are_asked_for() {
         ..options()
     };
     let there = raw("ogbench.npz", &goal);
-    let expected = there.observations.rows().into_iter().map(|row| row[0].hypot(row[1]) <= 1.0);
+    let expected = there
+        .observations
+        .rows()
+        .into_iter()
+        .map(|row| row[0].hypot(row[1]) <= 1.0);
     let expected: Vec<f64> = expected.map(|there| f64::from(u8::from(there))).collect();
     assert!(expected.contains(&1.0) && expected.contains(&0.0));
     assert_eq!(there.rewards.to_vec(), expected);
-    assert!(there.notes.is_empty());
+    assert!(there.layout_notes.is_empty());
     let (_folder, path) = npz(|npz| {
         super::npz::good_npz(npz);
         npz.add_array("qpos", &observations()).unwrap();
@@ -183,7 +220,11 @@ fn what_is_told_wrong_is_said_with_what_there_is() {
             "observations=obs/agentview_image",
             "data/demo_0/obs/agentview_image: shape (4, 4, 4, 3), which are images: name the other observations by --keys observations=NAME+NAME",
         ),
-        ("robomimic.hdf5", "mask=test", r#""mask/test" is missing, there are train, valid"#),
+        (
+            "robomimic.hdf5",
+            "mask=test",
+            r#""mask/test" is missing, there are train, valid"#,
+        ),
         (
             "told.hdf5",
             "episodes=runs/demo_*",
@@ -199,17 +240,17 @@ fn what_is_told_wrong_is_said_with_what_there_is() {
             "episodes=runs/run_*,observations=sensors/joints,actions=acts,rewards=rew,terminals=over",
             r#""runs/run_0/over" is missing, there are acts, done, rew, sensors/"#,
         ),
-        ("ogbench.npz", "mask=train", r#""mask/train" is missing, there are actions, observations, qpos, qvel, terminals"#),
+        (
+            "ogbench.npz",
+            "mask=train",
+            r#""mask/train" is missing, there are actions, observations, qpos, qvel, terminals"#,
+        ),
         (
             "stable-baselines.npz",
             "terminals=episode_returns",
             "episode_returns: 3 rows, expected 12, as many as observations has",
         ),
-        (
-            "ogbench.npz",
-            "rewards=qpos",
-            "qpos: shape (15, 2), expected (rows,)",
-        ),
+        ("ogbench.npz", "rewards=qpos", "qpos: shape (15, 2), expected (rows,)"),
     ] {
         complains(name, &with_keys(keys), expected);
     }
@@ -243,7 +284,12 @@ fn what_is_wrong_with_a_layouts_file_is_said_of_its_array() {
         let name = |demo: usize, key: &str| format!("data/demo_{demo}/{key}");
         let mut file = Hdf5::empty();
         for demo in [1, 11] {
-            for (key, shape) in [("obs/b", vec![3, 2]), ("obs/a", vec![3]), ("actions", vec![3, 1]), ("rewards", vec![3])] {
+            for (key, shape) in [
+                ("obs/b", vec![3, 2]),
+                ("obs/a", vec![3]),
+                ("actions", vec![3, 1]),
+                ("rewards", vec![3]),
+            ] {
                 let array = floats(&name(demo, key), &shape, |i| i as f32);
                 file = file.with(&name(demo, key), array);
             }
@@ -293,7 +339,10 @@ fn what_is_wrong_with_a_layouts_file_is_said_of_its_array() {
             "data/demo_11/actions: 3 rows, expected 4, as the episode's attribute num_samples says",
         ),
         (
-            replaced("data/demo_1/actions", &[0, 1]).with("data/demo_11/actions", floats("data/demo_11/actions", &[0, 1], |_| 0.0_f32)),
+            replaced("data/demo_1/actions", &[0, 1]).with(
+                "data/demo_11/actions",
+                floats("data/demo_11/actions", &[0, 1], |_| 0.0_f32),
+            ),
             r#"no episode "data/*/" has a step"#,
         ),
     ] {
@@ -311,10 +360,26 @@ fn what_is_wrong_with_a_layouts_file_is_said_of_its_array() {
     assert_eq!(trajectories(vec![2, 3], 9).unwrap().episodes().len(), 3);
     assert_eq!(trajectories(vec![], 7).unwrap().episodes().len(), 1);
     for (indices, rows, expected) in [
-        (vec![2], 7, "obs: 7 rows, expected 8, those of actions and one more an episode"),
-        (vec![2, 2], 9, "indices: row 1, column 0 is 2, expected the number of an episode's first row, above the one before it"),
-        (vec![0], 8, "indices: row 0, column 0 is 0, expected the number of an episode's first row, above the one before it"),
-        (vec![6], 8, "indices: row 0, column 0 is 6, expected the number of an episode's first row, above the one before it"),
+        (
+            vec![2],
+            7,
+            "obs: 7 rows, expected 8, those of actions and one more an episode",
+        ),
+        (
+            vec![2, 2],
+            9,
+            "indices: row 1, column 0 is 2, expected the number of an episode's first row, above the one before it",
+        ),
+        (
+            vec![0],
+            8,
+            "indices: row 0, column 0 is 0, expected the number of an episode's first row, above the one before it",
+        ),
+        (
+            vec![6],
+            8,
+            "indices: row 0, column 0 is 6, expected the number of an episode's first row, above the one before it",
+        ),
     ] {
         assert_eq!(complaint(trajectories(indices, rows)), expected);
     }
@@ -332,10 +397,16 @@ fn files_of_a_folder_must_fit_each_other() {
         error.ends_with("a10.hdf5: actions: shape (6, 3), expected 1 columns, as in a2.hdf5"),
         "{error}"
     );
-    let nan = Hdf5::d4rl().with("rewards", floats("rewards", &[6], |i| if i == 4 { f32::NAN } else { 0.0 }));
+    let nan = Hdf5::d4rl().with(
+        "rewards",
+        floats("rewards", &[6], |i| if i == 4 { f32::NAN } else { 0.0 }),
+    );
     fs::write(folder.path().join("a10.hdf5"), nan.bytes()).unwrap();
     let error = complaint(Dataset::read(folder.path(), &options()));
-    assert_eq!(error, "a10.hdf5: rewards: row 4, column 0 is NaN, expected a finite number");
+    assert_eq!(
+        error,
+        "a10.hdf5: rewards: row 4, column 0 is NaN, expected a finite number"
+    );
     fs::write(folder.path().join("a10.hdf5"), b"").unwrap();
     let error = Dataset::read(folder.path(), &options()).unwrap_err().to_string();
     assert!(error.contains("a10.hdf5: HDF5 file: "), "{error}");

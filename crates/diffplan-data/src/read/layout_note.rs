@@ -5,7 +5,7 @@ use std::fmt;
 /// Something that works, but should be known of data as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Note {
+pub enum LayoutNote {
     /// The file has no rewards, and they are zero.
     ZeroRewards,
     /// Rows after the last end in their file, of several files.
@@ -25,7 +25,7 @@ pub enum Note {
     },
 }
 
-impl fmt::Display for Note {
+impl fmt::Display for LayoutNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ZeroRewards => write!(
@@ -33,13 +33,23 @@ impl fmt::Display for Note {
                 "there are no rewards, and all are 0: --keys rewards=NAME names an array, --rewards goal=X,Y makes them of a goal"
             ),
             Self::UnfinishedRows { count } => {
-                write!(f, "{count} rows after the last episode's end in their file are left out")
+                write!(
+                    f,
+                    "{count} rows after the last episode's end in their file are left out"
+                )
             }
             Self::LeftOut { arrays } => {
-                write!(f, "left out of the observations, being images or no numbers: {}", arrays.join(", "))
+                write!(
+                    f,
+                    "left out of the observations, being images or no numbers: {}",
+                    arrays.join(", ")
+                )
             }
             Self::StatesAsObservations { key } => {
-                write!(f, "there are no observations, so the states of the simulator, {key}, are taken for them")
+                write!(
+                    f,
+                    "there are no observations, so the states of the simulator, {key}, are taken for them"
+                )
             }
         }
     }
