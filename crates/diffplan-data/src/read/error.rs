@@ -40,6 +40,15 @@ pub enum ReadError {
         /// What it holds.
         members: Vec<String>,
     },
+    /// A file of no layout that is known.
+    #[error(
+        "no layout is known by its names, there {}: say which are what by --keys observations=NAME,actions=NAME,rewards=NAME",
+        list(present)
+    )]
+    Unrecognised {
+        /// What the file has.
+        present: Vec<String>,
+    },
     /// There are no rewards, and nothing says what they are.
     #[error(
         "{key:?} is missing, there {}: name the array by --keys rewards=NAME, or take zeros by --rewards zeros",

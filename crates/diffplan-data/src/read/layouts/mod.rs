@@ -47,6 +47,13 @@ pub(super) fn map(tree: &mut dyn Tree, kind: Kind, path: Option<&Path>, keys: &K
         Kind::Hdf5 => hdf5(&mut found, keys)?,
         Kind::Npz => npz(&found),
     };
+    let has = |name: &str| found.top.has(name) || found.top.has_group(name);
+    let d4rl = matches!(map.format, FileFormat::D4rl | FileFormat::Npz);
+    if d4rl && keys.observations.is_empty() && !has("observations") && !has("actions") {
+        return Err(ReadError::Unrecognised {
+            present: found.tree.keys(),
+        });
+    }
     told::change(map, &mut found, keys)
 }
 
