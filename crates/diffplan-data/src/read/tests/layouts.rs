@@ -419,3 +419,75 @@ fn files_of_a_folder_must_fit_each_other() {
     assert_eq!(error, "reading takes 312 bytes, but 300 bytes are allowed");
     assert_eq!(Dataset::read(folder.path(), &options()).unwrap().episodes().len(), 4);
 }
+
+#[cfg(feature = "parquet")]
+mod lerobot {
+    use super::*;
+
+    fn copy(from: &Path, to: &Path) {
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let to = to.join(entry.file_name());
+            match entry.path().is_dir() {
+                true => copy(&entry.path(), &to),
+                false => drop(fs::copy(entry.path(), to).unwrap()),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_folder_is_said_of_its_file() {
+        let to = TempDir::new().unwrap();
+        copy(&folder().join("lerobot-v3"), to.path());
+        let info = to.path().join("meta/info.json");
+        let text = fs::read_to_string(&info).unwrap();
+        let with = |from: &str, by: &str| {
+            fs::write(&info, text.replace(from, by)).unwrap();
+            complaint(Dataset::read(to.path(), &options()))
+        };
+        assert!(
+            with("next.reward", "reward").starts_with(r#""next.reward" is missing, there are action, episode_index"#)
+        );
+        assert_eq!(with("{", "["), "meta/info.json: no JSON");
+        let wide = with("\"shape\": [\n    3\n   ]", "\"shape\": [\n    4\n   ]");
+        assert_eq!(
+            wide,
+            "data/chunk-000/file-000.parquet: observation.state: rows of other lengths than 4, which meta/info.json says"
+        );
+    }
+
+    #[test]
+    fn mutants_of_parquet_cause_no_panic() {
+        let to = TempDir::new().unwrap();
+        copy(&folder().join("lerobot-v3"), to.path());
+        let path = to.path().join("data/chunk-000/file-000.parquet");
+        let good = fs::read(&path).unwrap();
+        let limits = ReadOptions {
+            max_memory: Some(1 << 20),
+            ..options()
+        };
+        let (mut state, mut refused) = (7_u64, 0);
+        let mut random = |below: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        for i in 0..300 {
+            let mut bytes = good.clone();
+            match i % 3 {
+                0 => bytes.truncate(random(good.len())),
+                1 => bytes[random(good.len())] = [0, 1, 0x7F, 0x80, 0xFF][random(5)],
+                _ => (0..=random(4)).for_each(|_| bytes[random(good.len())] ^= 1 << random(8)),
+            }
+            fs::write(&path, &bytes).unwrap();
+            match Dataset::read(to.path(), &limits) {
+                Ok(dataset) => assert_eq!(dataset.observations().nrows(), dataset.rewards().len()),
+                Err(Error::File { .. }) => refused += 1,
+                Err(other) => panic!("mutant {i}: {other}"),
+            }
+        }
+        assert!(refused > 50, "{refused}");
+    }
+}
