@@ -1,117 +1,13 @@
 //! A map becomes steps: every array is looked at first, then what reading takes is compared with the memory there is, then
 //! arrays are read. One way for all layouts.
 
-use super::array::{Element, Planned, Source, reserved, rows};
+use super::ReadError;
+use super::array::{Planned, Source, reserved};
+use super::buffers::{Buffers, extend};
 use super::map::{Beyond, Ends, Episodes, Map, Rewards, Steps, fill};
 use super::origin::Origin;
 use super::tree::{Scope, Tree};
-use super::{LayoutNote, ReadError};
-use ndarray::{Array1, Array2};
-
-/// Arrays side by side.
-struct Vectors(Vec<Planned>);
-
-impl Vectors {
-    /// `first` of a file: whether arrays are pictures is looked at once.
-    fn of(scope: &mut Scope<'_>, keys: &[String], first: bool) -> Result<Self, ReadError> {
-        let mut arrays: Vec<Planned> = Vec::with_capacity(keys.len());
-        for key in keys {
-            if first && let Some(actual) = image(scope, key) {
-                return Err(ReadError::Image {
-                    key: scope.place(key),
-                    actual,
-                });
-            }
-            let planned = Planned::vectors(scope, key).map_err(|error| explain(scope, key, error))?;
-            if let (Some(first), Some(name)) = (arrays.first(), keys.first()) {
-                planned.check_rows(scope, first.rows(), &format!("as many as {name} has"))?;
-            }
-            arrays.push(planned);
-        }
-        Ok(Self(arrays))
-    }
-
-    fn rows(&self) -> u64 {
-        self.0.first().map_or(0, Planned::rows)
-    }
-
-    fn columns(&self) -> u64 {
-        self.0.iter().map(Planned::columns).fold(0, u64::saturating_add)
-    }
-
-    fn check_rows(&self, scope: &Scope<'_>, expected: u64, reason: &str) -> Result<(), ReadError> {
-        self.0
-            .iter()
-            .try_for_each(|planned| planned.check_rows(scope, expected, reason))
-    }
-
-    fn kept(&self) -> u64 {
-        self.0
-            .iter()
-            .map(|planned| planned.kept(4))
-            .fold(0, u64::saturating_add)
-    }
-
-    /// While one of them is read: its bytes, and its numbers until they are in their columns.
-    fn transient(&self) -> u64 {
-        let several = self.0.len() > 1;
-        let own = |planned: &Planned| {
-            let numbers = if several { planned.kept(4) } else { 0 };
-            planned.transient().saturating_add(numbers)
-        };
-        self.0.iter().map(own).max().unwrap_or(0)
-    }
-
-    fn append(&self, scope: &mut Scope<'_>, rows: u64, to: &mut Vec<f32>) -> Result<(), ReadError> {
-        if let [one] = &self.0[..] {
-            return one.append_f32(scope, rows, to);
-        }
-        let (start, width) = (to.len(), self.columns() as usize);
-        to.resize(start + rows as usize * width, 0.0);
-        let mut first = 0;
-        for planned in &self.0 {
-            let columns = planned.columns() as usize;
-            let mut numbers = reserved(rows.saturating_mul(planned.columns()), "columns")?;
-            planned.append_f32(scope, rows, &mut numbers)?;
-            let wide = to[start..].chunks_exact_mut(width);
-            for (row, numbers) in wide.zip(numbers.chunks_exact(columns)) {
-                row[first..first + columns].copy_from_slice(numbers);
-            }
-            first += columns;
-        }
-        Ok(())
-    }
-
-    /// The arrays with the columns at which they begin.
-    fn begins(&self, keys: &[String]) -> Vec<(String, usize)> {
-        let mut first = 0;
-        let place = |(key, planned): (&String, &Planned)| {
-            let own = first;
-            first += planned.columns() as usize;
-            (key.clone(), own)
-        };
-        keys.iter().zip(&self.0).map(place).collect()
-    }
-}
-
-/// More of what there is instead.
-fn explain(scope: &mut Scope<'_>, key: &str, error: ReadError) -> ReadError {
-    match error {
-        ReadError::MissingKey { key: place, .. } => ReadError::MissingKey {
-            key: place,
-            present: scope.near(key),
-        },
-        other => other,
-    }
-}
-
-/// The shape of an array that is pictures, a row each.
-pub(super) fn image(scope: &mut Scope<'_>, key: &str) -> Option<Vec<u64>> {
-    let header = scope.tree.header(&format!("{}{key}", scope.prefix)).ok()??;
-    let bytes = header.element == Element::Integer { size: 1, signed: false };
-    let is_image = (bytes && header.shape.len() >= 3) || header.shape.len() >= 4;
-    is_image.then_some(header.shape)
-}
+use super::vectors::Vectors;
 
 /// Rows of a file that belong together: all, or an episode's.
 struct Part {
@@ -296,6 +192,14 @@ impl Plan {
         self.parts.iter().map(|part| part.steps).fold(0, u64::saturating_add)
     }
 
+    /// Rows of observations that are read, in part only to be dropped.
+    pub(super) fn observed(&self) -> u64 {
+        match (&self.map.steps, self.parts.first()) {
+            (Steps::Rows(_), Some(part)) => part.observations.rows(),
+            _ => self.steps(),
+        }
+    }
+
     /// Dimensions of observations and of actions.
     pub(super) fn dimensions(&self) -> (u64, u64) {
         let first = self.parts.first();
@@ -390,7 +294,7 @@ impl Plan {
         part.observations
             .append(scope, part.observations.rows(), &mut to.observations)?;
         part.actions.append(scope, part.steps, &mut to.actions)?;
-        to.append_rewards(part, scope)?;
+        to.append_rewards(part.rewards.as_ref(), part.steps, scope)?;
         let read = |planned: &Option<Planned>, scope: &mut Scope<'_>| {
             planned.as_ref().map(|planned| planned.read_flags(scope)).transpose()
         };
@@ -470,7 +374,7 @@ impl Plan {
         let (before, steps) = (to.rewards.len(), part.steps as usize);
         part.observations.append(scope, part.steps, &mut to.observations)?;
         part.actions.append(scope, part.steps, &mut to.actions)?;
-        to.append_rewards(part, scope)?;
+        to.append_rewards(part.rewards.as_ref(), part.steps, scope)?;
         let mut terminated = false;
         if let PlannedEnds::Flags { terminals, timeouts } = &part.ends {
             for (flags, is_termination) in [(terminals, true), (timeouts, false)] {
@@ -629,117 +533,4 @@ fn drop_last_observations(values: &mut Vec<f32>, start: usize, width: usize, end
         (from, to, row) = (from + length + width, to + length, end);
     }
     values.truncate(to);
-}
-
-fn extend(flags: &mut Option<Vec<bool>>, before: usize, steps: usize, more: Option<Vec<bool>>) {
-    match (flags.as_mut(), more) {
-        (None, None) => {}
-        (Some(flags), None) => flags.resize(before + steps, false),
-        (None, Some(more)) if before == 0 => *flags = Some(more),
-        (None, Some(more)) => {
-            let mut all = vec![false; before];
-            all.extend(more);
-            *flags = Some(all);
-        }
-        (Some(flags), Some(more)) => flags.extend(more),
-    }
-}
-
-/// Steps as they are read, of one file or of several.
-pub(super) struct Buffers {
-    dimensions: (u64, u64),
-    observations: Vec<f32>,
-    actions: Vec<f32>,
-    rewards: Vec<f64>,
-    pub(super) terminals: Option<Vec<bool>>,
-    pub(super) timeouts: Option<Vec<bool>>,
-    pub(super) groups: Vec<(u64, usize)>,
-    pub(super) flags_within: usize,
-    pub(super) origins: Vec<Origin>,
-    pub(super) notes: Vec<LayoutNote>,
-    pub(super) empty: usize,
-    pub(super) short: usize,
-    unfinished: usize,
-}
-
-impl Buffers {
-    /// Room for what is planned.
-    pub(super) fn of<'a>(plans: impl Iterator<Item = &'a Plan> + Clone) -> Result<Self, ReadError> {
-        let dimensions = plans.clone().next().map_or((0, 0), Plan::dimensions);
-        let steps = plans.clone().map(Plan::steps).fold(0, u64::saturating_add);
-        let observed = plans
-            .map(|plan| match (&plan.map.steps, plan.parts.first()) {
-                (Steps::Rows(_), Some(part)) => part.observations.rows(),
-                _ => plan.steps(),
-            })
-            .fold(0, u64::saturating_add);
-        Ok(Self {
-            dimensions,
-            observations: reserved(observed.saturating_mul(dimensions.0), "observations")?,
-            actions: reserved(steps.saturating_mul(dimensions.1), "actions")?,
-            rewards: reserved(steps, "rewards")?,
-            terminals: None,
-            timeouts: None,
-            groups: Vec::new(),
-            flags_within: 0,
-            origins: Vec::new(),
-            notes: Vec::new(),
-            empty: 0,
-            short: 0,
-            unfinished: 0,
-        })
-    }
-
-    fn append_rewards(&mut self, part: &Part, scope: &mut Scope<'_>) -> Result<(), ReadError> {
-        match &part.rewards {
-            Some(rewards) => rewards.append_f64(scope, &mut self.rewards),
-            None => {
-                self.rewards.resize(self.rewards.len() + part.steps as usize, 0.0);
-                Ok(())
-            }
-        }
-    }
-
-    /// Ends the episode that a file of several ends in: a file without any end is one episode; rows after the last end are of
-    /// no finished episode, and must not run into those of the next file.
-    fn close(&mut self, first_row: usize) {
-        let rows = self.rewards.len();
-        let set = |flags: &Option<Vec<bool>>| {
-            let last = flags
-                .as_ref()
-                .and_then(|flags| flags[first_row..].iter().rposition(|flag| *flag));
-            last.map(|at| first_row + at + 1)
-        };
-        match set(&self.terminals).max(set(&self.timeouts)) {
-            Some(end) => {
-                self.unfinished += rows - end;
-                self.observations.truncate(end * self.dimensions.0 as usize);
-                self.actions.truncate(end * self.dimensions.1 as usize);
-                self.rewards.truncate(end);
-                for flags in [&mut self.terminals, &mut self.timeouts].into_iter().flatten() {
-                    flags.truncate(end);
-                }
-            }
-            None if rows > first_row => {
-                let timeouts = self.timeouts.get_or_insert_with(|| vec![false; rows]);
-                timeouts[rows - 1] = true;
-            }
-            None => {}
-        }
-    }
-
-    pub(super) fn notes(&self) -> Vec<LayoutNote> {
-        let unfinished = (self.unfinished > 0).then_some(LayoutNote::UnfinishedRows { count: self.unfinished });
-        self.notes.iter().cloned().chain(unfinished).collect()
-    }
-
-    /// Observations, actions, rewards.
-    pub(super) fn arrays(&mut self) -> Result<(Array2<f32>, Array2<f32>, Array1<f64>), ReadError> {
-        let take = std::mem::take::<Vec<f32>>;
-        Ok((
-            rows("observations", self.dimensions.0, take(&mut self.observations))?,
-            rows("actions", self.dimensions.1, take(&mut self.actions))?,
-            std::mem::take(&mut self.rewards).into(),
-        ))
-    }
 }

@@ -68,8 +68,14 @@ impl Keys {
             ));
         }
         let one = match name {
-            "observations" => return Ok(self.observations = paths),
-            "actions" => return Ok(self.actions = paths),
+            "observations" => {
+                self.observations = paths;
+                return Ok(());
+            }
+            "actions" => {
+                self.actions = paths;
+                return Ok(());
+            }
             "rewards" => &mut self.rewards,
             "terminals" => &mut self.terminals,
             "timeouts" => &mut self.timeouts,

@@ -31,6 +31,7 @@
 
 mod array;
 mod assemble;
+mod buffers;
 mod error;
 mod hdf5;
 mod keys;
@@ -45,6 +46,7 @@ mod parquet;
 mod rewards;
 mod space;
 mod tree;
+mod vectors;
 
 use std::fs;
 use std::io::Read;
@@ -55,7 +57,8 @@ use ndarray::{Array1, Array2};
 
 use crate::dataset::split;
 use crate::{Dataset, EpisodeEnds, EpisodeRange, Error};
-use assemble::{Buffers, Plan};
+use assemble::Plan;
+use buffers::Buffers;
 pub use error::ReadError;
 pub use keys::{Keys, KeysError};
 pub use layout_note::LayoutNote;
@@ -381,10 +384,11 @@ impl About {
 }
 
 fn finish(path: &Path, about: About, mut buffers: Buffers, options: &ReadOptions) -> Result<RawDataset, ReadError> {
-    let (observations, actions, mut rewards) = buffers.arrays()?;
-    if let Some(rule) = &options.rewards {
-        rewards = rule.rewards(observations.view())?;
-    }
+    let [observations, actions] = buffers.vectors()?;
+    let rewards = match &options.rewards {
+        Some(rule) => rule.rewards(observations.view())?,
+        None => std::mem::take(&mut buffers.rewards).into(),
+    };
     Ok(RawDataset {
         path: path.into(),
         format: about.format,

@@ -4,10 +4,10 @@
 //! `gymnasium.spaces.Dict` too, or in that of the space where a file has it; those of a tuple by their numbers.
 
 use super::super::array::{Element, Source};
-use super::super::assemble::image;
 use super::super::map::natural;
 use super::super::space::Space;
 use super::super::tree::{Members, Scope};
+use super::super::vectors::image;
 use super::super::{LayoutNote, ReadError};
 
 /// Dictionaries in dictionaries at most; a damaged file may hold a group that holds itself.

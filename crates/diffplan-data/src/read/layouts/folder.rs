@@ -4,7 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::super::assemble::{Buffers, Plan};
+use super::super::assemble::Plan;
+use super::super::buffers::Buffers;
 use super::super::map::natural;
 use super::super::memory::Budget;
 use super::super::tree::Tree;
