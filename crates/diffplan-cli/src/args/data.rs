@@ -14,7 +14,7 @@ pub(crate) struct DataArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataCommand {
-    Inspect(DataInspectArgs),
+    Inspect(Box<DataInspectArgs>),
     Collect(Box<CollectArgs>),
 }
 

@@ -78,7 +78,7 @@ struct Returns {
     best_tenth: f64,
 }
 
-pub(super) fn run(args: DataInspectArgs, registry: &Registry) -> Result<()> {
+pub(super) fn run(args: &DataInspectArgs, registry: &Registry) -> Result<()> {
     let raw = RawDataset::read(&args.file, &args.read.options(args.max_episode_steps))?;
     let episodes = raw.episodes(args.max_episode_steps);
     let env = settings::known_env(registry, raw.env.as_deref());
@@ -92,7 +92,7 @@ pub(super) fn run(args: DataInspectArgs, registry: &Registry) -> Result<()> {
     match report.problems.len() {
         0 => Ok(()),
         problems => Err(Error::BrokenDataset {
-            file: args.file,
+            file: args.file.clone(),
             problems,
         }),
     }
