@@ -6,6 +6,7 @@ mod data;
 mod evaluate;
 mod normalizer;
 mod planning;
+mod read;
 mod train;
 
 pub(crate) use acting::*;
@@ -14,6 +15,7 @@ pub(crate) use data::*;
 pub(crate) use evaluate::*;
 pub(crate) use normalizer::*;
 pub(crate) use planning::*;
+pub(crate) use read::*;
 pub(crate) use train::*;
 
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};

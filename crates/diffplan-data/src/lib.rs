@@ -1,7 +1,7 @@
 //! Offline datasets and normalisers for diffusion planning.
 //!
-//! A [`Dataset`] holds the steps of many episodes; with the feature `hdf5` it is read from files of D4RL, Minari and NumPy
-//! (`read`), and written in the layout of D4RL.
+//! A [`Dataset`] holds the steps of many episodes; with the feature `hdf5` it is read from files of many projects, HDF5 and
+//! NumPy's (`read` lists them), and written in the layout of D4RL.
 //!
 //! A planner is trained on normalised trajectories; what an environment gives and takes has units. [`Normalizers`] holds
 //! one [`Normalizer`] for the observations, one for the actions and, where the value function's target was scaled, one
@@ -54,7 +54,7 @@ pub use kind::NormalizerKind;
 pub use normalizer::Normalizer;
 pub use normalizers::Normalizers;
 #[cfg(feature = "hdf5")]
-pub use read::{ArrayInfo, FileFormat, RawDataset, ReadError, ReadOptions};
+pub use read::{ArrayInfo, FileFormat, Keys, LayoutNote, RawDataset, ReadError, ReadOptions, RewardRule};
 pub use samples::{DiscountedReturns, SequenceDataset, SequenceOptions, Window};
 #[cfg(feature = "hdf5")]
 pub use write::D4rlFile;

@@ -65,8 +65,9 @@ pub fn number(value: &Value) -> Option<f64> {
     }
 }
 
-/// The text with `NaN`, `Infinity` and `-Infinity` outside strings put in quotes; `None` if there are none.
-fn name_non_finite(bytes: &[u8]) -> Option<Vec<u8>> {
+/// The text with `NaN`, `Infinity` and `-Infinity` outside strings put in quotes; `None` if there are none. For readers of more than a
+/// [`Value`], in which the order of keys is lost.
+pub fn name_non_finite(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut named = Vec::with_capacity(bytes.len() + 16);
     let (mut at, mut in_string, mut found) = (0, false, false);
     while let Some(&byte) = bytes.get(at) {

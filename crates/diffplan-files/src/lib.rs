@@ -23,7 +23,7 @@ mod wrong;
 pub use atomic::{folder_of, prepare_folder, write_atomically};
 pub use error::{ErrorKind, FileError, Result};
 pub use folder::Folder;
-pub use json::{number, parse_json, parse_json_object};
+pub use json::{name_non_finite, number, parse_json, parse_json_object};
 pub use lock::FolderLock;
 pub use nearest::nearest;
 pub use release::Release;

@@ -1,6 +1,6 @@
 //! [`Options`]: what a conversion is asked for beside its source.
 
-use diffplan_data::NormalizerKind;
+use diffplan_data::{Keys, NormalizerKind, ReadOptions, RewardRule};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -89,6 +89,10 @@ pub struct Options {
     pub normalizer: Option<NormalizerKind>,
     /// After how many steps an episode of the dataset ends, where it has no `timeouts`.
     pub max_episode_steps: Option<usize>,
+    /// Which arrays of the dataset are what.
+    pub keys: Keys,
+    /// Rewards in place of those of the dataset.
+    pub rewards: Option<RewardRule>,
     /// The goal of a maze, by which its dataset is cut into episodes, where the name of the environment does not say it.
     pub maze_goal: Option<[f64; 2]>,
     /// Of a state: its plain weights rather than their average.
@@ -103,4 +107,16 @@ pub struct Options {
     pub clip_denoised: Option<bool>,
     /// Of a folder of diffusers: weights of this variant.
     pub variant: Option<String>,
+}
+
+impl Options {
+    /// How the dataset is read.
+    pub(crate) fn read(&self) -> ReadOptions {
+        ReadOptions {
+            max_episode_steps: self.max_episode_steps,
+            keys: self.keys.clone(),
+            rewards: self.rewards.clone(),
+            ..ReadOptions::default()
+        }
+    }
 }

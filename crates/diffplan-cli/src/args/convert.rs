@@ -1,6 +1,6 @@
 //! What `diffplan convert` takes.
 
-use super::{count, finite64};
+use super::{ReadArgs, count, finite64};
 use clap::{Args, ValueEnum};
 use diffplan_data::NormalizerKind;
 use diffplan_import::{Precision, Target, WeightFormat};
@@ -80,6 +80,8 @@ pub(crate) struct ConvertArgs {
     /// Steps after which an episode of the dataset ends, in a file without timeouts
     #[arg(long, value_name = "N", value_parser = count(1, 1_000_000_000))]
     pub(crate) max_episode_steps: Option<usize>,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
     /// Goal of a maze, by which its dataset is cut into episodes; known of D4RL's umaze, medium and large
     #[arg(long, value_name = "X,Y", value_parser = goal, allow_hyphen_values = true)]
     pub(crate) maze_goal: Option<[f64; 2]>,

@@ -1,6 +1,6 @@
 //! What `diffplan data` takes.
 
-use super::{CheckpointArgs, PlanningArgs, RunArgs, count, seed};
+use super::{CheckpointArgs, PlanningArgs, ReadArgs, RunArgs, count, seed};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -14,27 +14,32 @@ pub(crate) struct DataArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataCommand {
-    Inspect(DataInspectArgs),
+    Inspect(Box<DataInspectArgs>),
     Collect(Box<CollectArgs>),
 }
 
 /// Show what a dataset holds, and what is wrong or odd about it
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Formats: HDF5 in the layout of D4RL, Minari (a folder or its main_data.hdf5), .npz with the keys of D4RL. All statistics are
-in float64; those of dimensions leave out what is no finite number. Exit status 2 if the dataset cannot be trained on.
+Formats: HDF5 and .npz in the layouts of D4RL, Minari (a folder or its main_data.hdf5), OGBench, robomimic, ManiSkill, ACT, d3rlpy,
+Stable-Baselines and imitation, folders of such files, LeRobot's folders; others by --keys. All statistics are in float64; those of dimensions leave out what is no finite number. Exit status 2 if the dataset cannot be trained on.
 
 Examples:
   diffplan data inspect pendulum.hdf5
   diffplan data inspect hopper-medium-v0.hdf5 --max-episode-steps 1000   old D4RL files have no timeouts
-  diffplan data inspect ~/.minari/datasets/D4RL/pen/human-v2 --json")]
+  diffplan data inspect ~/.minari/datasets/D4RL/pen/human-v2 --json
+  diffplan data inspect lift.hdf5 --keys observations=obs/object+obs/robot0_eef_pos,mask=train
+  diffplan data inspect own.hdf5 --keys 'episodes=runs/run_*/,observations=joints,actions=acts,rewards=rew'
+  diffplan data inspect antmaze-medium-navigate-v0.npz --rewards goal=20,20")]
 pub(crate) struct DataInspectArgs {
-    /// Dataset: a file, or the folder of a Minari dataset
+    /// Dataset: a file, the folder of a Minari or LeRobot dataset, or a folder of files
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     /// Steps after which an episode ends, in a file without timeouts
     #[arg(long, value_name = "N", value_parser = count(1, 1_000_000_000))]
     pub(crate) max_episode_steps: Option<usize>,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
     /// Print one JSON object, and nothing else on stdout
     #[arg(long)]
     pub(crate) json: bool,

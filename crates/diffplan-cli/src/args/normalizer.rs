@@ -1,6 +1,6 @@
 //! What `diffplan normalizer` takes.
 
-use super::count;
+use super::{ReadArgs, count};
 use clap::Args;
 use diffplan_data::NormalizerKind;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ Examples:
   diffplan normalizer --dataset hopper-medium-v2.hdf5 --kind scalar --out CHECKPOINT/normalizer.json
   diffplan normalizer --dataset ~/.minari/datasets/D4RL/pen/human-v2 --kind limits --out CHECKPOINT/normalizer.json")]
 pub(crate) struct NormalizerArgs {
-    /// Dataset: HDF5 in the layout of D4RL, Minari, .npz
+    /// Dataset: a file or folder, as `diffplan data inspect` takes it
     #[arg(short, long, value_name = "FILE")]
     pub(crate) dataset: PathBuf,
     /// The file to write
@@ -28,6 +28,8 @@ pub(crate) struct NormalizerArgs {
     /// Steps after which an episode ends, in a file without timeouts
     #[arg(long, value_name = "N", value_parser = count(1, 1_000_000_000))]
     pub(crate) max_episode_steps: Option<usize>,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
     /// Replace a file that is there
     #[arg(long)]
     pub(crate) overwrite: bool,

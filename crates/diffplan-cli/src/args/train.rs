@@ -82,7 +82,7 @@ pub(crate) struct BothOptions {
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Keys {
-    /// Dataset: D4RL HDF5, Minari, or npz
+    /// Dataset: a file or folder, as `diffplan data inspect` takes it
     #[arg(short, long, value_name = "FILE", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) dataset: Option<PathBuf>,
@@ -110,6 +110,14 @@ pub(crate) struct Keys {
     #[arg(long, value_name = "N", help_heading = "Data", value_parser = count(1, u32::MAX.into()))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) max_episode_steps: Option<usize>,
+    /// Where the steps are in the file, as `diffplan data inspect --help` has it; a table [keys] in a file
+    #[arg(long, value_name = "KEY=PATH,…", help_heading = "Data")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) keys: Option<diffplan_data::Keys>,
+    /// Rewards in place of the file's: zeros, or "goal=X,Y;tolerance=R;dims=I,J"
+    #[arg(long, value_name = "RULE", help_heading = "Data", allow_hyphen_values = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rewards: Option<diffplan_data::RewardRule>,
     /// Train on so many episodes, the first ones; all by default
     #[arg(long, value_name = "N", help_heading = "Data", value_parser = count(1, u32::MAX.into()))]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -100,6 +100,8 @@ fn options(args: &ConvertArgs) -> Options {
         },
         normalizer: args.normalizer,
         max_episode_steps: args.max_episode_steps,
+        keys: args.read.keys.clone().unwrap_or_default(),
+        rewards: args.read.rewards.clone(),
         maze_goal: args.maze_goal,
         plain_weights: args.which == Which::Model,
         step: args.step,

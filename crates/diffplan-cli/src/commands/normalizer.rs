@@ -3,7 +3,7 @@
 use crate::args::NormalizerArgs;
 use crate::error::{Error, Result};
 use crate::{json, output};
-use diffplan_data::{Normalizers, ReadOptions};
+use diffplan_data::Normalizers;
 use diffplan_eval::table;
 use diffplan_files::folder_of;
 use serde::Serialize;
@@ -30,10 +30,7 @@ pub(crate) fn run(args: &NormalizerArgs) -> Result<()> {
             expected: "a file that is not there yet: --overwrite replaces it".into(),
         });
     }
-    let options = ReadOptions {
-        max_episode_steps: args.max_episode_steps,
-        ..ReadOptions::default()
-    };
+    let options = args.read.options(args.max_episode_steps);
     let normalizers = Normalizers::of_file(&args.dataset, args.kind, &options)?;
     output::prepare_folder(folder_of(out))?;
     normalizers.save(out)?;

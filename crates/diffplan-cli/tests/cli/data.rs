@@ -374,3 +374,38 @@ fn a_rollouts_trajectories_are_inspected() {
     let (status, report) = report_of(&folder.path().join("trajectories.npz"), "");
     assert_eq!((status, &report["rows"]), (Some(0), &200.into()));
 }
+
+/// Files of other projects, by their layouts and by what is told of them.
+#[test]
+fn other_layouts_are_inspected() {
+    let datasets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/datasets");
+    for (name, args, format, observations, episodes) in [
+        ("minari-dict", "", "Minari", 8, 2),
+        ("ogbench.npz", "--rewards goal=0,0;tolerance=1", "OGBench npz", 3, 3),
+        ("robomimic.hdf5", "--keys mask=train", "robomimic HDF5", 5, 2),
+        ("act", "--rewards zeros", "ACT HDF5", 4, 3),
+        ("imitation.npz", "", "imitation npz", 3, 3),
+        (
+            "told.hdf5",
+            "--keys episodes=runs/run_*/,observations=sensors/joints+sensors/gripper,actions=acts,rewards=rew",
+            "by keys",
+            4,
+            2,
+        ),
+        #[cfg(feature = "parquet")]
+        ("lerobot-v3", "", "LeRobot", 3, 3),
+    ] {
+        let (status, report) = report_of(&datasets.join(name), args);
+        assert_eq!(status, Some(0), "{name}: {report}");
+        assert_eq!(report["format"], format, "{name}");
+        assert_eq!(report["episodes"]["count"], episodes, "{name}");
+        assert_eq!(
+            report["observations"].as_array().map(Vec::len),
+            Some(observations),
+            "{name}"
+        );
+    }
+    let (_, report) = report_of(&datasets.join("ogbench.npz"), "");
+    let odd = strings(&report["odd"]);
+    assert!(odd[0].starts_with("there are no rewards, and all are 0"), "{odd:?}");
+}

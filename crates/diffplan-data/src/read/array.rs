@@ -1,10 +1,9 @@
 //! Arrays as files hold them, of whichever format: what they say of themselves, and bytes that become numbers.
 
-use ndarray::{Array1, Array2};
+use ndarray::Array2;
 
 use super::ReadError;
 use super::error::shape as shown;
-use super::memory::Budget;
 
 /// One number in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +95,7 @@ impl Header {
 /// An array to be read, known to be there and to have a shape that makes sense.
 #[derive(Debug, Clone)]
 pub(super) struct Planned {
-    key: &'static str,
+    key: String,
     header: Header,
 }
 
@@ -114,7 +113,7 @@ impl Planned {
     }
 
     /// One vector of floats a row: (rows, dimensions), or (rows,) for one dimension.
-    pub(super) fn vectors(source: &mut impl Source, key: &'static str) -> Result<Self, ReadError> {
+    pub(super) fn vectors(source: &mut impl Source, key: &str) -> Result<Self, ReadError> {
         let planned = Self::required(source, key)?;
         let place = source.place(key);
         match &planned.header.element {
@@ -136,22 +135,29 @@ impl Planned {
     }
 
     /// One number a row: (rows,) or (rows, 1).
-    pub(super) fn numbers(source: &mut impl Source, key: &'static str) -> Result<Self, ReadError> {
+    pub(super) fn numbers(source: &mut impl Source, key: &str) -> Result<Self, ReadError> {
         let planned = Self::required(source, key)?;
         planned.single(source.place(key), NUMBERS)
     }
 
     /// One flag a row: (rows,) or (rows, 1); none where there is no such array.
-    pub(super) fn flags(source: &mut impl Source, key: &'static str) -> Result<Option<Self>, ReadError> {
+    pub(super) fn flags(source: &mut impl Source, key: &str) -> Result<Option<Self>, ReadError> {
         let Some(header) = source.header(key)? else {
             return Ok(None);
         };
-        Self { key, header }.single(source.place(key), FLAGS).map(Some)
+        let planned = Self {
+            key: key.into(),
+            header,
+        };
+        planned.single(source.place(key), FLAGS).map(Some)
     }
 
-    fn required(source: &mut impl Source, key: &'static str) -> Result<Self, ReadError> {
+    fn required(source: &mut impl Source, key: &str) -> Result<Self, ReadError> {
         match source.header(key)? {
-            Some(header) => Ok(Self { key, header }),
+            Some(header) => Ok(Self {
+                key: key.into(),
+                header,
+            }),
             None => Err(ReadError::MissingKey {
                 key: source.place(key),
                 present: source.keys(),
@@ -185,7 +191,7 @@ impl Planned {
         match self.rows() {
             actual if actual == expected => Ok(()),
             actual => Err(ReadError::RowCount {
-                key: source.place(self.key),
+                key: source.place(&self.key),
                 expected,
                 actual,
                 reason: reason.into(),
@@ -223,7 +229,7 @@ impl Planned {
         match overflow {
             None => Ok(()),
             Some(at) => Err(ReadError::Value {
-                key: source.place(self.key),
+                key: source.place(&self.key),
                 row: at / columns,
                 column: at % columns,
                 value: decode(&bytes, &self.header).nth(at).unwrap_or(f64::NAN),
@@ -248,11 +254,11 @@ impl Planned {
     /// [`ReadError::Unreadable`], and [`ReadError::Value`] for what is neither 0 nor 1.
     pub(super) fn read_flags(&self, source: &mut impl Source) -> Result<Vec<bool>, ReadError> {
         let bytes = self.read(source)?;
-        let mut flags = reserved(self.rows(), self.key)?;
+        let mut flags = reserved(self.rows(), &self.key)?;
         for (row, value) in decode(&bytes, &self.header).enumerate() {
             if value != 0.0 && value != 1.0 {
                 return Err(ReadError::Value {
-                    key: source.place(self.key),
+                    key: source.place(&self.key),
                     row,
                     column: 0,
                     value,
@@ -265,12 +271,12 @@ impl Planned {
     }
 
     fn read(&self, source: &mut impl Source) -> Result<Vec<u8>, ReadError> {
-        let bytes = source.bytes(self.key, &self.header)?;
+        let bytes = source.bytes(&self.key, &self.header)?;
         if bytes.len() as u64 == self.header.bytes() {
             return Ok(bytes);
         }
         Err(ReadError::Unreadable {
-            place: source.place(self.key),
+            place: source.place(&self.key),
             reason: format!(
                 "{} bytes, expected {} for {} of shape {}",
                 bytes.len(),
@@ -322,16 +328,6 @@ fn decode<'a>(bytes: &'a [u8], header: &Header) -> Box<dyn Iterator<Item = f64> 
     }
 }
 
-/// What every step of a file has.
-#[derive(Debug)]
-pub(super) struct Steps {
-    pub(super) observations: Array2<f32>,
-    pub(super) actions: Array2<f32>,
-    pub(super) rewards: Array1<f64>,
-    pub(super) terminals: Option<Vec<bool>>,
-    pub(super) timeouts: Option<Vec<bool>>,
-}
-
 /// Room for so many values. Of sizes that come from a file, `Vec::with_capacity` would panic or abort.
 ///
 /// # Errors
@@ -353,51 +349,5 @@ pub(super) fn rows(key: &str, columns: u64, values: Vec<f32>) -> Result<Array2<f
     Array2::from_shape_vec((values.len() / columns.max(1), columns), values).map_err(|e| ReadError::Unreadable {
         place: key.into(),
         reason: e.to_string(),
-    })
-}
-
-/// Reads the arrays of the D4RL layout: `observations`, `actions`, `rewards`, and `terminals` and `timeouts` where there
-/// are such. What else there is, is not looked at.
-pub(super) fn read_d4rl(source: &mut impl Source, budget: Budget) -> Result<Steps, ReadError> {
-    let observations = Planned::vectors(source, "observations")?;
-    let actions = Planned::vectors(source, "actions")?;
-    let rewards = Planned::numbers(source, "rewards")?;
-    let terminals = Planned::flags(source, "terminals")?;
-    let timeouts = Planned::flags(source, "timeouts")?;
-
-    let all: Vec<&Planned> = [&observations, &actions, &rewards]
-        .into_iter()
-        .chain(&terminals)
-        .chain(&timeouts)
-        .collect();
-    for planned in &all {
-        planned.check_rows(source, observations.rows(), "as many as observations has")?;
-    }
-    let flags = terminals.iter().chain(&timeouts).map(|flags| flags.kept(1));
-    let kept = flags.fold(
-        observations
-            .kept(4)
-            .saturating_add(actions.kept(4))
-            .saturating_add(rewards.kept(8)),
-        u64::saturating_add,
-    );
-    let transient = all.iter().map(|planned| planned.transient()).max().unwrap_or(0);
-    budget.check(kept.saturating_add(transient))?;
-
-    let mut vectors = |planned: &Planned| {
-        let mut values = reserved(planned.kept(1), planned.key)?;
-        planned.append_f32(source, planned.rows(), &mut values)?;
-        rows(planned.key, planned.columns(), values)
-    };
-    let (o, a) = (vectors(&observations)?, vectors(&actions)?);
-    let mut r = reserved(rewards.rows(), "rewards")?;
-    rewards.append_f64(source, &mut r)?;
-    let mut flags = |planned: Option<Planned>| planned.map(|planned| planned.read_flags(source)).transpose();
-    Ok(Steps {
-        observations: o,
-        actions: a,
-        rewards: r.into(),
-        terminals: flags(terminals)?,
-        timeouts: flags(timeouts)?,
     })
 }

@@ -7,7 +7,7 @@
 pub enum ReadError {
     /// Neither of the formats.
     #[error(
-        "{found}; expected an HDF5 file (D4RL, Minari), an .npz file with the keys of D4RL, or the folder of a Minari dataset"
+        "{found}; expected a dataset in HDF5 or .npz, the folder of a Minari or LeRobot dataset, or a folder of dataset files"
     )]
     UnknownFormat {
         /// What there is instead.
@@ -39,6 +39,59 @@ pub enum ReadError {
         key: String,
         /// What it holds.
         members: Vec<String>,
+    },
+    /// A file of no layout that is known.
+    #[error(
+        "no layout is known by its names, there {}: say which are what by --keys observations=NAME,actions=NAME,rewards=NAME",
+        list(present)
+    )]
+    Unrecognised {
+        /// What the file has.
+        present: Vec<String>,
+    },
+    /// There are no rewards, and nothing says what they are.
+    #[error(
+        "{key:?} is missing, there {}: name the array by --keys rewards=NAME, or take zeros by --rewards zeros",
+        list(present)
+    )]
+    NoRewards {
+        /// The array that is looked for.
+        key: String,
+        /// What the file has.
+        present: Vec<String>,
+    },
+    /// Pictures, which are not planned with.
+    #[error(
+        "{key}: shape {}, which are images: name the other observations by --keys observations=NAME+NAME",
+        shape(actual)
+    )]
+    Image {
+        /// The array.
+        key: String,
+        /// Its shape.
+        actual: Vec<u64>,
+    },
+    /// A part of a dictionary space that is no vector of numbers.
+    #[error("{key}: a {space} space, expected Box or MultiBinary: leave it out by --keys observations=NAME+NAME")]
+    Space {
+        /// The array.
+        key: String,
+        /// Gymnasium's name of its space.
+        space: String,
+    },
+    /// A file whose groups are episodes has none with a step.
+    #[error("no episode {pattern:?} has a step")]
+    NoEpisodes {
+        /// The groups that are looked at.
+        pattern: String,
+    },
+    /// A goal in dimensions that observations do not have.
+    #[error("the goal is in dimension {}, but observations have {actual} dimensions, from 0", dimensions.iter().max().unwrap_or(&0))]
+    GoalDimensions {
+        /// Those of the goal.
+        dimensions: Vec<usize>,
+        /// How many observations have.
+        actual: usize,
     },
     /// An array holds something else than it should.
     #[error("{key}: holds {actual}, expected {expected}")]

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use hdf5_reader::group::Group;
-use hdf5_reader::{ByteOrder, Dataset, Datatype, Hdf5File, OpenOptions, VarLenKind};
+use hdf5_reader::{Attribute, ByteOrder, Dataset, Datatype, Hdf5File, OpenOptions, VarLenKind};
 
 use super::array::{Element, Header, Order, Source};
 use super::memory::Budget;
@@ -21,6 +20,10 @@ pub(super) struct File {
     root: Group,
 }
 
+/// A group of a file.
+#[derive(Clone)]
+pub(super) struct Group(hdf5_reader::group::Group);
+
 impl File {
     /// Opens a file and reads its header.
     pub(super) fn open(content: &Content, budget: Budget) -> Result<Self, ReadError> {
@@ -35,37 +38,24 @@ impl File {
         };
         let root = file.and_then(|file| file.root_group());
         let root = root.map_err(unreadable("HDF5 file"))?;
-        Ok(Self { root })
+        Ok(Self { root: Group(root) })
     }
 
-    /// The arrays and groups at the top.
-    pub(super) fn top(&self) -> Result<Arrays, ReadError> {
-        Arrays::of(self.root.clone(), "")
-    }
-
-    /// The groups at the top, by name.
-    pub(super) fn groups(&self) -> Result<Vec<Group>, ReadError> {
-        self.root.groups().map_err(unreadable("HDF5 groups"))
-    }
-
-    /// A string attribute of the file.
-    pub(super) fn string_attribute(&self, name: &str) -> Option<String> {
-        self.root
-            .attribute(name)
-            .and_then(|attribute| attribute.read_string())
-            .ok()
+    /// The group at the top.
+    pub(super) fn root(&self) -> Group {
+        self.root.clone()
     }
 
     /// The strings of the group `metadata` and the string attributes of the file, as far as they can be read: nothing
     /// depends on them.
     pub(super) fn metadata(&self) -> Vec<(String, String)> {
         let mut found = Vec::new();
-        for attribute in self.root.attributes().unwrap_or_default() {
+        for attribute in self.root.0.attributes().unwrap_or_default() {
             if let Ok(value) = attribute.read_string() {
                 found.push((attribute.name, value));
             }
         }
-        if let Ok(group) = self.root.group("metadata") {
+        if let Some(group) = self.root.group("metadata") {
             walk(&group, "", DEPTH, &mut |name, dataset| {
                 let short = dataset.raw_byte_len().is_ok_and(|length| length as u64 <= STRING);
                 let scalar = dataset.num_elements().is_ok_and(|count| count == 1);
@@ -77,10 +67,51 @@ impl File {
         }
         found
     }
+}
 
-    /// All arrays, by their paths.
-    pub(super) fn list(&self) -> Vec<ArrayInfo> {
-        list(&self.root, "")
+impl Group {
+    /// Its name in the group that it was found in.
+    pub(super) fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    /// A group of this group; none where there is no such group.
+    pub(super) fn group(&self, name: &str) -> Option<Self> {
+        self.0.group(name).ok().map(Self)
+    }
+
+    /// All groups of this group, in the order of the file.
+    pub(super) fn groups(&self) -> Result<Vec<Self>, ReadError> {
+        let groups = self.0.groups().map_err(unreadable("HDF5 groups"))?;
+        Ok(groups.into_iter().map(Self).collect())
+    }
+
+    /// The names of all groups and of all arrays.
+    pub(super) fn member_names(&self) -> Result<(Vec<String>, Vec<String>), ReadError> {
+        let shown = if self.name().is_empty() {
+            "HDF5 file"
+        } else {
+            self.name()
+        };
+        self.0.member_names().map_err(unreadable(shown))
+    }
+
+    /// An attribute; none where it is not there or cannot be read.
+    pub(super) fn attribute(&self, name: &str) -> Option<Attribute> {
+        self.0.attribute(name).ok()
+    }
+
+    /// An array of strings, of so many bytes at most.
+    pub(super) fn strings(&self, name: &str, most: u64) -> Result<Vec<String>, ReadError> {
+        let dataset = self.0.dataset(name).map_err(unreadable(name))?;
+        let bytes = dataset.raw_byte_len().map_err(unreadable(name))?;
+        if bytes as u64 > most {
+            return Err(ReadError::Unreadable {
+                place: name.into(),
+                reason: format!("{bytes} bytes of strings, expected {most} at most"),
+            });
+        }
+        dataset.read_strings().map_err(unreadable(name))
     }
 }
 
@@ -106,7 +137,7 @@ fn walk(group: &Group, prefix: &str, depth: usize, show: &mut dyn FnMut(&str, &D
     };
     for name in datasets {
         // One that cannot be opened is not shown. Where it matters, reading it says why.
-        if let Ok(dataset) = group.dataset(&name)
+        if let Ok(dataset) = group.0.dataset(&name)
             && !show(&format!("{prefix}{name}"), &dataset)
         {
             return false;
@@ -114,7 +145,7 @@ fn walk(group: &Group, prefix: &str, depth: usize, show: &mut dyn FnMut(&str, &D
     }
     for name in groups {
         let Some(depth) = depth.checked_sub(1) else { break };
-        if let Ok(inner) = group.group(&name)
+        if let Some(inner) = group.group(&name)
             && !walk(&inner, &format!("{prefix}{name}/"), depth, show)
         {
             return false;
@@ -133,8 +164,7 @@ pub(super) struct Arrays {
 
 impl Arrays {
     pub(super) fn of(group: Group, prefix: &str) -> Result<Self, ReadError> {
-        let place = if prefix.is_empty() { "HDF5 file" } else { prefix };
-        let (groups, datasets) = group.member_names().map_err(unreadable(place))?;
+        let (groups, datasets) = group.member_names()?;
         Ok(Self {
             group,
             prefix: prefix.into(),
@@ -143,12 +173,8 @@ impl Arrays {
         })
     }
 
-    pub(super) fn groups(&self) -> &[String] {
-        &self.groups
-    }
-
     fn dataset(&self, key: &str) -> Result<Dataset, ReadError> {
-        self.group.dataset(key).map_err(unreadable(&self.place(key)))
+        self.group.0.dataset(key).map_err(unreadable(&self.place(key)))
     }
 }
 
@@ -165,8 +191,8 @@ impl Source for Arrays {
             return Ok(None);
         }
         let place = self.place(key);
-        let names = self.group.group(key).and_then(|group| group.member_names());
-        let (mut members, datasets) = names.map_err(unreadable(&place))?;
+        let inner = self.group.group(key).map(|group| group.member_names());
+        let (mut members, datasets) = inner.transpose()?.unwrap_or_default();
         members.extend(datasets);
         members.sort();
         Err(ReadError::Group { key: place, members })

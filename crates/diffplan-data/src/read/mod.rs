@@ -1,25 +1,52 @@
-//! Dataset files: D4RL's HDF5 layout, Minari, and `.npz` with the keys of D4RL.
+//! Dataset files of many projects, by *layouts*.
 //!
-//! | | D4RL, `.npz` | Minari |
+//! A layout (`layouts/`) does two things. It recognises a file by the names in it, without reading an array; and it makes a
+//! *map* of the file: which arrays are observations side by side, which are actions and rewards, and how episodes end, in rows
+//! one after the other or in groups of their own. All else is done once for all layouts: arrays are looked at, what reading
+//! needs is computed from their shapes and compared with the memory there is, they are read, and cut.
+//!
+//! | layout | recognised by | an episode ends |
 //! | --- | --- | --- |
-//! | file | HDF5 or `.npz` with these arrays at the top | a folder with `data/main_data.hdf5` or `main_data.hdf5`, or that file |
-//! | observations | `observations` (rows, dimensions) | `episode_N/observations` (steps + 1, dimensions); the last, after the last action, is left out |
-//! | actions, rewards | `actions` (rows, dimensions), `rewards` (rows) | `episode_N/actions`, `episode_N/rewards` |
-//! | an episode ends | where `terminals` or `timeouts` is set | with its group; in a terminal state if the last of `terminations` is set |
+//! | D4RL, HDF5 or `.npz` | nothing else: `observations`, `actions`, `rewards` | where `terminals` or `timeouts` is set |
+//! | Minari | groups `episode_N` | with its group; in a terminal state if the last of `terminations` is set |
+//! | OGBench, `.npz` | `qpos`, `qvel` or `button_states`, and no `rewards` | where `terminals` is set, which is no terminal state |
+//! | robomimic and kin | `data/NAME/` with `actions`, and `obs/` or `states` | with its group; in a terminal state if the last of `dones` is set |
+//! | ManiSkill | groups `traj_N` | with its group; in a terminal state if the last of `terminated` is set |
+//! | ACT | `action` and `observations/qpos` | with its file |
+//! | d3rlpy, version 1 | `episode_terminals` | where that is set; in a terminal state if `terminals` is too |
+//! | d3rlpy, version 2 | `observations_N`, `actions_N` | with its arrays; in a terminal state if `terminated_N` is set |
+//! | Stable-Baselines, `.npz` | `obs`, `episode_starts` | before the next start, and with the file |
+//! | imitation, `.npz` | `obs`, `acts`, `indices` | before every index, and with the file; in a terminal state if `terminal` says so |
+//! | LeRobot (feature `parquet`) | a folder with `meta/info.json` | where `episode_index` changes |
+//! | folder | files of the layouts above | with its file at the latest |
+//! | told | [`Keys`] | as they say |
 //!
-//! Which it is, is decided by the first bytes of the file, and then by whether there are `episode_N`. Observations and
-//! actions are float32 or float64 and kept as float32; vectors of shape (rows,) are of one dimension. Rewards are any
-//! numbers, kept as float64; (rows, 1) will do. Flags are booleans as h5py writes them, or numbers that are 0 or 1. Episodes
-//! of Minari are taken in the order of their numbers. Discrete actions, dictionary spaces and images are refused.
-//!
-//! What reading needs is computed from the shapes, and compared with the memory there is, before any array is read.
+//! The first bytes of a file decide between HDF5 and `.npz`. Observations and actions are kept as float32; vectors of shape
+//! (rows,) are of one dimension. Rewards are any numbers, kept as float64; (rows, 1) will do. Flags are booleans as h5py writes
+//! them, or numbers that are 0 or 1. An observation after the last action is left out. Episodes are in the order of their
+//! numbers. Dictionaries of arrays are flattened as Gymnasium does it: by name, or in the order of the space where a Minari
+//! dataset has it in its metadata. Pictures are refused, or left out with a [`LayoutNote`] where a layout has them beside numbers;
+//! discrete actions are refused. Rewards that are missing are an error, but for OGBench, whose tasks are goals: they are zero
+//! with a note, unless a [`RewardRule`] says what they are.
 
 mod array;
+mod assemble;
+mod buffers;
 mod error;
 mod hdf5;
+mod keys;
+mod layout_note;
+mod layouts;
+mod map;
 mod memory;
-mod minari;
 mod npz;
+mod origin;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod rewards;
+mod space;
+mod tree;
+mod vectors;
 
 use std::fs;
 use std::io::Read;
@@ -30,21 +57,34 @@ use ndarray::{Array1, Array2};
 
 use crate::dataset::split;
 use crate::{Dataset, EpisodeEnds, EpisodeRange, Error};
-use array::Steps;
+use assemble::Plan;
+use buffers::Buffers;
 pub use error::ReadError;
+pub use keys::{Keys, KeysError};
+pub use layout_note::LayoutNote;
+use layouts::{folder, lerobot, minari};
+use map::Map;
 use memory::Budget;
+use origin::Origin;
+pub use rewards::{RewardRule, RewardRuleError};
+use tree::Tree;
 
 /// How a file is read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReadOptions {
     /// After how many rows an episode ends in a file without `timeouts`.
     pub max_episode_steps: Option<usize>,
     /// Bytes that reading may take; what the machine has to spare by default.
     pub max_memory: Option<u64>,
+    /// Which arrays are what, where a file is not recognised or something else is meant.
+    pub keys: Keys,
+    /// What rewards are, in place of those of the file.
+    pub rewards: Option<RewardRule>,
 }
 
 /// A kind of dataset file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FileFormat {
     /// HDF5, all rows one after the other.
     D4rl,
@@ -52,6 +92,24 @@ pub enum FileFormat {
     Minari,
     /// NumPy's archive with the keys of D4RL.
     Npz,
+    /// NumPy's archive without rewards.
+    OgBench,
+    /// HDF5, a group an episode, within a group `data`.
+    Robomimic,
+    /// HDF5, a group a trajectory.
+    ManiSkill,
+    /// HDF5, a file an episode.
+    Act,
+    /// HDF5 of either version.
+    D3rlpy,
+    /// NumPy's archive of expert demonstrations.
+    StableBaselines,
+    /// NumPy's archive of trajectories.
+    Imitation,
+    /// A folder of Parquet files.
+    LeRobot,
+    /// HDF5 or NumPy's archive, read by [`Keys`].
+    Told,
 }
 
 impl FileFormat {
@@ -62,6 +120,15 @@ impl FileFormat {
             Self::D4rl => "D4RL HDF5",
             Self::Minari => "Minari",
             Self::Npz => "npz",
+            Self::OgBench => "OGBench npz",
+            Self::Robomimic => "robomimic HDF5",
+            Self::ManiSkill => "ManiSkill HDF5",
+            Self::Act => "ACT HDF5",
+            Self::D3rlpy => "d3rlpy HDF5",
+            Self::StableBaselines => "Stable-Baselines npz",
+            Self::Imitation => "imitation npz",
+            Self::LeRobot => "LeRobot",
+            Self::Told => "by keys",
         }
     }
 }
@@ -90,7 +157,7 @@ pub struct RawDataset {
     pub env: Option<String>,
     /// What else the file says of itself in strings.
     pub metadata: Vec<(String, String)>,
-    /// All arrays of the file; of a Minari dataset, those of the first episode.
+    /// All arrays of the file; of one with a group an episode, those of the first; of a folder, those of the first file.
     pub arrays: Vec<ArrayInfo>,
     /// (rows, observation dimensions).
     pub observations: Array2<f32>,
@@ -102,10 +169,17 @@ pub struct RawDataset {
     pub terminals: Option<Vec<bool>>,
     /// One a row, where there are such.
     pub timeouts: Option<Vec<bool>>,
-    /// Of a Minari dataset: the number of every episode and its first row.
+    /// Of a file with a group an episode: the number of every episode and its first row.
     pub groups: Vec<(u64, usize)>,
-    /// Of a Minari dataset: flags set before the last step of their episode. They are left out.
+    /// There: flags set before the last step of their episode. They are left out.
     pub flags_within: usize,
+    /// There: episodes of no step. They are left out.
+    pub empty_episodes: usize,
+    /// Of a layout whose observations have a row after the last action: episodes that have none.
+    pub short_episodes: usize,
+    /// What was decided that the file does not say, or left out.
+    pub layout_notes: Vec<LayoutNote>,
+    origins: Vec<Origin>,
 }
 
 impl RawDataset {
@@ -120,16 +194,24 @@ impl RawDataset {
             operation: "read",
             error,
         };
-        let budget = Budget::new(options.max_memory);
-        let result = if fs::metadata(path).map_err(io)?.is_dir() {
-            minari::file_in(path).and_then(|file| read_hdf5(&Content::File(&file), &file, budget))
-        } else {
-            let mut start = Vec::new();
-            let file = fs::File::open(path).map_err(io)?;
-            file.take(START).read_to_end(&mut start).map_err(io)?;
-            read_content(&Content::File(path), &start, path, budget)
+        if !fs::metadata(path).map_err(io)?.is_dir() {
+            fs::File::open(path).map_err(io)?;
+            return read_content(&Content::File(path), path, options).map_err(|error| file_error(path, error.into()));
+        }
+        if lerobot::is(path) {
+            return lerobot::read(path, options).map_err(|error| file_error(path, error.into()));
+        }
+        let none = match minari::file_in(path) {
+            Ok(file) => {
+                let read = read_content(&Content::File(&file), &file, options);
+                return read.map_err(|error| file_error(path, error.into()));
+            }
+            Err(none) => none,
         };
-        result.map_err(|error| file_error(path, error.into()))
+        match &folder::files(path).map_err(io)?[..] {
+            [] => Err(file_error(path, none.into())),
+            files => folder::read(path, files, options).map_err(|(file, error)| file_error(&file, error.into())),
+        }
     }
 
     /// Reads the content of a file; `path` is what it is called, and its ending decides where the first bytes do not. Of
@@ -143,8 +225,7 @@ impl RawDataset {
         options: &ReadOptions,
     ) -> Result<Self, Error> {
         let (bytes, path) = (bytes.into(), path.as_ref());
-        let start = bytes[..bytes.len().min(START as usize)].to_vec();
-        let result = read_content(&Content::Bytes(bytes), &start, path, Budget::new(options.max_memory));
+        let result = read_content(&Content::Bytes(bytes), path, options);
         result.map_err(|error| file_error(path, error.into()))
     }
 
@@ -163,11 +244,11 @@ impl RawDataset {
     /// # Errors
     /// [`Error::File`] with those of [`Dataset::new`].
     pub fn into_dataset(self, max_episode_steps: Option<usize>) -> Result<Dataset, Error> {
-        let (path, groups) = (self.path, self.groups);
+        let (path, groups, origins) = (self.path, self.groups, self.origins);
         ends(self.terminals.as_deref(), self.timeouts.as_deref(), max_episode_steps)
             .and_then(|ends| Dataset::new(self.observations, self.actions, self.rewards, ends))
             .map(|dataset| dataset.with_env(self.env))
-            .map_err(|error| file_error(&path, in_episode(error, &groups)))
+            .map_err(|error| file_error(&path, origin::found(error, &origins, &groups)))
     }
 }
 
@@ -203,36 +284,7 @@ fn file_error(path: &Path, error: Error) -> Error {
     }
 }
 
-/// A row of a Minari dataset by its episode, as it is found in the file.
-fn in_episode(error: Error, groups: &[(u64, usize)]) -> Error {
-    let Error::NonFiniteData {
-        key,
-        row,
-        column,
-        value,
-    } = error
-    else {
-        return error;
-    };
-    let before = groups.partition_point(|&(_, start)| start <= row);
-    match before.checked_sub(1).and_then(|at| groups.get(at)) {
-        None => Error::NonFiniteData {
-            key,
-            row,
-            column,
-            value,
-        },
-        Some((number, start)) => ReadError::Value {
-            key: format!("episode_{number}/{key}"),
-            row: row - start,
-            column,
-            value,
-            expected: "a finite number",
-        }
-        .into(),
-    }
-}
-
+#[derive(Debug, Clone, Copy)]
 enum Kind {
     Hdf5,
     Npz,
@@ -247,12 +299,114 @@ enum Content<'a> {
 /// Bytes by which a file is recognised.
 const START: u64 = 64;
 
-fn read_content(content: &Content, start: &[u8], path: &Path, budget: Budget) -> Result<RawDataset, ReadError> {
-    match kind(start, path) {
-        Ok(Kind::Hdf5) => read_hdf5(content, path, budget),
-        Ok(Kind::Npz) => read_npz(content, path, budget),
-        Err(found) => Err(ReadError::UnknownFormat { found }),
+/// Opens a file, or says what it is instead.
+fn open(content: &Content, path: &Path, budget: Budget) -> Result<(Box<dyn Tree>, Kind), ReadError> {
+    let mut start = Vec::new();
+    match content {
+        Content::Bytes(bytes) => start.extend_from_slice(&bytes[..bytes.len().min(START as usize)]),
+        Content::File(file) => {
+            let read = fs::File::open(file).and_then(|file| file.take(START).read_to_end(&mut start));
+            read.map_err(|error| ReadError::Unreadable {
+                place: "file".into(),
+                reason: error.to_string(),
+            })?;
+        }
     }
+    let kind = kind(&start, path).map_err(|found| ReadError::UnknownFormat { found })?;
+    let tree: Box<dyn Tree> = match kind {
+        Kind::Hdf5 => Box::new(tree::Hdf5::new(hdf5::File::open(content, budget)?)),
+        Kind::Npz => Box::new(npz::Archive::open(content)?),
+    };
+    Ok((tree, kind))
+}
+
+/// What is to be read of a file.
+fn plan(tree: &mut dyn Tree, kind: Kind, path: Option<&Path>, options: &ReadOptions) -> Result<Plan, ReadError> {
+    let map = layouts::map(tree, kind, path, &options.keys)?;
+    plan_of(map, tree, options)
+}
+
+fn plan_of(mut map: Map, tree: &mut dyn Tree, options: &ReadOptions) -> Result<Plan, ReadError> {
+    if options.rewards.is_some() {
+        map.rewards = map::Rewards::Zeros;
+        map.notes.retain(|note| *note != LayoutNote::ZeroRewards);
+    }
+    Plan::of(map, tree)
+}
+
+fn read_content(content: &Content, path: &Path, options: &ReadOptions) -> Result<RawDataset, ReadError> {
+    let budget = Budget::new(options.max_memory);
+    let (mut tree, kind) = open(content, path, budget)?;
+    let place = match content {
+        Content::File(path) => Some(*path),
+        Content::Bytes(_) => None,
+    };
+    let plan = plan(&mut *tree, kind, place, options)?;
+    read_plan(plan, &mut *tree, path, options)
+}
+
+fn read_plan(plan: Plan, tree: &mut dyn Tree, path: &Path, options: &ReadOptions) -> Result<RawDataset, ReadError> {
+    let needed = plan.kept().saturating_add(plan.transient());
+    Budget::new(options.max_memory).check(needed)?;
+    let mut buffers = Buffers::of(std::iter::once(&plan))?;
+    let about = About::of(tree, plan.map());
+    plan.read(tree, None, &mut buffers)?;
+    finish(path, about, buffers, options)
+}
+
+/// What a file says beside its steps.
+struct About {
+    format: FileFormat,
+    env: Option<String>,
+    metadata: Vec<(String, String)>,
+    arrays: Vec<ArrayInfo>,
+}
+
+impl About {
+    fn of(tree: &mut dyn Tree, map: &Map) -> Self {
+        let group = match &map.steps {
+            map::Steps::Episodes(episodes) => {
+                let first = episodes.names.first().map_or("", String::as_str);
+                map::fill(&episodes.prefix, first)
+            }
+            map::Steps::Rows(_) => String::new(),
+        };
+        let mut metadata = tree.metadata();
+        let env = map.env.clone().or_else(|| env_of(&metadata));
+        metadata.retain(|(name, _)| map.format != FileFormat::Minari || name != "env_spec");
+        Self {
+            format: map.format,
+            env,
+            metadata,
+            arrays: tree.list(&group),
+        }
+    }
+}
+
+fn finish(path: &Path, about: About, mut buffers: Buffers, options: &ReadOptions) -> Result<RawDataset, ReadError> {
+    let [observations, actions] = buffers.vectors()?;
+    let rewards = match &options.rewards {
+        Some(rule) => rule.rewards(observations.view())?,
+        None => std::mem::take(&mut buffers.rewards).into(),
+    };
+    Ok(RawDataset {
+        path: path.into(),
+        format: about.format,
+        env: about.env,
+        metadata: about.metadata,
+        arrays: about.arrays,
+        observations,
+        actions,
+        rewards,
+        layout_notes: buffers.notes(),
+        terminals: buffers.terminals,
+        timeouts: buffers.timeouts,
+        groups: buffers.groups,
+        flags_within: buffers.flags_within,
+        empty_episodes: buffers.empty,
+        short_episodes: buffers.short,
+        origins: buffers.origins,
+    })
 }
 
 /// What a file is by its first bytes, or by its name where they are missing or damaged; else what it seems to be.
@@ -276,75 +430,6 @@ fn kind(start: &[u8], path: &Path) -> Result<Kind, String> {
         Err("it is empty".into())
     } else {
         Err("it is something else".into())
-    }
-}
-
-fn read_hdf5(content: &Content, path: &Path, budget: Budget) -> Result<RawDataset, ReadError> {
-    let file = hdf5::File::open(content, budget)?;
-    let mut top = file.top()?;
-    if top.groups().iter().any(|name| minari::number(name).is_some()) {
-        let folder = match content {
-            Content::File(path) => path.parent(),
-            Content::Bytes(_) => None,
-        };
-        return minari::read(path, folder, &file, budget);
-    }
-    let steps = array::read_d4rl(&mut top, budget)?;
-    let metadata = file.metadata();
-    Ok(RawDataset::of_rows(
-        path,
-        FileFormat::D4rl,
-        steps,
-        env_of(&metadata),
-        metadata,
-        file.list(),
-    ))
-}
-
-fn read_npz(content: &Content, path: &Path, budget: Budget) -> Result<RawDataset, ReadError> {
-    let mut archive = npz::Archive::open(content)?;
-    let steps = array::read_d4rl(&mut archive, budget)?;
-    let arrays = archive.list();
-    Ok(RawDataset::of_rows(
-        path,
-        FileFormat::Npz,
-        steps,
-        None,
-        Vec::new(),
-        arrays,
-    ))
-}
-
-impl RawDataset {
-    fn of_rows(
-        path: &Path,
-        format: FileFormat,
-        steps: Steps,
-        env: Option<String>,
-        metadata: Vec<(String, String)>,
-        arrays: Vec<ArrayInfo>,
-    ) -> Self {
-        let Steps {
-            observations,
-            actions,
-            rewards,
-            terminals,
-            timeouts,
-        } = steps;
-        Self {
-            path: path.into(),
-            format,
-            env,
-            metadata,
-            arrays,
-            observations,
-            actions,
-            rewards,
-            terminals,
-            timeouts,
-            groups: Vec::new(),
-            flags_within: 0,
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::options::{Options, Statistics, Target};
 use crate::report::Report;
 use crate::{stats, weights};
-use diffplan_data::{NormalizerKind, Normalizers, ReadOptions};
+use diffplan_data::{NormalizerKind, Normalizers};
 use diffplan_files::Folder;
 use diffplan_models::{UNet1dModel, has_variant, weight_files};
 use diffplan_pipelines::{ModelIndex, PlanningConfig, Registries, check_variant, read_normalizers, snapshot};
@@ -179,15 +179,11 @@ fn normalizers(folder: &Folder, options: &Options, report: &mut Report) -> Resul
         }
         Statistics::Dataset(path) => {
             let kind = options.normalizer.unwrap_or(NormalizerKind::Gaussian);
-            let read = ReadOptions {
-                max_episode_steps: options.max_episode_steps,
-                ..ReadOptions::default()
-            };
             report.read(format!(
                 "{}: a dataset, whose {kind} statistics were computed",
                 path.display()
             ));
-            Ok(Some(Normalizers::of_file(path, kind, &read)?))
+            Ok(Some(Normalizers::of_file(path, kind, &options.read())?))
         }
         Statistics::None if folder.has(name)? => {
             report.read(format!("{}: statistics", folder.path_of(name).display()));

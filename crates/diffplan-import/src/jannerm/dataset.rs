@@ -6,7 +6,7 @@
 //! data first: `maze2d_set_terminals` puts a timeout where the goal is left (within 0.5 of it in this row, and not in the next).
 
 use crate::error::{Error, Result};
-use diffplan_data::{Dataset, EpisodeEnds, RawDataset, ReadOptions};
+use diffplan_data::{Dataset, EpisodeEnds, Keys, RawDataset, ReadOptions, RewardRule};
 use ndarray::{Array2, Axis};
 use std::path::Path;
 
@@ -31,6 +31,10 @@ pub struct Preparation {
     pub maze_goal: Option<[f64; 2]>,
     /// After how many steps an episode ends, in data without `timeouts`.
     pub max_episode_steps: Option<usize>,
+    /// Which arrays are what.
+    pub keys: Keys,
+    /// Rewards in place of those of the file.
+    pub rewards: Option<RewardRule>,
 }
 
 impl Preparation {
@@ -41,6 +45,8 @@ impl Preparation {
     pub fn read(&self, path: &Path) -> Result<Dataset> {
         let options = ReadOptions {
             max_episode_steps: self.max_episode_steps,
+            keys: self.keys.clone(),
+            rewards: self.rewards.clone(),
             ..ReadOptions::default()
         };
         self.cut(RawDataset::read(path, &options)?)

@@ -203,6 +203,8 @@ pub fn preparation(file: Option<&ConfigFile>, options: &Options) -> Result<Prepa
         preprocess: preprocess.unwrap_or_default().into_iter().map(str::to_owned).collect(),
         maze_goal: options.maze_goal,
         max_episode_steps: options.max_episode_steps,
+        keys: options.keys.clone(),
+        rewards: options.rewards.clone(),
     })
 }
 

@@ -181,6 +181,27 @@ mod tests {
     }
 
     #[test]
+    fn where_a_datasets_steps_are_is_a_table() {
+        let text = "rewards = \"goal=1,2\"\n[keys]\nobservations = \"obs/a+obs/b\"\nactions = \"acts\"\n";
+        let file = File::parse(text, Path::new("run.toml")).unwrap();
+        let keys = keys(&file.shared).unwrap();
+        let of_dataset = keys.keys.clone().unwrap();
+        assert_eq!(of_dataset.to_string(), "actions=acts,observations=obs/a+obs/b");
+        assert!(keys.rewards.is_some());
+        // There and back.
+        assert_eq!(table(&keys).unwrap(), {
+            let mut all = file.shared;
+            all.insert("rewards".into(), "goal=1,2;tolerance=0.5".into());
+            all
+        });
+        let unknown = message("[keys]\nobs = \"x\"\n");
+        assert!(
+            unknown.contains("expected one of observations, actions, rewards"),
+            "{unknown}"
+        );
+    }
+
+    #[test]
     fn what_is_wrong_is_said_of_its_line_in_plain_words() {
         let unknown = message("horizon = 32\n\nbach-size = 4\n");
         assert!(

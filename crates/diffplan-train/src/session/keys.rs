@@ -167,6 +167,8 @@ keys! {
     max_path_length: usize,
     use_padding: bool,
     max_episode_steps: usize,
+    keys: diffplan_data::Keys,
+    rewards: diffplan_data::RewardRule,
     max_episodes: usize,
     horizon: usize,
     channels: Vec<usize>,

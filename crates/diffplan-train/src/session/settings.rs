@@ -183,10 +183,11 @@ impl Settings {
                 path: path.to_owned(),
             })
         };
+        let of_network = |key: &str| Kind::ALL.iter().any(|kind| kind.name() == key);
         let compare = |new: &Table, old: &Table, prefix: &str, free: &dyn Fn(&str) -> bool| {
             for key in new.keys().chain(old.keys()).filter(|key| !free(key)) {
                 let (typed, saved) = (new.get(key), old.get(key));
-                if typed != saved && !matches!(typed, Some(Value::Table(_))) {
+                if typed != saved && !of_network(key) {
                     return differs(format!("{prefix}{key}"), typed, saved);
                 }
             }

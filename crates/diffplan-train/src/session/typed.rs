@@ -146,6 +146,8 @@ impl Typed {
             env: shared.env.clone(),
             read: ReadOptions {
                 max_episode_steps: shared.max_episode_steps,
+                keys: shared.keys.clone().unwrap_or_default(),
+                rewards: shared.rewards.clone(),
                 ..ReadOptions::default()
             },
             max_episodes: match shared.max_episodes {

@@ -18,7 +18,7 @@ pub(in super::super) fn check_dataset(case: &Case, report: &mut Report) -> Resul
         env: maze.then(|| "maze2d".to_owned()),
         preprocess: goal.iter().map(|_| "maze2d_set_terminals".to_owned()).collect(),
         maze_goal: goal,
-        max_episode_steps: None,
+        ..Preparation::default()
     };
     let dataset = preparation
         .read(&case.folder().join(case.text("dataset")?))

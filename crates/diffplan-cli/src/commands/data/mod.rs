@@ -9,7 +9,7 @@ use diffplan_eval::Registry;
 
 pub(crate) fn run(args: DataArgs, registry: &Registry) -> Result<()> {
     match args.command {
-        DataCommand::Inspect(args) => inspect::run(args, registry),
+        DataCommand::Inspect(args) => inspect::run(&args, registry),
         DataCommand::Collect(args) => collect::run(*args, registry),
     }
 }

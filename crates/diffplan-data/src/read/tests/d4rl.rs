@@ -128,7 +128,7 @@ fn what_is_wrong_with_a_file_is_said_of_the_array() {
         ),
         (
             Hdf5::empty().with("x", floats("x", &[1], |_| 0.0_f32)),
-            r#""observations" is missing, there is x"#,
+            "no layout is known by its names, there is x: say which are what by --keys observations=NAME,actions=NAME,rewards=NAME",
         ),
         (
             good().with("observations", floats("observations", &[6, 2, 2], |_| 0.0_f32)),

@@ -57,8 +57,8 @@ fn what_is_wrong_with_a_minari_dataset_is_said_of_the_episode() {
     let dict = "episode_2/observations/desired_goal";
     for (file, expected) in [
         (
-            with("episode_10/observations", &[4, 2]),
-            "episode_10/observations: 4 rows, expected 5, one more than actions has",
+            with("episode_10/observations", &[3, 2]),
+            "episode_10/observations: 3 rows, expected 5, one more than actions has",
         ),
         (
             with("episode_10/observations", &[5, 3]),
@@ -89,4 +89,39 @@ fn what_is_wrong_with_a_minari_dataset_is_said_of_the_episode() {
     ] {
         assert_eq!(file.complaint(), expected);
     }
+}
+
+/// A dictionary in the order that its space has in the metadata, and parts that are no vectors.
+#[test]
+fn a_dictionary_is_in_the_order_of_its_space() {
+    let read = |parts: &str| {
+        let mut file = Hdf5::empty();
+        for (key, column) in [("a", 0), ("b", 1), ("c", 2)] {
+            let name = format!("episode_0/observations/{key}");
+            file = file.with(&name, floats(&name, &[3, 1], |_| column as f32));
+        }
+        for key in ["actions", "rewards"] {
+            let name = format!("episode_0/{key}");
+            file = file.with(&name, floats(&name, &[2, 1], |i| i as f32));
+        }
+        let folder = minari_folder(file);
+        let space = format!(r#"{{"type": "Dict", "subspaces": {{{parts}}}}}"#);
+        let metadata = serde_json::json!({"observation_space": space}).to_string();
+        fs::write(folder.path().join("data/metadata.json"), metadata).unwrap();
+        RawDataset::read(folder.path(), &options())
+    };
+    let part =
+        |key: &str| format!(r#""{key}": {{"type": "Box", "dtype": "float64", "shape": [1], "low": [-Infinity]}}"#);
+    let row = |raw: RawDataset| raw.observations.row(0).to_vec();
+    assert_eq!(row(read("").unwrap()), [0.0, 1.0, 2.0]);
+    assert_eq!(
+        row(read(&[part("c"), part("a"), part("b")].join(", ")).unwrap()),
+        [2.0, 0.0, 1.0]
+    );
+    let discrete = r#""b": {"type": "Discrete", "n": 3, "start": 0}"#;
+    let text = read(discrete).unwrap_err().to_string();
+    assert!(
+        text.ends_with("episode_0/observations/b: a Discrete space, expected Box or MultiBinary: leave it out by --keys observations=NAME+NAME"),
+        "{text}"
+    );
 }

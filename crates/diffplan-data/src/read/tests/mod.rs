@@ -12,6 +12,7 @@ use ndarray_npy::NpzWriter;
 use tempfile::TempDir;
 
 mod d4rl;
+mod layouts;
 mod minari;
 mod npz;
 mod whole;

@@ -7,7 +7,7 @@ mod odd;
 use crate::args::DataInspectArgs;
 use crate::error::{Error, Result};
 use crate::{json, output, settings};
-use diffplan_data::{EpisodeRange, RawDataset, ReadOptions};
+use diffplan_data::{EpisodeRange, RawDataset};
 use diffplan_eval::evaluation::known_returns;
 use diffplan_eval::{Names, Registry, stats, table};
 use moments::{Dimension, NonFinite};
@@ -78,8 +78,8 @@ struct Returns {
     best_tenth: f64,
 }
 
-pub(super) fn run(args: DataInspectArgs, registry: &Registry) -> Result<()> {
-    let raw = RawDataset::read(&args.file, &ReadOptions::default())?;
+pub(super) fn run(args: &DataInspectArgs, registry: &Registry) -> Result<()> {
+    let raw = RawDataset::read(&args.file, &args.read.options(args.max_episode_steps))?;
     let episodes = raw.episodes(args.max_episode_steps);
     let env = settings::known_env(registry, raw.env.as_deref());
     let names = Names::of(env.as_ref(), raw.observations.ncols(), raw.actions.ncols());
@@ -92,7 +92,7 @@ pub(super) fn run(args: DataInspectArgs, registry: &Registry) -> Result<()> {
     match report.problems.len() {
         0 => Ok(()),
         problems => Err(Error::BrokenDataset {
-            file: args.file,
+            file: args.file.clone(),
             problems,
         }),
     }

@@ -40,6 +40,15 @@ pub(super) fn all(
     check((left_out > 0).then(|| {
         format!("{left_out} rows after the last episode's end belong to no finished episode, and are left out")
     }));
+    odd.extend(raw.layout_notes.iter().map(ToString::to_string));
+    let mut check = |found: Option<String>| odd.extend(found);
+    check((raw.empty_episodes > 0).then(|| format!("{} episodes of no step, which are left out", raw.empty_episodes)));
+    check((raw.short_episodes > 0).then(|| {
+        format!(
+            "{} episodes without an observation after their last action",
+            raw.short_episodes
+        )
+    }));
     check(missing_timeouts(raw, max_episode_steps, known.as_ref()));
     check(both_flags(raw));
     check((raw.flags_within > 0).then(|| {

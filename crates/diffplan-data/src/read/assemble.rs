@@ -1,0 +1,536 @@
+//! A map becomes steps: every array is looked at first, then what reading takes is compared with the memory there is, then
+//! arrays are read. One way for all layouts.
+
+use super::ReadError;
+use super::array::{Planned, Source, reserved};
+use super::buffers::{Buffers, extend};
+use super::map::{Beyond, Ends, Episodes, Map, Rewards, Steps, fill};
+use super::origin::Origin;
+use super::tree::{Scope, Tree};
+use super::vectors::Vectors;
+
+/// Rows of a file that belong together: all, or an episode's.
+struct Part {
+    /// Which of the map's episodes.
+    episode: usize,
+    steps: u64,
+    observations: Vectors,
+    actions: Vectors,
+    rewards: Option<Planned>,
+    ends: PlannedEnds,
+}
+
+enum PlannedEnds {
+    Flags {
+        terminals: Option<Planned>,
+        timeouts: Option<Planned>,
+    },
+    Last {
+        ends: Planned,
+        terminals: Option<Planned>,
+    },
+    Starts(Planned),
+    Splits {
+        starts: Planned,
+        terminal: Option<Planned>,
+    },
+    Numbers(Planned),
+}
+
+impl PlannedEnds {
+    fn all(&self) -> impl Iterator<Item = &Planned> {
+        let (first, second) = match self {
+            Self::Flags { terminals, timeouts } => (terminals.as_ref(), timeouts.as_ref()),
+            Self::Last { ends, terminals } => (Some(ends), terminals.as_ref()),
+            Self::Starts(one) | Self::Numbers(one) => (Some(one), None),
+            Self::Splits { starts, terminal } => (Some(starts), terminal.as_ref()),
+        };
+        first.into_iter().chain(second)
+    }
+}
+
+impl Part {
+    fn singles(&self) -> impl Iterator<Item = &Planned> {
+        self.rewards.iter().chain(self.ends.all())
+    }
+
+    fn transient(&self) -> u64 {
+        let singles = self.singles().map(Planned::transient).max().unwrap_or(0);
+        singles.max(self.observations.transient()).max(self.actions.transient())
+    }
+}
+
+fn rewards(scope: &mut Scope<'_>, rewards: &Rewards) -> Result<Option<Planned>, ReadError> {
+    let Rewards::Of(key) = rewards else { return Ok(None) };
+    match Planned::numbers(scope, key) {
+        Err(ReadError::MissingKey { key: place, .. }) => Err(ReadError::NoRewards {
+            key: place,
+            present: scope.near(key),
+        }),
+        other => other.map(Some),
+    }
+}
+
+fn flags(scope: &mut Scope<'_>, key: Option<&String>) -> Result<Option<Planned>, ReadError> {
+    key.map_or(Ok(None), |key| Planned::flags(scope, key))
+}
+
+fn required_flags(scope: &mut Scope<'_>, key: &str) -> Result<Planned, ReadError> {
+    Planned::flags(scope, key)?.ok_or_else(|| ReadError::MissingKey {
+        key: scope.place(key),
+        present: scope.near(key),
+    })
+}
+
+const AS_OBSERVATIONS: &str = "as many as observations has";
+const AS_ACTIONS: &str = "as many as actions has";
+
+/// What is to be read, known to be there and to fit.
+pub(super) struct Plan {
+    map: Map,
+    parts: Vec<Part>,
+    empty: usize,
+    short: usize,
+}
+
+impl Plan {
+    pub(super) fn of(map: Map, tree: &mut dyn Tree) -> Result<Self, ReadError> {
+        map.check()?;
+        let mut plan = Self {
+            parts: Vec::new(),
+            empty: 0,
+            short: 0,
+            map,
+        };
+        match &plan.map.steps {
+            Steps::Rows(ends) => {
+                let part = plan.rows(ends, tree)?;
+                plan.parts.push(part);
+            }
+            Steps::Episodes(episodes) => {
+                let mut parts: Vec<Part> = Vec::with_capacity(episodes.names.len());
+                for (at, name) in episodes.names.iter().enumerate() {
+                    match plan.map.episode(at, name, episodes, tree)? {
+                        None => plan.empty += 1,
+                        Some(part) => {
+                            let short = part.observations.rows() == part.steps;
+                            plan.short += usize::from(short && episodes.beyond == Beyond::One);
+                            parts.push(part);
+                        }
+                    }
+                }
+                let Some(first) = parts.first() else {
+                    return Err(ReadError::NoEpisodes {
+                        pattern: episodes.prefix.clone(),
+                    });
+                };
+                for part in &parts {
+                    plan.map.check_dimensions(part, first, episodes, tree)?;
+                }
+                plan.parts = parts;
+            }
+        }
+        Ok(plan)
+    }
+
+    fn rows(&self, ends: &Ends, tree: &mut dyn Tree) -> Result<Part, ReadError> {
+        let map = &self.map;
+        let mut scope = Scope {
+            tree,
+            prefix: "",
+            flatten: map.flatten,
+        };
+        let scope = &mut scope;
+        let observations = Vectors::of(scope, &map.observations, true)?;
+        let actions = Vectors::of(scope, &map.actions, true)?;
+        let rewards = rewards(scope, &map.rewards)?;
+        let ends = match ends {
+            Ends::Flags { terminals, timeouts } => PlannedEnds::Flags {
+                terminals: flags(scope, terminals.as_ref())?,
+                timeouts: flags(scope, timeouts.as_ref())?,
+            },
+            Ends::Last { ends, terminals } => PlannedEnds::Last {
+                ends: required_flags(scope, ends)?,
+                terminals: flags(scope, terminals.as_ref())?,
+            },
+            Ends::Starts(key) => PlannedEnds::Starts(required_flags(scope, key)?),
+            Ends::Splits { starts, terminal } => PlannedEnds::Splits {
+                starts: Planned::numbers(scope, starts)?,
+                terminal: flags(scope, terminal.as_ref())?,
+            },
+            Ends::Numbers(key) => PlannedEnds::Numbers(Planned::numbers(scope, key)?),
+        };
+        let (steps, reason) = match &ends {
+            PlannedEnds::Splits { starts, terminal } => {
+                let episodes = starts.rows().saturating_add(1);
+                let expected = actions.rows().saturating_add(episodes);
+                observations.check_rows(scope, expected, "those of actions and one more an episode")?;
+                if let Some(terminal) = terminal {
+                    terminal.check_rows(scope, episodes, "one an episode")?;
+                }
+                (actions.rows(), AS_ACTIONS)
+            }
+            _ => (observations.rows(), AS_OBSERVATIONS),
+        };
+        actions.check_rows(scope, steps, reason)?;
+        let of_rows = |planned: &Planned| planned.check_rows(scope, steps, reason);
+        rewards.iter().try_for_each(of_rows)?;
+        if !matches!(ends, PlannedEnds::Splits { .. }) {
+            ends.all().try_for_each(of_rows)?;
+        }
+        Ok(Part {
+            episode: 0,
+            steps,
+            observations,
+            actions,
+            rewards,
+            ends,
+        })
+    }
+
+    pub(super) fn steps(&self) -> u64 {
+        self.parts.iter().map(|part| part.steps).fold(0, u64::saturating_add)
+    }
+
+    /// Rows of observations that are read, in part only to be dropped.
+    pub(super) fn observed(&self) -> u64 {
+        match (&self.map.steps, self.parts.first()) {
+            (Steps::Rows(_), Some(part)) => part.observations.rows(),
+            _ => self.steps(),
+        }
+    }
+
+    /// Dimensions of observations and of actions.
+    pub(super) fn dimensions(&self) -> (u64, u64) {
+        let first = self.parts.first();
+        first.map_or((0, 0), |part| (part.observations.columns(), part.actions.columns()))
+    }
+
+    /// Bytes of what is read.
+    pub(super) fn kept(&self) -> u64 {
+        let steps = self.steps();
+        let flags = match (&self.map.steps, self.parts.first().map(|part| &part.ends)) {
+            (Steps::Rows(_), Some(PlannedEnds::Flags { terminals, timeouts })) => {
+                u64::from(terminals.is_some()) + u64::from(timeouts.is_some())
+            }
+            _ => 2,
+        };
+        let observations = match (&self.map.steps, self.parts.first()) {
+            (Steps::Rows(_), Some(part)) => part.observations.kept(),
+            _ => steps.saturating_mul(self.dimensions().0).saturating_mul(4),
+        };
+        steps
+            .saturating_mul(self.dimensions().1)
+            .saturating_mul(4)
+            .saturating_add(observations)
+            .saturating_add(steps.saturating_mul(8 + flags))
+    }
+
+    /// Bytes that reading takes beside them.
+    pub(super) fn transient(&self) -> u64 {
+        self.parts.iter().map(Part::transient).max().unwrap_or(0)
+    }
+
+    pub(super) fn map(&self) -> &Map {
+        &self.map
+    }
+
+    /// Appends everything. `file` is its name where it is one of several.
+    pub(super) fn read(self, tree: &mut dyn Tree, file: Option<&str>, to: &mut Buffers) -> Result<(), ReadError> {
+        let first_row = to.rewards.len();
+        let Some(first) = self.parts.first() else { return Ok(()) };
+        let mut origin = Origin {
+            file: file.map(str::to_owned),
+            first_row,
+            first_group: to.groups.len(),
+            prefix: None,
+            names: Vec::new(),
+            observations: first.observations.begins(&self.map.observations),
+            actions: first.actions.begins(&self.map.actions),
+            rewards: match &self.map.rewards {
+                Rewards::Of(key) => key.clone(),
+                Rewards::Zeros => String::new(),
+            },
+        };
+        match &self.map.steps {
+            Steps::Rows(_) => self.read_rows(first, tree, to)?,
+            Steps::Episodes(episodes) => {
+                origin.prefix = Some(episodes.prefix.clone());
+                for (at, part) in self.parts.iter().enumerate() {
+                    let name = episodes.names.get(part.episode).map_or("", String::as_str);
+                    let number = match (file, name.parse()) {
+                        (None, Ok(number)) => number,
+                        _ => to.groups.len() as u64,
+                    };
+                    to.groups.push((number, to.rewards.len()));
+                    origin.names.push(name.to_owned());
+                    self.read_episode(at, name, episodes, tree, to)?;
+                }
+            }
+        }
+        to.origins.push(origin);
+        if file.is_some() {
+            to.close(first_row);
+        }
+        to.empty += self.empty;
+        to.short += self.short;
+        for note in self.map.notes {
+            if !to.notes.contains(&note) {
+                to.notes.push(note);
+            }
+        }
+        Ok(())
+    }
+
+    fn read_rows(&self, part: &Part, tree: &mut dyn Tree, to: &mut Buffers) -> Result<(), ReadError> {
+        let mut scope = Scope {
+            tree,
+            prefix: "",
+            flatten: self.map.flatten,
+        };
+        let scope = &mut scope;
+        let (before, steps) = (to.rewards.len(), part.steps as usize);
+        let observed = to.observations.len();
+        part.observations
+            .append(scope, part.observations.rows(), &mut to.observations)?;
+        part.actions.append(scope, part.steps, &mut to.actions)?;
+        to.append_rewards(part.rewards.as_ref(), part.steps, scope)?;
+        let read = |planned: &Option<Planned>, scope: &mut Scope<'_>| {
+            planned.as_ref().map(|planned| planned.read_flags(scope)).transpose()
+        };
+        let (terminals, timeouts) = match &part.ends {
+            PlannedEnds::Flags { terminals, timeouts } => (read(terminals, scope)?, read(timeouts, scope)?),
+            PlannedEnds::Last { ends, terminals } => {
+                let mut ends = ends.read_flags(scope)?;
+                let terminals = read(terminals, scope)?;
+                if let Some(terminals) = &terminals {
+                    ends.iter_mut()
+                        .zip(terminals)
+                        .for_each(|(end, terminal)| *end &= !terminal);
+                }
+                (terminals, Some(ends))
+            }
+            PlannedEnds::Starts(starts) => {
+                let mut ends = starts.read_flags(scope)?;
+                ends.rotate_left(1);
+                // The row before each first row, and the last.
+                if let Some(last) = ends.last_mut() {
+                    *last = true;
+                }
+                (None, Some(ends))
+            }
+            PlannedEnds::Numbers(numbers) => {
+                let mut values = reserved(part.steps, "episodes")?;
+                numbers.append_f64(scope, &mut values)?;
+                let mut ends: Vec<bool> = values.windows(2).map(|pair| pair[0] != pair[1]).collect();
+                ends.push(true);
+                ends.truncate(steps);
+                (None, Some(ends))
+            }
+            PlannedEnds::Splits { starts, terminal } => {
+                let mut values = reserved(starts.rows(), "indices")?;
+                starts.append_f64(scope, &mut values)?;
+                let ends = splits(scope, self.starts(), &values, steps)?;
+                let width = part.observations.columns() as usize;
+                drop_last_observations(&mut to.observations, observed, width, &ends);
+                let terminal = read(terminal, scope)?;
+                let (mut terminals, mut timeouts) = (vec![false; steps], vec![false; steps]);
+                for (episode, end) in ends.iter().enumerate() {
+                    let terminated = terminal.as_ref().is_some_and(|flags| flags[episode]);
+                    let flags = if terminated { &mut terminals } else { &mut timeouts };
+                    flags[end - 1] = true;
+                }
+                (Some(terminals), Some(timeouts))
+            }
+        };
+        extend(&mut to.terminals, before, steps, terminals);
+        extend(&mut to.timeouts, before, steps, timeouts);
+        Ok(())
+    }
+
+    fn starts(&self) -> &str {
+        match &self.map.steps {
+            Steps::Rows(Ends::Splits { starts, .. }) => starts,
+            _ => "",
+        }
+    }
+
+    fn read_episode(
+        &self,
+        at: usize,
+        name: &str,
+        episodes: &Episodes,
+        tree: &mut dyn Tree,
+        to: &mut Buffers,
+    ) -> Result<(), ReadError> {
+        let part = &self.parts[at];
+        let prefix = fill(&episodes.prefix, name);
+        let mut scope = Scope {
+            tree,
+            prefix: &prefix,
+            flatten: self.map.flatten,
+        };
+        let scope = &mut scope;
+        let (before, steps) = (to.rewards.len(), part.steps as usize);
+        part.observations.append(scope, part.steps, &mut to.observations)?;
+        part.actions.append(scope, part.steps, &mut to.actions)?;
+        to.append_rewards(part.rewards.as_ref(), part.steps, scope)?;
+        let mut terminated = false;
+        if let PlannedEnds::Flags { terminals, timeouts } = &part.ends {
+            for (flags, is_termination) in [(terminals, true), (timeouts, false)] {
+                let Some(flags) = flags else { continue };
+                let mut flags = flags.read_flags(scope)?;
+                terminated |= flags.pop() == Some(true) && is_termination;
+                to.flags_within += flags.iter().filter(|flag| **flag).count();
+            }
+        }
+        // The group ends here, whatever the flags say.
+        for (flags, at_end) in [(&mut to.terminals, terminated), (&mut to.timeouts, !terminated)] {
+            let flags = flags.get_or_insert_with(|| vec![false; before]);
+            flags.resize(before + steps - 1, false);
+            flags.push(at_end);
+        }
+        Ok(())
+    }
+}
+
+impl Map {
+    /// The arrays of an episode, or none if it has no step.
+    fn episode(
+        &self,
+        at: usize,
+        name: &str,
+        episodes: &Episodes,
+        tree: &mut dyn Tree,
+    ) -> Result<Option<Part>, ReadError> {
+        let prefix = fill(&episodes.prefix, name);
+        let filled = |keys: &[String]| -> Vec<String> { keys.iter().map(|key| fill(key, name)).collect() };
+        let mut scope = Scope {
+            tree,
+            prefix: &prefix,
+            flatten: self.flatten,
+        };
+        let scope = &mut scope;
+        let own_actions = filled(&self.actions);
+        if let Some(key) = own_actions.first()
+            && let Some(header) = scope.header(key)?
+            && header.shape.first() == Some(&0)
+        {
+            return Ok(None);
+        }
+        let actions = Vectors::of(scope, &own_actions, at == 0)?;
+        let observations = Vectors::of(scope, &filled(&self.observations), at == 0)?;
+        let reward = match &self.rewards {
+            Rewards::Of(key) => rewards(scope, &Rewards::Of(fill(key, name)))?,
+            Rewards::Zeros => None,
+        };
+        let flag = |key: &Option<String>, scope: &mut Scope<'_>| {
+            flags(scope, key.as_ref().map(|key| fill(key, name)).as_ref())
+        };
+        let terminals = flag(&episodes.terminals, scope)?;
+        let timeouts = flag(&episodes.timeouts, scope)?;
+        let steps = actions.rows();
+        if let Some(total) = episodes
+            .total
+            .and_then(|attribute| scope.tree.number(&prefix, attribute))
+            && total != steps as f64
+        {
+            return Err(ReadError::RowCount {
+                key: scope.place(own_actions.first().map_or("actions", String::as_str)),
+                expected: total as u64,
+                actual: steps,
+                reason: format!("as the episode's attribute {} says", episodes.total.unwrap_or_default()),
+            });
+        }
+        let beyond = match episodes.beyond {
+            Beyond::One => (steps.saturating_add(1), "one more than actions has"),
+            Beyond::Either => (steps, "as many as actions has, or one more"),
+        };
+        if observations.rows() != steps && observations.rows() != steps.saturating_add(1) {
+            observations.check_rows(scope, beyond.0, beyond.1)?;
+        }
+        let part = Part {
+            episode: at,
+            steps,
+            observations,
+            actions,
+            rewards: reward,
+            ends: PlannedEnds::Flags { terminals, timeouts },
+        };
+        part.rewards
+            .iter()
+            .try_for_each(|planned| planned.check_rows(scope, steps, AS_ACTIONS))?;
+        let (flags, reason) = if episodes.one_flag {
+            (1, "one an episode")
+        } else {
+            (steps, AS_ACTIONS)
+        };
+        part.ends
+            .all()
+            .try_for_each(|planned| planned.check_rows(scope, flags, reason))?;
+        Ok(Some(part))
+    }
+
+    /// # Errors
+    /// If an episode has other dimensions than the first.
+    fn check_dimensions(
+        &self,
+        part: &Part,
+        first: &Part,
+        episodes: &Episodes,
+        tree: &dyn Tree,
+    ) -> Result<(), ReadError> {
+        let place = |part: &Part, key: &String| {
+            let name = episodes.names.get(part.episode).map_or("", String::as_str);
+            tree.place(&fill(&format!("{}{key}", episodes.prefix), name))
+        };
+        for (keys, own, other) in [
+            (&self.observations, &part.observations, &first.observations),
+            (&self.actions, &part.actions, &first.actions),
+        ] {
+            for ((key, own), other) in keys.iter().zip(&own.0).zip(&other.0) {
+                if own.columns() != other.columns() {
+                    return Err(ReadError::Shape {
+                        key: place(part, key),
+                        expected: format!("{} columns, as in {}", other.columns(), place(first, key)),
+                        actual: vec![own.rows(), own.columns()],
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The row after the last of every episode, from the first rows of all but the first episode.
+fn splits(scope: &Scope<'_>, key: &str, starts: &[f64], steps: usize) -> Result<Vec<usize>, ReadError> {
+    let mut ends = Vec::with_capacity(starts.len() + 1);
+    let mut last = 0;
+    for (row, &value) in starts.iter().enumerate() {
+        // As NaN fails it too.
+        if !(value > last as f64 && value < steps as f64 && value.fract() == 0.0) {
+            return Err(ReadError::Value {
+                key: scope.place(key),
+                row,
+                column: 0,
+                value,
+                expected: "the number of an episode's first row, above the one before it",
+            });
+        }
+        last = value as usize;
+        ends.push(last);
+    }
+    ends.push(steps);
+    Ok(ends)
+}
+
+/// Drops the observation after the last action of every episode.
+fn drop_last_observations(values: &mut Vec<f32>, start: usize, width: usize, ends: &[usize]) {
+    let (mut from, mut to, mut row) = (start, start, 0);
+    for &end in ends {
+        let length = (end - row) * width;
+        values.copy_within(from..from + length, to);
+        (from, to, row) = (from + length + width, to + length, end);
+    }
+    values.truncate(to);
+}
