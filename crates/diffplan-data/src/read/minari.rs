@@ -9,6 +9,7 @@ use super::array::{Planned, Source, Steps, reserved, rows};
 use super::hdf5::{self, Arrays};
 use super::memory::Budget;
 use super::{FileFormat, RawDataset, ReadError};
+use crate::RecordedEnv;
 
 /// Where the file lies in a dataset's folder.
 const FILES: [&str; 2] = ["data/main_data.hdf5", "main_data.hdf5"];
@@ -195,21 +196,23 @@ pub(super) fn read(
         terminals: Some(terminals),
         timeouts: Some(timeouts),
     };
+    let recorded_env = env(folder, file);
     let mut raw = RawDataset::of_rows(
         path,
         FileFormat::Minari,
         steps,
-        env(folder, file),
+        recorded_env.as_ref().map(|env| env.id.clone()),
         metadata,
         arrays.unwrap_or_default(),
     );
+    raw.recorded_env = recorded_env;
     raw.groups = starts;
     raw.flags_within = flags_within;
     Ok(raw)
 }
 
-/// The environment's id: in `metadata.json` beside the file or above it, in older releases in an attribute.
-fn env(folder: Option<&Path>, file: &hdf5::File) -> Option<String> {
+/// The environment: in `metadata.json` beside the file or above it, in older releases in an attribute.
+fn env(folder: Option<&Path>, file: &hdf5::File) -> Option<RecordedEnv> {
     let folders = [folder, folder.and_then(Path::parent)];
     let metadata = folders
         .into_iter()
@@ -217,12 +220,7 @@ fn env(folder: Option<&Path>, file: &hdf5::File) -> Option<String> {
         .find_map(|folder| json(&folder.join("metadata.json")));
     let spec = metadata.and_then(|metadata| metadata.get("env_spec").cloned());
     let spec = spec.or_else(|| file.string_attribute("env_spec").map(Value::String))?;
-    // A string that is JSON itself.
-    let spec = match spec {
-        Value::String(text) => serde_json::from_str(&text).ok()?,
-        other => other,
-    };
-    Some(spec.get("id")?.as_str()?.to_owned())
+    RecordedEnv::of_spec(&spec)
 }
 
 /// The content of a file, where there is one and it is JSON.

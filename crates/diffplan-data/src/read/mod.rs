@@ -29,7 +29,7 @@ use std::sync::Arc;
 use ndarray::{Array1, Array2};
 
 use crate::dataset::split;
-use crate::{Dataset, EpisodeEnds, EpisodeRange, Error};
+use crate::{Dataset, EpisodeEnds, EpisodeRange, Error, RecordedEnv};
 use array::Steps;
 pub use error::ReadError;
 use memory::Budget;
@@ -88,6 +88,8 @@ pub struct RawDataset {
     pub format: FileFormat,
     /// The environment, where the file names it.
     pub env: Option<String>,
+    /// What it was made with, where the file says that.
+    pub recorded_env: Option<RecordedEnv>,
     /// What else the file says of itself in strings.
     pub metadata: Vec<(String, String)>,
     /// All arrays of the file; of a Minari dataset, those of the first episode.
@@ -106,6 +108,12 @@ pub struct RawDataset {
     pub groups: Vec<(u64, usize)>,
     /// Of a Minari dataset: flags set before the last step of their episode. They are left out.
     pub flags_within: usize,
+    /// Episodes of no row, which are left out.
+    pub empty_episodes: usize,
+    /// Episodes whose observations are a row too few, which are left out.
+    pub short_episodes: usize,
+    /// Whether the program that wrote the file did not close it.
+    pub not_closed: bool,
 }
 
 impl RawDataset {
@@ -166,7 +174,7 @@ impl RawDataset {
         let (path, groups) = (self.path, self.groups);
         ends(self.terminals.as_deref(), self.timeouts.as_deref(), max_episode_steps)
             .and_then(|ends| Dataset::new(self.observations, self.actions, self.rewards, ends))
-            .map(|dataset| dataset.with_env(self.env))
+            .map(|dataset| dataset.with_recorded_env(self.recorded_env.or(self.env.map(RecordedEnv::new))))
             .map_err(|error| file_error(&path, in_episode(error, &groups)))
     }
 }
@@ -334,6 +342,7 @@ impl RawDataset {
         Self {
             path: path.into(),
             format,
+            recorded_env: env.as_deref().map(|id| made_with(id, &metadata)),
             env,
             metadata,
             arrays,
@@ -344,8 +353,22 @@ impl RawDataset {
             timeouts,
             groups: Vec::new(),
             flags_within: 0,
+            empty_episodes: 0,
+            short_episodes: 0,
+            not_closed: false,
         }
     }
+}
+
+/// An environment as `diffplan data collect` says it in strings.
+fn made_with(id: &str, metadata: &[(String, String)]) -> RecordedEnv {
+    let text = |name: &str| metadata.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let spec = serde_json::json!({
+        "id": id,
+        "kwargs": text("env_kwargs").and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok()),
+        "max_episode_steps": text("max_episode_steps").and_then(|text| text.parse::<u64>().ok()),
+    });
+    RecordedEnv::of_spec(&spec).unwrap_or_else(|| RecordedEnv::new(id))
 }
 
 /// The environment under the names that files have it.
