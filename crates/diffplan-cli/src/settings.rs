@@ -139,11 +139,7 @@ pub(crate) fn check_dimensions(pipeline: &ValueGuidedPipeline, observations: &Sp
 
 /// The environment given, or the one the checkpoint was trained for, made as that one was where it is the same, and as was typed. A
 /// dataset's id stands for its environment.
-pub(crate) fn played_env(
-    given: &EnvArgs,
-    checkpoint: &Folder,
-    pipeline: &ValueGuidedPipeline,
-) -> Result<RecordedEnv> {
+pub(crate) fn played_env(given: &EnvArgs, checkpoint: &Folder, pipeline: &ValueGuidedPipeline) -> Result<RecordedEnv> {
     let known = pipeline.planning_config().recorded_env();
     let env = env_with(given.env.as_deref(), &given.env_kwargs, known)?.ok_or_else(|| Error::NoEnv {
         config: checkpoint.path_of("planning_config.json"),
@@ -154,7 +150,10 @@ pub(crate) fn played_env(
 /// A dataset's id stands for its environment.
 fn of_dataset(env: RecordedEnv) -> RecordedEnv {
     match d4rl::env_id(&env.id) {
-        Some(id) => RecordedEnv { id: id.to_owned(), ..env },
+        Some(id) => RecordedEnv {
+            id: id.to_owned(),
+            ..env
+        },
         None => env,
     }
 }
@@ -170,7 +169,9 @@ pub(crate) fn env_of_policy(registry: &Registry, policy: &str, given: &EnvArgs) 
     if !registry.policies().any(|name| name == policy) {
         registry.policy(policy, &PolicyOptions::new(&id))?;
     }
-    Ok(of_dataset(env_with(Some(&id), &given.env_kwargs, None)?.unwrap_or_default()))
+    Ok(of_dataset(
+        env_with(Some(&id), &given.env_kwargs, None)?.unwrap_or_default(),
+    ))
 }
 
 /// Flags that would change nothing are refused: whoever gives them expects otherwise.

@@ -171,7 +171,13 @@ impl Dataset {
 
     /// The episodes of a mask alone, with their rows; rows of no episode are dropped.
     pub(crate) fn picked(&self, keep: &[bool]) -> Self {
-        let chosen: Vec<EpisodeRange> = self.episodes.iter().zip(keep).filter(|(_, keep)| **keep).map(|(e, _)| *e).collect();
+        let chosen: Vec<EpisodeRange> = self
+            .episodes
+            .iter()
+            .zip(keep)
+            .filter(|(_, keep)| **keep)
+            .map(|(e, _)| *e)
+            .collect();
         let rows: Vec<usize> = chosen.iter().flat_map(|episode| episode.start..episode.end).collect();
         let mut start = 0;
         let moved = |episode: &EpisodeRange| {

@@ -61,7 +61,10 @@ impl RecordedEnv {
     /// [`Error::EnvArgument`] for a limit that is none.
     pub fn set(&mut self, name: &str, value: &Value) -> Result<(), Error> {
         if name == LIMIT {
-            let steps = value.as_u64().and_then(|steps| usize::try_from(steps).ok()).filter(|steps| *steps > 0);
+            let steps = value
+                .as_u64()
+                .and_then(|steps| usize::try_from(steps).ok())
+                .filter(|steps| *steps > 0);
             if steps.is_none() && !value.is_null() {
                 return Err(Error::EnvArgument {
                     text: format!("{name}={value}"),
@@ -104,7 +107,9 @@ impl RecordedEnv {
             id: spec.get("id")?.as_str()?.to_owned(),
             kwargs,
             // Gymnasium has -1 for no limit, and refuses 0.
-            max_episode_steps: steps.and_then(|steps| usize::try_from(steps).ok()).filter(|steps| *steps > 0),
+            max_episode_steps: steps
+                .and_then(|steps| usize::try_from(steps).ok())
+                .filter(|steps| *steps > 0),
         })
     }
 }
@@ -124,7 +129,11 @@ impl From<&str> for RecordedEnv {
 /// "Pendulum-v1 (g = 1.62, 50 steps)".
 impl std::fmt::Display for RecordedEnv {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut made_with: Vec<String> = self.kwargs.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+        let mut made_with: Vec<String> = self
+            .kwargs
+            .iter()
+            .map(|(name, value)| format!("{name} = {value}"))
+            .collect();
         made_with.extend(self.max_episode_steps.map(|steps| format!("{steps} steps")));
         match made_with.is_empty() {
             true => f.write_str(&self.id),
@@ -146,7 +155,10 @@ mod tests {
             env.set(&name, &value).unwrap();
         }
         let expected = json!({"g": 1.62, "name": "a=b", "flag": true, "range": [0, 1]});
-        assert_eq!((Value::Object(env.kwargs.clone()), env.max_episode_steps), (expected, Some(50)));
+        assert_eq!(
+            (Value::Object(env.kwargs.clone()), env.max_episode_steps),
+            (expected, Some(50))
+        );
         assert_eq!(env.arguments().len(), 5);
         for name in ["g", "name", "flag", "range", "max_episode_steps", "never"] {
             env.set(name, &Value::Null).unwrap();
@@ -162,7 +174,8 @@ mod tests {
 
     #[test]
     fn a_spec_gives_what_matters() {
-        let spec = json!({"id": "Pendulum-v1", "max_episode_steps": 50, "kwargs": {"g": 1.62, "render_mode": "rgb_array"}});
+        let spec =
+            json!({"id": "Pendulum-v1", "max_episode_steps": 50, "kwargs": {"g": 1.62, "render_mode": "rgb_array"}});
         for spec in [spec.clone(), Value::String(spec.to_string())] {
             let env = RecordedEnv::of_spec(&spec).unwrap();
             assert_eq!(env.to_string(), "Pendulum-v1 (g = 1.62, 50 steps)");
@@ -173,7 +186,13 @@ mod tests {
         let infinite = RecordedEnv::of_spec(&infinite.into()).unwrap();
         assert_eq!(infinite.kwargs["healthy_z_range"], json!([0.7, "inf"]));
         // What is not a spec, at any depth.
-        for none in [json!(null), json!("no JSON"), json!("\"[]\""), json!({"kwargs": {}}), json!({"id": 3})] {
+        for none in [
+            json!(null),
+            json!("no JSON"),
+            json!("\"[]\""),
+            json!({"kwargs": {}}),
+            json!({"id": 3}),
+        ] {
             assert_eq!(RecordedEnv::of_spec(&none), None);
         }
     }

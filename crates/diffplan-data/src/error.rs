@@ -222,7 +222,9 @@ pub enum Error {
         expected: usize,
     },
     /// An argument of an environment that is none.
-    #[error("{text:?} is no argument of an environment: expected NAME=VALUE, such as g=1.62; max_episode_steps is a whole number above 0")]
+    #[error(
+        "{text:?} is no argument of an environment: expected NAME=VALUE, such as g=1.62; max_episode_steps is a whole number above 0"
+    )]
     EnvArgument {
         /// What was given.
         text: String,

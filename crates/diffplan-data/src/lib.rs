@@ -62,7 +62,7 @@ pub use normalizer::Normalizer;
 pub use normalizers::Normalizers;
 #[cfg(feature = "hdf5")]
 pub use read::{ArrayInfo, FileFormat, RawDataset, ReadError, ReadOptions};
-pub use select::Selection;
 pub use samples::{DiscountedReturns, SequenceDataset, SequenceOptions, Window};
+pub use select::Selection;
 #[cfg(feature = "hdf5")]
 pub use write::D4rlFile;

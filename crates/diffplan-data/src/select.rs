@@ -41,7 +41,9 @@ impl Dataset {
         selection.check()?;
         let mut dataset = self.first_episodes(selection.first.unwrap_or(usize::MAX));
         if let Some(share) = selection.share {
-            let mut keep: Vec<bool> = (0..dataset.episodes().len()).map(|i| Selection::spread(i, share)).collect();
+            let mut keep: Vec<bool> = (0..dataset.episodes().len())
+                .map(|i| Selection::spread(i, share))
+                .collect();
             if !keep.contains(&true) {
                 keep[0] = true;
             }
@@ -101,7 +103,11 @@ impl Dataset {
         };
         for (path, part) in parts {
             for (key, actual, expected) in [
-                (Key::Observations, part.observations().ncols(), all.observations().ncols()),
+                (
+                    Key::Observations,
+                    part.observations().ncols(),
+                    all.observations().ncols(),
+                ),
                 (Key::Actions, part.actions().ncols(), all.actions().ncols()),
             ] {
                 if actual != expected {
@@ -151,11 +157,41 @@ mod tests {
         let of = |selection| returns(&dataset(&all, 1).selected(selection).unwrap());
         let none = Selection::default();
         assert_eq!(of(none), all);
-        assert_eq!(of(Selection { best: Some(0.2), ..none }), [9.0, 9.0]);
-        assert_eq!(of(Selection { best: Some(0.01), ..none }), [9.0]);
-        assert_eq!(of(Selection { best: Some(1.0), ..none }), all);
-        assert_eq!(of(Selection { share: Some(0.5), ..none }), [1.0, 3.0, 2.0, 0.0, 6.0]);
-        assert_eq!(of(Selection { share: Some(0.01), ..none }), [5.0]);
+        assert_eq!(
+            of(Selection {
+                best: Some(0.2),
+                ..none
+            }),
+            [9.0, 9.0]
+        );
+        assert_eq!(
+            of(Selection {
+                best: Some(0.01),
+                ..none
+            }),
+            [9.0]
+        );
+        assert_eq!(
+            of(Selection {
+                best: Some(1.0),
+                ..none
+            }),
+            all
+        );
+        assert_eq!(
+            of(Selection {
+                share: Some(0.5),
+                ..none
+            }),
+            [1.0, 3.0, 2.0, 0.0, 6.0]
+        );
+        assert_eq!(
+            of(Selection {
+                share: Some(0.01),
+                ..none
+            }),
+            [5.0]
+        );
         let some = Selection {
             first: Some(6),
             share: Some(0.5),
@@ -163,11 +199,21 @@ mod tests {
         };
         assert_eq!(of(some), [3.0, 2.0]);
         for share in [0.0, -1.0, 1.5, f64::NAN] {
-            let error = dataset(&all, 1).selected(Selection { best: Some(share), ..none }).unwrap_err();
+            let error = dataset(&all, 1)
+                .selected(Selection {
+                    best: Some(share),
+                    ..none
+                })
+                .unwrap_err();
             assert!(error.to_string().starts_with("best = "), "{error}");
         }
         // What is selected has the rows of its episodes.
-        let best = dataset(&all, 1).selected(Selection { best: Some(0.2), ..none }).unwrap();
+        let best = dataset(&all, 1)
+            .selected(Selection {
+                best: Some(0.2),
+                ..none
+            })
+            .unwrap();
         assert_eq!(best.observations().column(0).to_vec(), [4.0, 5.0, 8.0, 9.0]);
     }
 
@@ -190,7 +236,9 @@ mod tests {
         assert_eq!(returns(&all), [1.0, 2.0, 3.0]);
         assert_eq!(all.observations().column(1).to_vec(), [0.0, 1.0, 2.0, 3.0, 0.0, 1.0]);
         assert_eq!((all.episodes()[2].start, all.episodes()[2].end), (4, 6));
-        let error = Dataset::join([("a", a), ("c", dataset(&[3.0], 3))]).unwrap_err().to_string();
+        let error = Dataset::join([("a", a), ("c", dataset(&[3.0], 3))])
+            .unwrap_err()
+            .to_string();
         assert_eq!(
             error,
             "c: observations have 3 dimensions, but 2 in a; only datasets of the same can be joined"

@@ -19,7 +19,9 @@ pub enum Error {
     #[error(transparent)]
     Data(#[from] diffplan_data::Error),
     /// An argument of an environment that nothing can be made of.
-    #[error("the environment's argument {name} = {value}: expected a number, true, false, a text, or a list of numbers")]
+    #[error(
+        "the environment's argument {name} = {value}: expected a number, true, false, a text, or a list of numbers"
+    )]
     EnvArgument {
         /// Its name.
         name: String,

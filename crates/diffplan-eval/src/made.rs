@@ -18,7 +18,9 @@ pub fn make_options(env: &RecordedEnv) -> Result<MakeOptions> {
         }
     }
     Ok(MakeOptions {
-        max_episode_steps: env.max_episode_steps.map_or(EpisodeLimit::Registered, EpisodeLimit::Steps),
+        max_episode_steps: env
+            .max_episode_steps
+            .map_or(EpisodeLimit::Registered, EpisodeLimit::Steps),
         kwargs,
     })
 }
@@ -143,7 +145,10 @@ mod tests {
         };
         let with = |given: Option<&str>, arguments: &[&str]| {
             let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
-            env_with(given, &arguments, Some(moon.clone())).unwrap().unwrap().to_string()
+            env_with(given, &arguments, Some(moon.clone()))
+                .unwrap()
+                .unwrap()
+                .to_string()
         };
         assert_eq!(with(None, &[]), "Pendulum-v1 (g = 1.62, 50 steps)");
         assert_eq!(with(Some("Pendulum-v1"), &["g=3"]), "Pendulum-v1 (g = 3, 50 steps)");
@@ -153,10 +158,14 @@ mod tests {
 
     #[test]
     fn ranges_may_be_infinite() {
-        let spec = r#"{"id": "Hopper-v5", "kwargs": {"healthy_z_range": [0.7, Infinity], "terminate_when_unhealthy": false}}"#;
+        let spec =
+            r#"{"id": "Hopper-v5", "kwargs": {"healthy_z_range": [0.7, Infinity], "terminate_when_unhealthy": false}}"#;
         let env = RecordedEnv::of_spec(&spec.into()).unwrap();
         let kwargs = make_options(&env).unwrap().kwargs;
-        assert_eq!(kwargs.get("healthy_z_range"), Some(&ndarray::array![0.7, f64::INFINITY].into()));
+        assert_eq!(
+            kwargs.get("healthy_z_range"),
+            Some(&ndarray::array![0.7, f64::INFINITY].into())
+        );
         assert_eq!(kwargs.get("terminate_when_unhealthy"), Some(&false.into()));
     }
 }

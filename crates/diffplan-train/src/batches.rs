@@ -103,7 +103,10 @@ impl Batches {
     #[must_use]
     pub fn weighted(mut self, groups: &[(Range<usize>, f64)]) -> Self {
         if !groups.is_empty() {
-            self.groups = groups.iter().map(|(windows, weight)| Drawn::new(windows.clone(), *weight)).collect();
+            self.groups = groups
+                .iter()
+                .map(|(windows, weight)| Drawn::new(windows.clone(), *weight))
+                .collect();
         }
         self
     }
@@ -297,10 +300,17 @@ mod tests {
             for n in [4, 40, 101, 400] {
                 let of_group = drawn[..n].iter().filter(|window| windows.contains(window)).count();
                 let share = n as f64 * weight / 4.0;
-                assert!((of_group as f64 - share).abs() <= 2.0, "{of_group} of the first {n}, weight {weight}");
+                assert!(
+                    (of_group as f64 - share).abs() <= 2.0,
+                    "{of_group} of the first {n}, weight {weight}"
+                );
             }
             // Within a group, every window once before any comes again.
-            let own: Vec<usize> = drawn.iter().copied().filter(|window| windows.contains(window)).collect();
+            let own: Vec<usize> = drawn
+                .iter()
+                .copied()
+                .filter(|window| windows.contains(window))
+                .collect();
             let first = &own[..windows.len().min(own.len())];
             assert_eq!(BTreeSet::from_iter(first).len(), first.len());
         }

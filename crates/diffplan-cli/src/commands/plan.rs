@@ -4,8 +4,8 @@ use crate::args::PlanArgs;
 use crate::error::{Error, Result};
 use crate::patience::Patience;
 use crate::{json, output, settings};
-use diffplan_eval::evaluation::describe;
 use diffplan_data::RecordedEnv;
+use diffplan_eval::evaluation::describe;
 use diffplan_eval::{Names, Registry, env_with, stats, table};
 use diffplan_files::folder_of;
 use diffplan_pictures::{Recording, Stage};
@@ -76,7 +76,11 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
         None => (planner.plan(aview1(&args.obs), noise.as_mut())?, None),
     };
     let seconds = started.elapsed().as_secs_f64();
-    let env = env_with(args.env.as_deref(), &args.env_kwargs, pipeline.planning_config().recorded_env())?;
+    let env = env_with(
+        args.env.as_deref(),
+        &args.env_kwargs,
+        pipeline.planning_config().recorded_env(),
+    )?;
     let env = settings::known_env(registry, env.as_ref());
     let names = Names::of(env.as_ref(), pipeline.observation_dim(), pipeline.action_dim());
     let saved = picture.as_ref().zip(recording.as_ref());
@@ -140,12 +144,7 @@ struct Picture<'a> {
 impl<'a> Picture<'a> {
     /// Finds what can be wrong before anything is planned. An environment that was asked for must have a picture; one that
     /// the checkpoint names may.
-    fn prepare(
-        file: &'a Path,
-        args: &PlanArgs,
-        registry: &Registry,
-        pipeline: &ValueGuidedPipeline,
-    ) -> Result<Self> {
+    fn prepare(file: &'a Path, args: &PlanArgs, registry: &Registry, pipeline: &ValueGuidedPipeline) -> Result<Self> {
         let is_gif = file
             .extension()
             .is_some_and(|extension| extension.eq_ignore_ascii_case("gif"));

@@ -33,7 +33,8 @@ impl Steps {
         let place = Place(TempDir::new().unwrap());
         let mut npz = NpzWriter::new(fs::File::create(place.path("data.npz")).unwrap());
         npz.add_array("observations", &steps.observations).unwrap();
-        npz.add_array("actions", &steps.observations.slice(ndarray::s![.., ..1])).unwrap();
+        npz.add_array("actions", &steps.observations.slice(ndarray::s![.., ..1]))
+            .unwrap();
         npz.add_array("rewards", &steps.rewards).unwrap();
         npz.add_array("terminals", &Array1::from_vec(steps.terminals)).unwrap();
         if let Some(timeouts) = steps.timeouts {
@@ -64,10 +65,14 @@ impl Place {
     #[track_caller]
     fn says(&self, more: &str, words: &[&str]) {
         let odd = json(&self.inspect(&format!("--json {more}")).succeeded())["odd"].to_string();
-        words.iter().for_each(|word| assert!(odd.contains(word), "no {word:?} in {odd}"));
+        words
+            .iter()
+            .for_each(|word| assert!(odd.contains(word), "no {word:?} in {odd}"));
         let stdout = self.train(&format!("{more} --json"), "run").warned(words);
         let said = json(&stdout)["warnings"].to_string();
-        words.iter().for_each(|word| assert!(said.contains(word), "no {word:?} in {said}"));
+        words
+            .iter()
+            .for_each(|word| assert!(said.contains(word), "no {word:?} in {said}"));
         for outcome in [
             self.inspect(&format!("--strict {more}")),
             self.train(&format!("{more} --strict"), "strict"),
@@ -111,7 +116,11 @@ fn a_limit_beside_timeouts() {
     let place = Steps::changed(|_| ());
     place.says(
         "--max-episode-steps 10",
-        &["--max-episode-steps 10 is not used", "set in 12 rows", "12 episodes are longer, up to 20"],
+        &[
+            "--max-episode-steps 10 is not used",
+            "set in 12 rows",
+            "12 episodes are longer, up to 20",
+        ],
     );
     place.train("--max-episode-steps 20 --strict", "fits").succeeded();
 }
@@ -123,7 +132,14 @@ fn padding_far_away() {
     place.says("", &["observation 2 at -34", "--use-padding=false"]);
     let loss = |out: &str| {
         let csv = fs::read_to_string(place.path(out).join("planner.csv")).unwrap();
-        csv.lines().last().unwrap().split(',').nth(1).unwrap().parse::<f64>().unwrap()
+        csv.lines()
+            .last()
+            .unwrap()
+            .split(',')
+            .nth(1)
+            .unwrap()
+            .parse::<f64>()
+            .unwrap()
     };
     for (remedy, out) in [("--use-padding=false", "unpadded"), ("--normalizer cdf", "cdf")] {
         place.train(&format!("{remedy} --strict"), out).succeeded();
@@ -140,7 +156,10 @@ fn a_penalty_on_goals() {
         }
         steps.timeouts = Some(vec![false; ROWS]);
     });
-    place.says("", &["12 of the 12 episodes", "penalty of -100", "--termination-penalty 0"]);
+    place.says(
+        "",
+        &["12 of the 12 episodes", "penalty of -100", "--termination-penalty 0"],
+    );
     place.train("--termination-penalty 0 --strict", "none").succeeded();
 }
 
@@ -156,17 +175,21 @@ fn what_float32_rounds() {
 #[test]
 fn mostly_padding() {
     let place = Steps::changed(|_| ());
-    place
-        .train("--horizon 16 --value-pooling mean", "run")
-        .warned(&["180 of 228 windows", "--use-padding=false", "--horizon below 16"]);
+    place.train("--horizon 16 --value-pooling mean", "run").warned(&[
+        "180 of 228 windows",
+        "--use-padding=false",
+        "--horizon below 16",
+    ]);
 }
 
 #[test]
 fn errors_name_their_flags() {
     let place = Steps::changed(|_| ());
-    place
-        .train("--max-path-length 10", "run")
-        .failed_with(&["20 steps", "--max-path-length 20", "--max-episode-steps"]);
+    place.train("--max-path-length 10", "run").failed_with(&[
+        "20 steps",
+        "--max-path-length 20",
+        "--max-episode-steps",
+    ]);
     place
         .train("--horizon 64 --channels 32,32", "run")
         .failed_with(&["horizon 64", "--value-pooling mean"]);

@@ -53,7 +53,9 @@ impl Place {
 
     fn csv(&self, out: &str) -> Vec<Vec<String>> {
         let text = fs::read_to_string(self.path(out).join("planner.csv")).unwrap();
-        text.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect()
+        text.lines()
+            .map(|line| line.split(',').map(str::to_owned).collect())
+            .collect()
     }
 }
 
@@ -77,7 +79,9 @@ fn all_are_trained_on_to_the_same_bits() {
     assert_eq!(place.weights("run"), place.weights("again"));
     // Other data under the same names is refused.
     place.dataset("b.hdf5", 3, 6, 2.0);
-    place.train(&[], "--resume --steps 40", "parts").failed_with(&["another dataset"]);
+    place
+        .train(&[], "--resume --steps 40", "parts")
+        .failed_with(&["another dataset"]);
 }
 
 #[test]
@@ -91,17 +95,25 @@ fn weights_and_parts_are_settings_of_the_run() {
     assert!(text.contains("weight 3"), "{text}");
     place.train(&both, &args(weighted), "same").succeeded();
     assert_eq!(place.weights("run"), place.weights("same"));
-    place.train(&both, &args(&weighted.replace("1,3", "3,1")), "other").succeeded();
+    place
+        .train(&both, &args(&weighted.replace("1,3", "3,1")), "other")
+        .succeeded();
     assert_ne!(place.weights("run"), place.weights("other"));
     let toml = fs::read_to_string(place.path("run/training.toml")).unwrap();
-    for key in ["dataset_weights = [1.0, 3.0]", "best = [0.5, 1.0]", "episodes = [1.0, 0.5]"] {
+    for key in [
+        "dataset_weights = [1.0, 3.0]",
+        "best = [0.5, 1.0]",
+        "episodes = [1.0, 0.5]",
+    ] {
         assert!(toml.contains(key), "no {key:?} in {toml}");
     }
     place
         .train(&[], "--resume --steps 40 --dataset-weights 2,3", "run")
         .failed_with(&["dataset_weights", "training.toml"]);
     // A weight of one dataset alone changes nothing.
-    place.train(&["a.hdf5"], &args("--dataset-weights 5"), "one").succeeded();
+    place
+        .train(&["a.hdf5"], &args("--dataset-weights 5"), "one")
+        .succeeded();
     place.train(&["a.hdf5"], &args(""), "none").succeeded();
     assert_eq!(place.weights("one"), place.weights("none"));
 }
@@ -111,16 +123,19 @@ fn what_cannot_be_joined_is_refused() {
     let place = Place::new();
     place.dataset("c.hdf5", 4, 3, 1.0);
     let args = format!("{TINY} --steps 20");
-    place.train(&["a.hdf5", "c.hdf5"], &args, "run").failed_with(&[
-        "c.hdf5: observations have 4 dimensions, but 3 in",
-        "a.hdf5",
-    ]);
-    place.train(&["a.hdf5", "gone.hdf5"], &args, "run").failed_with(&["gone.hdf5"]);
+    place
+        .train(&["a.hdf5", "c.hdf5"], &args, "run")
+        .failed_with(&["c.hdf5: observations have 4 dimensions, but 3 in", "a.hdf5"]);
+    place
+        .train(&["a.hdf5", "gone.hdf5"], &args, "run")
+        .failed_with(&["gone.hdf5"]);
     for (more, words) in [
         ("--dataset-weights 1", "as many numbers as datasets, 2"),
         ("--best 0.1,0.2,0.3", "as many numbers as datasets, 2"),
     ] {
-        place.train(&["a.hdf5", "b.hdf5"], &format!("{args} {more}"), "run").failed_with(&[words]);
+        place
+            .train(&["a.hdf5", "b.hdf5"], &format!("{args} {more}"), "run")
+            .failed_with(&[words]);
     }
     assert!(!place.path("run").exists());
 }
@@ -136,20 +151,31 @@ fn held_out_episodes_have_a_loss_and_change_nothing() {
     assert_eq!(csv[0].last().unwrap(), "validation_loss");
     assert_eq!(csv.len(), 6);
     let losses: Vec<f64> = csv[1..].iter().map(|row| row[7].parse().unwrap()).collect();
-    assert!(losses.iter().all(|loss| *loss > 0.0) && losses[0] != losses[4], "{losses:?}");
+    assert!(
+        losses.iter().all(|loss| *loss > 0.0) && losses[0] != losses[4],
+        "{losses:?}"
+    );
     assert!(place.path("run/loss.png").exists());
     // Looked at more often, and after a stop: the same network, and the same losses.
-    place.train(&["a.hdf5"], &args.replace("--log-every 5", "--log-every 3"), "often").succeeded();
+    place
+        .train(&["a.hdf5"], &args.replace("--log-every 5", "--log-every 3"), "often")
+        .succeeded();
     assert_eq!(place.weights("run"), place.weights("often"));
-    place.train(&["a.hdf5"], &args.replace("--steps 22", "--steps 13"), "parts").succeeded();
+    place
+        .train(&["a.hdf5"], &args.replace("--steps 22", "--steps 13"), "parts")
+        .succeeded();
     let report = json(&place.train(&[], "--resume --steps 22 --json", "parts").succeeded());
     assert_eq!(place.weights("run"), place.weights("parts"));
     let losses = |out: &str| place.csv(out).iter().map(|row| row[7].clone()).collect::<Vec<_>>();
     assert_eq!(losses("run"), losses("parts"));
     assert_eq!(report["networks"][0]["validation_loss"].to_string(), losses("run")[5]);
     // Without, tables are what they were.
-    place.train(&["a.hdf5"], &format!("{TINY} --steps 5"), "without").succeeded();
+    place
+        .train(&["a.hdf5"], &format!("{TINY} --steps 5"), "without")
+        .succeeded();
     assert_eq!(place.csv("without")[0].len(), 7);
     place.dataset("one.hdf5", 3, 1, 1.0);
-    place.train(&["one.hdf5"], &args, "one").failed_with(&["validation", "two episodes"]);
+    place
+        .train(&["one.hdf5"], &args, "one")
+        .failed_with(&["validation", "two episodes"]);
 }

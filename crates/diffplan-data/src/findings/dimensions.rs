@@ -20,7 +20,11 @@ pub(super) fn check(raw: &RawDataset, steps: &Steps<'_>, env: Option<&EnvFacts>)
             // All that was different may be gone. Up to 2^24 whole numbers are exact.
             false => rounded && spread.largest() > f64::from(1 << 24),
         };
-        let here: Vec<_> = spreads.iter().enumerate().filter(|(_, spread)| is_coarse(spread)).collect();
+        let here: Vec<_> = spreads
+            .iter()
+            .enumerate()
+            .filter(|(_, spread)| is_coarse(spread))
+            .collect();
         coarse.extend(here.iter().map(|(i, spread)| (named(*i), spread.step(), spread.std)));
         let constant: Vec<(String, f64)> = spreads
             .iter()
@@ -46,7 +50,9 @@ pub(super) fn check(raw: &RawDataset, steps: &Steps<'_>, env: Option<&EnvFacts>)
 /// Whether the file has more digits than float32 keeps.
 fn rounds(raw: &RawDataset, key: Key) -> bool {
     let arrays = raw.arrays.iter().filter(|array| array.name.ends_with(key.name()));
-    arrays.into_iter().any(|array| ["float64", "int64", "uint64", "int32", "uint32"].contains(&array.dtype.as_str()))
+    arrays
+        .into_iter()
+        .any(|array| ["float64", "int64", "uint64", "int32", "uint32"].contains(&array.dtype.as_str()))
 }
 
 /// Of one dimension's finite values.

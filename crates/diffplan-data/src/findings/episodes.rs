@@ -26,7 +26,9 @@ pub(super) fn check(
     }
     findings.extend(max_episode_steps.and_then(|limit| limit_not_used(raw, episodes, limit, longest)));
     findings.extend(both_flags(raw));
-    findings.extend((raw.flags_within > 0).then_some(Finding::FlagsWithin { flags: raw.flags_within }));
+    findings.extend((raw.flags_within > 0).then_some(Finding::FlagsWithin {
+        flags: raw.flags_within,
+    }));
     findings.extend(short_ones(episodes));
     findings.extend(env.and_then(|env| long_ones(episodes, env)));
     findings

@@ -17,9 +17,11 @@ pub(super) fn check(steps: &Steps<'_>, penalty: f64) -> Option<Finding> {
         let rewards = steps.rewards.iter().skip(episode.start).take(episode.len());
         let mut rewards: Vec<f64> = rewards.copied().collect();
         let Some(last) = rewards.pop() else { continue };
-        let before = rewards.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &reward| {
-            (low.min(reward), high.max(reward))
-        });
+        let before = rewards
+            .iter()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &reward| {
+                (low.min(reward), high.max(reward))
+            });
         // Of one step there is nothing to compare with: infinities, which fail this.
         goals += usize::from(last - before.1 > before.1 - before.0 && before.1.is_finite());
     }

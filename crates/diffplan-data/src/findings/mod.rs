@@ -237,7 +237,7 @@ impl fmt::Display for Finding {
             Self::LongEpisodes { count, limit, env } => {
                 write!(f, "{count} episodes are longer than the {limit} steps of {env}")
             }
-            Self::Boundaries(boundary) => boundary.fmt(f),
+            Self::Boundaries(boundary) => write!(f, "{boundary}"),
             Self::Constant { key, dimensions } => {
                 let list = listed(dimensions, |(name, value)| format!("{name} = {}", number(*value)));
                 write!(f, "{key} that never change: {list}")
@@ -316,7 +316,7 @@ impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.file {
             Some(file) => write!(f, "{}: {}", file.display(), self.finding),
-            None => self.finding.fmt(f),
+            None => write!(f, "{}", self.finding),
         }
     }
 }
@@ -436,7 +436,10 @@ pub fn of_file(
     let steps = Steps::of_file(raw, episodes);
     let mut findings = episodes::check(raw, episodes, max_episode_steps, env);
     findings.extend(dimensions::check(raw, &steps, env));
-    findings.extend(env.into_iter().flat_map(|env| spaces::check(&steps, env, raw.recorded_env.as_ref())));
+    findings.extend(
+        env.into_iter()
+            .flat_map(|env| spaces::check(&steps, env, raw.recorded_env.as_ref())),
+    );
     findings.extend(boundaries::check(&steps));
     findings
 }
@@ -450,7 +453,10 @@ pub fn of_training(
     termination_penalty: Option<f64>,
     env: Option<&EnvFacts>,
 ) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = padding.into_iter().flat_map(|padding| padding.check(steps, env)).collect();
+    let mut findings: Vec<Finding> = padding
+        .into_iter()
+        .flat_map(|padding| padding.check(steps, env))
+        .collect();
     findings.extend(termination_penalty.and_then(|penalty| goal::check(steps, penalty)));
     findings
 }

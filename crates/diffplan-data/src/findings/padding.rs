@@ -33,7 +33,11 @@ impl Padding<'_> {
         }
         let mut far = Vec::new();
         for (key, normalizer, dimensions) in [
-            (Key::Observations, self.normalizers.observations(), steps.observations.ncols()),
+            (
+                Key::Observations,
+                self.normalizers.observations(),
+                steps.observations.ncols(),
+            ),
             (Key::Actions, self.normalizers.actions(), steps.actions.ncols()),
         ] {
             let zeros = zeros(normalizer, dimensions);

@@ -20,7 +20,11 @@ pub(super) fn check(steps: &Steps<'_>, env: &EnvFacts, recorded: Option<&Recorde
         (Key::Observations, steps.observations, &env.observations, SLACK),
         (Key::Actions, steps.actions, &env.actions, 0.0),
     ] {
-        findings.extend(bounds.as_ref().and_then(|bounds| of_key(key, values, bounds, slack, &env.id)));
+        findings.extend(
+            bounds
+                .as_ref()
+                .and_then(|bounds| of_key(key, values, bounds, slack, &env.id)),
+        );
     }
     findings
 }
@@ -37,7 +41,11 @@ fn of_key(key: Key, values: ArrayView2<'_, f32>, bounds: &Bounds, slack: f64, en
     }
     let (mut rows, mut most) = (0, 0.0_f64);
     // What is not finite is a problem of its own.
-    for row in values.rows().into_iter().filter(|row| row.iter().all(|x| x.is_finite())) {
+    for row in values
+        .rows()
+        .into_iter()
+        .filter(|row| row.iter().all(|x| x.is_finite()))
+    {
         let each = row.iter().zip(bounds.low.iter().zip(&bounds.high));
         let excess = each.map(|(&x, (&low, &high))| {
             let x = f64::from(x);

@@ -31,7 +31,8 @@ impl Sample {
         npz.add_array("observations", &self.observations).unwrap();
         npz.add_array("actions", &actions).unwrap();
         npz.add_array("rewards", &self.rewards).unwrap();
-        npz.add_array("terminals", &Array1::from_vec(self.terminals.clone())).unwrap();
+        npz.add_array("terminals", &Array1::from_vec(self.terminals.clone()))
+            .unwrap();
         if let Some(timeouts) = &self.timeouts {
             npz.add_array("timeouts", &Array1::from_vec(timeouts.clone())).unwrap();
         }
@@ -87,7 +88,14 @@ fn a_plain_file_has_no_finding() {
 #[test]
 fn a_limit_is_used_or_said_not_to_be() {
     let limit = |limit| changed(|sample| sample.limit = Some(limit));
-    one(&limit(5).of_file(None), &["--max-episode-steps 5 is not used", "10 rows", "10 episodes are longer, up to 10"]);
+    one(
+        &limit(5).of_file(None),
+        &[
+            "--max-episode-steps 5 is not used",
+            "10 rows",
+            "10 episodes are longer, up to 10",
+        ],
+    );
     assert_eq!(limit(10).of_file(None), []);
     let silent = changed(|sample| (sample.timeouts, sample.limit) = (None, Some(10)));
     assert_eq!(silent.of_file(None), []);
@@ -100,12 +108,18 @@ fn joined_episodes_are_said_with_the_environments_limit() {
         sample.terminals[59] = true;
         sample.terminals[ROWS - 1] = true;
     });
-    one(&joined.of_file(None), &["no timeouts", "the longest has 60 steps", "--max-episode-steps"]);
+    one(
+        &joined.of_file(None),
+        &["no timeouts", "the longest has 60 steps", "--max-episode-steps"],
+    );
     let env = EnvFacts {
         max_episode_steps: Some(60),
         ..EnvFacts::default()
     };
-    one(&joined.of_file(Some(&env)), &["--max-episode-steps 60, as the environment has it"]);
+    one(
+        &joined.of_file(Some(&env)),
+        &["--max-episode-steps 60, as the environment has it"],
+    );
 }
 
 #[test]
@@ -114,13 +128,19 @@ fn what_was_left_out_is_counted() {
     let mut raw = sample.raw();
     (raw.empty_episodes, raw.short_episodes, raw.not_closed) = (2, 1, true);
     let episodes = raw.episodes(None).unwrap();
-    let texts: Vec<String> = of_file(&raw, &episodes[..9], None, None).iter().map(ToString::to_string).collect();
+    let texts: Vec<String> = of_file(&raw, &episodes[..9], None, None)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert!(texts[0].contains("did not close the file"), "{texts:?}");
     assert!(
         texts[1].starts_with("2 episodes of no row and 1 episodes of too few observations are left out"),
         "{texts:?}"
     );
-    assert!(texts[2].starts_with("10 rows after the last episode's end (from row 90 on)"), "{texts:?}");
+    assert!(
+        texts[2].starts_with("10 rows after the last episode's end (from row 90 on)"),
+        "{texts:?}"
+    );
 }
 
 /// A mean of 1e7 standard deviations: the planner's loss is 1e14 where a row is padded.
@@ -189,7 +209,10 @@ fn what_float32_rounds_is_said() {
             sample.observations.column_mut(0).assign(&column);
         })
     };
-    one(&stamps(1.6e9).of_file(None), &["float32", "observation 0 (steps of 128"]);
+    one(
+        &stamps(1.6e9).of_file(None),
+        &["float32", "observation 0 (steps of 128"],
+    );
     assert_eq!(stamps(1e5).of_file(None), []);
 }
 
@@ -201,7 +224,10 @@ fn constants_are_named() {
     };
     let still = changed(|sample| sample.observations.column_mut(1).fill(0.1));
     one(&still.of_file(Some(&env)), &["observations that never change: v = 0.1"]);
-    one(&changed(|sample| sample.rewards.fill(-1.0)).of_file(None), &["every reward is -1"]);
+    one(
+        &changed(|sample| sample.rewards.fill(-1.0)).of_file(None),
+        &["every reward is -1"],
+    );
 }
 
 #[test]
@@ -222,15 +248,27 @@ fn an_environment_is_compared() {
     assert_eq!(found(bounds(-5.0, 5.0, 2), bounds(-1.0, 1.0, 1)), []);
     // A hundredth of the range is noise.
     assert_eq!(found(bounds(-4.95, 4.95, 2), None), []);
-    one(&found(bounds(-5.0, 4.0, 2), None), &["10 observations lie outside the observation space of E-v0, by up to 1"]);
-    one(&found(None, bounds(-0.5, 0.5, 1)), &["actions lie outside the action space of E-v0, by up to 0.4999"]);
-    one(&found(bounds(0.0, 1.0, 3), None), &["observations have 2 dimensions, those of E-v0 have 3"]);
+    one(
+        &found(bounds(-5.0, 4.0, 2), None),
+        &["10 observations lie outside the observation space of E-v0, by up to 1"],
+    );
+    one(
+        &found(None, bounds(-0.5, 0.5, 1)),
+        &["actions lie outside the action space of E-v0, by up to 0.4999"],
+    );
+    one(
+        &found(bounds(0.0, 1.0, 3), None),
+        &["observations have 2 dimensions, those of E-v0 have 3"],
+    );
     assert_eq!(found(bounds(f64::NEG_INFINITY, f64::INFINITY, 2), None), []);
     let refused = EnvFacts {
         refused: Some("unknown option \"gravity\"".into()),
         ..env(None, None)
     };
-    one(&Sample::new().of_file(Some(&refused)), &["E-v0", "gravity", "--env-kwargs"]);
+    one(
+        &Sample::new().of_file(Some(&refused)),
+        &["E-v0", "gravity", "--env-kwargs"],
+    );
 }
 
 #[test]

@@ -362,7 +362,12 @@ impl RawDataset {
 
 /// An environment as `diffplan data collect` says it in strings.
 fn made_with(id: &str, metadata: &[(String, String)]) -> RecordedEnv {
-    let text = |name: &str| metadata.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let text = |name: &str| {
+        metadata
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    };
     let spec = serde_json::json!({
         "id": id,
         "kwargs": text("env_kwargs").and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok()),

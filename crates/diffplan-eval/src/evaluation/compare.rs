@@ -144,7 +144,8 @@ impl Comparison {
 
     fn of((a_path, a): (&Path, &Played), (b_path, b): (&Path, &Played)) -> Self {
         let first = |played: &Played| played.config.get("first").cloned();
-        let made_with = |played: &Played| ["env_kwargs", "max_episode_steps"].map(|key| played.config.get(key).cloned());
+        let made_with =
+            |played: &Played| ["env_kwargs", "max_episode_steps"].map(|key| played.config.get(key).cloned());
         let apart = if a.env != b.env || made_with(a) != made_with(b) {
             Some("the environments differ")
         } else if a.seed != b.seed || first(a) != first(b) {

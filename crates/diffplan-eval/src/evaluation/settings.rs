@@ -190,7 +190,13 @@ pub fn hash(checkpoint: &Folder) -> Result<String> {
 
 impl Settings {
     /// Of a planner: as asked, over what the checkpoint says.
-    pub fn of_planner(asked: &Asked, env: RecordedEnv, checkpoint: &Folder, hash: String, defaults: PlanOptions) -> Self {
+    pub fn of_planner(
+        asked: &Asked,
+        env: RecordedEnv,
+        checkpoint: &Folder,
+        hash: String,
+        defaults: PlanOptions,
+    ) -> Self {
         let mut settings = Self::of_policy(asked, env, String::new());
         let config = &mut settings.config;
         config.policy = None;
@@ -283,7 +289,10 @@ impl Settings {
         if let Some(policy) = &config.policy {
             fields.push(("policy", policy.clone()));
         }
-        fields.push(("env", with_simulator(&self.made().to_string(), config.simulator.as_deref())));
+        fields.push((
+            "env",
+            with_simulator(&self.made().to_string(), config.simulator.as_deref()),
+        ));
         fields.push(("episodes", episodes));
         fields.push(("side by side", config.parallel.to_string()));
         if let Some(options) = &config.options {

@@ -356,7 +356,11 @@ mod tests {
         let config = read(r#"{"env": "P", "env_kwargs": {"g": 1.62}, "max_episode_steps": 50, "scale": 1}"#).unwrap();
         assert_eq!(config.recorded_env().unwrap().to_string(), "P (g = 1.62, 50 steps)");
         assert_eq!(read("{}").unwrap().recorded_env(), None);
-        for text in [r#"{"env_kwargs": 3}"#, r#"{"max_episode_steps": 0}"#, r#"{"max_episode_steps": "x"}"#] {
+        for text in [
+            r#"{"env_kwargs": 3}"#,
+            r#"{"max_episode_steps": 0}"#,
+            r#"{"max_episode_steps": "x"}"#,
+        ] {
             assert!(read(text).is_err(), "{text}");
         }
     }

@@ -113,7 +113,10 @@ fn groups(settings: &Settings, sequences: &SequenceDataset, ends: &[usize]) -> R
             return Err(Error::option(
                 "dataset_weights",
                 weight,
-                format!("no weight: no episode of {} is long enough for a window", source.path.display()),
+                format!(
+                    "no weight: no episode of {} is long enough for a window",
+                    source.path.display()
+                ),
             ));
         }
         groups.push(Group { windows, weight });

@@ -163,7 +163,9 @@ impl Output {
             ours.extend(env.max_episode_steps.map(|steps| ("max_episode_steps", json!(steps))));
         }
         if anew {
-            ["env_kwargs", "max_episode_steps"].map(|key| config.remove(key));
+            for key in ["env_kwargs", "max_episode_steps"] {
+                config.remove(key);
+            }
         }
         for (key, value) in ours {
             if anew || !config.contains_key(key) {

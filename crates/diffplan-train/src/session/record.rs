@@ -83,11 +83,12 @@ impl Row {
 
     fn parse(line: &str) -> Option<Self> {
         let cells: Vec<&str> = line.split(',').collect();
-        let (&[step, loss, first, grad_norm, lr, steps_per_second, seconds], validation) = (match cells.split_at_checked(7)? {
-            (cells, []) => (<&[&str; 7]>::try_from(cells).ok()?, ""),
-            (cells, [one]) => (<&[&str; 7]>::try_from(cells).ok()?, *one),
-            _ => return None,
-        });
+        let (&[step, loss, first, grad_norm, lr, steps_per_second, seconds], validation) =
+            match cells.split_at_checked(7)? {
+                (cells, []) => (<&[&str; 7]>::try_from(cells).ok()?, ""),
+                (cells, [one]) => (<&[&str; 7]>::try_from(cells).ok()?, *one),
+                _ => return None,
+            };
         Some(Self {
             step: step.parse().ok()?,
             loss: loss.parse().ok()?,
@@ -284,7 +285,10 @@ mod tests {
         record.finish(47, Some(0.25)).unwrap();
         assert_eq!(losses(&whole).len(), 5);
         let validated = read_record(&whole).unwrap();
-        assert_eq!((validated[0].validation_loss, validated[4].validation_loss), (Some(0.5), Some(0.25)));
+        assert_eq!(
+            (validated[0].validation_loss, validated[4].validation_loss),
+            (Some(0.5), Some(0.25))
+        );
 
         for stop in [0, 3, 10, 25, 46] {
             let mut record = Record::new(&parts, 10, 0, &Mark::default(), true).unwrap();

@@ -68,9 +68,18 @@ fn held_out(
     timesteps: usize,
     values: Option<&Normalizer>,
 ) -> Result<Vec<Batch>> {
-    let count = validation.sequences.len().div_ceil(network.batch_size).min(HELD_OUT_BATCHES);
-    let mut batches =
-        Batches::new(validation.sequences.clone(), network.batch_size, timesteps, network.seed).accumulating(count);
+    let count = validation
+        .sequences
+        .len()
+        .div_ceil(network.batch_size)
+        .min(HELD_OUT_BATCHES);
+    let mut batches = Batches::new(
+        validation.sequences.clone(),
+        network.batch_size,
+        timesteps,
+        network.seed,
+    )
+    .accumulating(count);
     if let (Kind::Value, Some(returns)) = (network.kind, &validation.returns) {
         batches = batches.with_values(returns, values.filter(|_| network.normalize_values))?;
     }
@@ -91,7 +100,13 @@ impl Run {
         let timesteps = settings.scheduler.num_train_timesteps;
         let mut batches = Batches::new(data.sequences.clone(), network.batch_size, timesteps, network.seed)
             .accumulating(network.accumulate)
-            .weighted(&data.groups.iter().map(|group| (group.windows.clone(), group.weight)).collect::<Vec<_>>());
+            .weighted(
+                &data
+                    .groups
+                    .iter()
+                    .map(|group| (group.windows.clone(), group.weight))
+                    .collect::<Vec<_>>(),
+            );
         let validation = match &data.validation {
             Some(validation) => held_out(validation, network, timesteps, data.normalizers.values())?,
             None => Vec::new(),
@@ -184,7 +199,13 @@ impl Run {
         let kind = self.kind();
         let states = output.folder.states(kind, settings.keep)?;
         let begun = self.steps();
-        let mut record = Record::new(&output.folder.record(kind), settings.log_every, begun, &self.mark, !self.validation.is_empty())?;
+        let mut record = Record::new(
+            &output.folder.record(kind),
+            settings.log_every,
+            begun,
+            &self.mark,
+            !self.validation.is_empty(),
+        )?;
         if self.saved.is_some() {
             // A crash may have come between the state and the checkpoint.
             output.refresh(kind, self.trainer.average())?;

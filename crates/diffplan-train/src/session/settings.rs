@@ -16,7 +16,15 @@ use toml::{Table, Value};
 
 /// Keys that may change while a run goes on. The dataset is known by its content, not by its path; what its
 /// environment is made with is for playing alone.
-const FREE: [&str; 7] = ["dataset", "env_kwargs", "threads", "save_every", "keep", "sample_every", "log_every"];
+const FREE: [&str; 7] = [
+    "dataset",
+    "env_kwargs",
+    "threads",
+    "save_every",
+    "keep",
+    "sample_every",
+    "log_every",
+];
 
 /// What is known of a run before its dataset is read.
 #[derive(Debug, Clone)]
@@ -176,7 +184,10 @@ impl Settings {
         all.append(&mut self.env_kwargs);
         self.env_kwargs = all;
         if !self.env_kwargs.is_empty() {
-            let list = self.env_kwargs.iter().map(|(name, value)| Value::from(format!("{name}={value}")));
+            let list = self
+                .env_kwargs
+                .iter()
+                .map(|(name, value)| Value::from(format!("{name}={value}")));
             self.table.insert("env_kwargs".into(), Value::Array(list.collect()));
         }
     }

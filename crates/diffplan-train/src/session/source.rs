@@ -114,13 +114,28 @@ mod tests {
     fn numbers_are_of_each_dataset_or_of_all() {
         let paths = ["a".into(), "b".into()];
         let all = Source::all(&paths, Some(3), Some(&[1.0, 3.0]), Some(&[0.5]), Some(&[1.0, 0.1])).unwrap();
-        assert_eq!((all[1].weight, all[1].selection.share, all[1].selection.best), (Some(3.0), Some(0.5), Some(0.1)));
+        assert_eq!(
+            (all[1].weight, all[1].selection.share, all[1].selection.best),
+            (Some(3.0), Some(0.5), Some(0.1))
+        );
         assert_eq!((all[0].selection.first, all[0].selection.best), (Some(3), Some(1.0)));
         for (weights, best, words) in [
-            (Some(&[1.0][..]), None, "dataset_weights = [1.0]: expected as many numbers as datasets, 2"),
-            (Some(&[1.0, 0.0]), None, "dataset_weights = 0: expected a finite number above 0"),
+            (
+                Some(&[1.0][..]),
+                None,
+                "dataset_weights = [1.0]: expected as many numbers as datasets, 2",
+            ),
+            (
+                Some(&[1.0, 0.0]),
+                None,
+                "dataset_weights = 0: expected a finite number above 0",
+            ),
             (None, Some(&[1.0, 1.0, 1.0][..]), "best = [1.0, 1.0, 1.0]"),
-            (None, Some(&[f64::NAN]), "best = NaN: expected a number above 0 and at most 1"),
+            (
+                None,
+                Some(&[f64::NAN]),
+                "best = NaN: expected a number above 0 and at most 1",
+            ),
         ] {
             let error = Source::all(&paths, None, weights, None, best).unwrap_err().to_string();
             assert!(error.starts_with(words), "{error}");
@@ -139,7 +154,10 @@ mod tests {
             assert_eq!(keys.dataset.0.len(), files);
             assert_eq!(toml::to_string(&keys).unwrap(), text);
         }
-        assert_eq!(toml::to_string(&read("dataset = [\"a\"]").unwrap()).unwrap(), "dataset = \"a\"\n");
+        assert_eq!(
+            toml::to_string(&read("dataset = [\"a\"]").unwrap()).unwrap(),
+            "dataset = \"a\"\n"
+        );
         for text in ["dataset = 3", "dataset = []", "dataset = [3]"] {
             assert!(read(text).is_err(), "{text}");
         }

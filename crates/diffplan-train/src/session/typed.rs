@@ -147,7 +147,10 @@ impl Typed {
             RecordedEnv::default().set(&name, &value)?;
             env_kwargs.insert(name, value);
         }
-        let first = shared.max_episodes.map(|count| at_least(1, "max_episodes", count)).transpose()?;
+        let first = shared
+            .max_episodes
+            .map(|count| at_least(1, "max_episodes", count))
+            .transpose()?;
         let horizon = at_least(1, "horizon", *shared.horizon.get_or_insert(32))?;
         let settings = Settings {
             datasets: Source::all(

@@ -55,24 +55,25 @@ pub(super) fn run(args: CollectArgs, registry: &Registry) -> Result<()> {
         guide: Vec::new(),
     };
     let noise = args.noise.unwrap_or(if args.policy == "ou" { 1.0 } else { 0.0 });
-    let (made, mut policy, checkpoint, plan): (RecordedEnv, Box<dyn Policy>, Option<Folder>, _) = if args.policy == PLANNER {
-        let checkpoint = settings::checkpoint(&args.checkpoint)?;
-        let pipeline = settings::pipeline(registry, &checkpoint, &[])?;
-        let made = settings::played_env(&args.env(), &checkpoint, &pipeline)?;
-        let options = args.planning.over(pipeline.options())?;
-        settings::warn_of_horizon(&pipeline, &options);
-        let env = settings::env(registry, &made)?;
-        settings::check_dimensions(&pipeline, env.observation_space(), env.action_space())?;
-        let planner = pipeline.planner(options.clone())?.in_pool(args.run.pool()?);
-        let policy = Noisy::new(Box::new(PlannerPolicy::new(planner)), noise);
-        (made, Box::new(policy), Some(checkpoint), Some(options))
-    } else {
-        settings::check_no_planning(&args.policy, &acting, &args.planning)?;
-        let made = settings::env_of_policy(registry, &args.policy, &args.env())?;
-        let mut options = PolicyOptions::new(&made.id);
-        (options.skill, options.noise) = (args.skill, Some(noise));
-        (made, registry.policy(&args.policy, &options)?, None, None)
-    };
+    let (made, mut policy, checkpoint, plan): (RecordedEnv, Box<dyn Policy>, Option<Folder>, _) =
+        if args.policy == PLANNER {
+            let checkpoint = settings::checkpoint(&args.checkpoint)?;
+            let pipeline = settings::pipeline(registry, &checkpoint, &[])?;
+            let made = settings::played_env(&args.env(), &checkpoint, &pipeline)?;
+            let options = args.planning.over(pipeline.options())?;
+            settings::warn_of_horizon(&pipeline, &options);
+            let env = settings::env(registry, &made)?;
+            settings::check_dimensions(&pipeline, env.observation_space(), env.action_space())?;
+            let planner = pipeline.planner(options.clone())?.in_pool(args.run.pool()?);
+            let policy = Noisy::new(Box::new(PlannerPolicy::new(planner)), noise);
+            (made, Box::new(policy), Some(checkpoint), Some(options))
+        } else {
+            settings::check_no_planning(&args.policy, &acting, &args.planning)?;
+            let made = settings::env_of_policy(registry, &args.policy, &args.env())?;
+            let mut options = PolicyOptions::new(&made.id);
+            (options.skill, options.noise) = (args.skill, Some(noise));
+            (made, registry.policy(&args.policy, &options)?, None, None)
+        };
     let mut env = settings::env(registry, &made)?;
     policy.check_spaces(env.observation_space(), env.action_space())?;
     output::prepare_folder(folder_of(&args.out))?;
@@ -197,7 +198,8 @@ impl Steps {
             ("seed", &seed),
             ("diffplan", env!("CARGO_PKG_VERSION")),
         ];
-        let kwargs = (!summary.env_kwargs.is_empty()).then(|| serde_json::Value::from(summary.env_kwargs.clone()).to_string());
+        let kwargs =
+            (!summary.env_kwargs.is_empty()).then(|| serde_json::Value::from(summary.env_kwargs.clone()).to_string());
         let limit = summary.max_episode_steps.map(|steps| steps.to_string());
         let texts = [
             ("env_kwargs", kwargs.as_deref()),

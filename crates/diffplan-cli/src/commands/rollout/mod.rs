@@ -205,7 +205,10 @@ impl Settings {
         if let Some(policy) = &self.policy {
             fields.push(("policy", policy.clone()));
         }
-        fields.push(("env", with_simulator(&self.made().to_string(), self.simulator.as_deref())));
+        fields.push((
+            "env",
+            with_simulator(&self.made().to_string(), self.simulator.as_deref()),
+        ));
         fields.push(("episodes", episodes));
         if let Some(options) = &self.options {
             fields.push(("plan", describe(options)));

@@ -45,7 +45,9 @@ fn train(what: &str, kinds: &[Kind], args: &TrainOptions, value_flags: &ValueKey
         output::remark(&format!("note: {note}"));
     }
     // An environment that is typed is wrong before hours of work, rather than after.
-    let typed_env = settings.made().filter(|_| args.keys.env.is_some() || !args.keys.env_kwargs.is_empty());
+    let typed_env = settings
+        .made()
+        .filter(|_| args.keys.env.is_some() || !args.keys.env_kwargs.is_empty());
     if let Some(env) = &typed_env {
         check_env(registry, env)?;
     }
@@ -117,7 +119,9 @@ fn train(what: &str, kinds: &[Kind], args: &TrainOptions, value_flags: &ValueKey
 
 /// Says what is odd about the data.
 fn warn(warnings: &[String]) {
-    warnings.iter().for_each(|line| output::remark(&format!("warning: {line}")));
+    warnings
+        .iter()
+        .for_each(|line| output::remark(&format!("warning: {line}")));
 }
 
 /// # Errors
@@ -137,7 +141,10 @@ fn check_env(registry: &Registry, env: &RecordedEnv) -> Result<()> {
 /// # Errors
 /// If the data has other dimensions than the environment that was asked for.
 fn check_dimensions(settings: &Settings, data: &Data) -> Result<()> {
-    let other = data.findings.iter().find(|found| matches!(found.finding, Finding::OtherDimensions { .. }));
+    let other = data
+        .findings
+        .iter()
+        .find(|found| matches!(found.finding, Finding::OtherDimensions { .. }));
     match (other, &settings.env) {
         (Some(found), Some(env)) => Err(Error::OtherEnv {
             env: env.clone(),
@@ -158,7 +165,10 @@ fn draw_loss(folder: &RunFolder) -> Result<()> {
         });
         curves.push(Curve {
             of: format!("{} on held-out episodes", kind.words()),
-            points: rows.iter().filter_map(|row| Some((row.step, row.validation_loss?))).collect(),
+            points: rows
+                .iter()
+                .filter_map(|row| Some((row.step, row.validation_loss?)))
+                .collect(),
         });
     }
     match loss_png(&curves)? {
@@ -204,14 +214,25 @@ fn text(settings: &Settings, data: &Data, runs: &[Run], folder: &RunFolder, thre
     let mut rows: Vec<(&str, String)> = match &settings.datasets[..] {
         [one] => vec![("dataset", format!("{}, {}", one.path.display(), data.words()))],
         many => {
-            let weight = |source: &Source| source.weight.map_or(String::new(), |weight| format!(", weight {weight}"));
-            let each = many.iter().map(|source| ("dataset", format!("{}{}", source.path.display(), weight(source))));
+            let weight = |source: &Source| {
+                source
+                    .weight
+                    .map_or(String::new(), |weight| format!(", weight {weight}"))
+            };
+            let each = many
+                .iter()
+                .map(|source| ("dataset", format!("{}{}", source.path.display(), weight(source))));
             each.chain([("all", data.words())]).collect()
         }
     };
     rows.extend([
         ("out", folder.path().display().to_string()),
-        ("env", settings.made().map_or_else(|| "not known".into(), |env| env.to_string())),
+        (
+            "env",
+            settings
+                .made()
+                .map_or_else(|| "not known".into(), |env| env.to_string()),
+        ),
         ("trajectories", settings.words()),
         (
             "diffusion",

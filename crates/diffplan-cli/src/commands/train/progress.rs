@@ -63,7 +63,9 @@ impl Progress {
             None => report.loss,
         };
         self.loss = Some(loss);
-        let held_out = self.validation.map_or(String::new(), |loss| format!(", held-out {loss:.5}"));
+        let held_out = self
+            .validation
+            .map_or(String::new(), |loss| format!(", held-out {loss:.5}"));
         if !self.bar.is_hidden() {
             self.bar.set_message(format!("loss {loss:.5}{held_out}"));
             self.bar.inc(1);

@@ -112,7 +112,12 @@ pub(super) fn run(args: DataInspectArgs, registry: &Registry) -> Result<()> {
 }
 
 /// What is odd about the file, and about training on it as `diffplan train` does where nothing else is said.
-fn odd(raw: &RawDataset, episodes: &[EpisodeRange], max_episode_steps: Option<usize>, env: Option<&EnvFacts>) -> Vec<Finding> {
+fn odd(
+    raw: &RawDataset,
+    episodes: &[EpisodeRange],
+    max_episode_steps: Option<usize>,
+    env: Option<&EnvFacts>,
+) -> Vec<Finding> {
     let mut odd = findings::of_file(raw, episodes, max_episode_steps, env);
     let steps = Steps::of_file(raw, episodes);
     // What is not finite is a problem of its own, and has no statistics.
