@@ -173,7 +173,7 @@ pub enum Error {
     },
     /// No row ends an episode.
     #[error(
-        "no episode ends within {rows} rows: {looked_at}. If episodes have a time limit, give it as max_episode_steps (--max-episode-steps)"
+        "no episode ends within {rows} rows: {looked_at}. If episodes have a time limit, give it as max_episode_steps"
     )]
     NoEpisodeEnd {
         /// Rows of the data.

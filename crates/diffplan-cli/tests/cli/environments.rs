@@ -65,18 +65,6 @@ fn arguments_travel_from_data_to_play() {
     assert_ne!(play("--env-kwargs g=10")["returns"], played["returns"]);
 }
 
-/// `b` if all but times is that of `a`.
-#[track_caller]
-fn play_without_times(a: Value, b: Value) -> Value {
-    for key in ["env", "returns", "lengths", "seed"] {
-        assert_eq!(a[key], b[key], "{key}");
-    }
-    // Times differ from run to run, and are not compared.
-    let mut expected = b;
-    expected["plan_ms"] = a["plan_ms"].clone();
-    expected
-}
-
 #[test]
 fn every_command_takes_arguments_and_says_which_it_knows() {
     let folder = TempDir::new().unwrap();

@@ -25,10 +25,13 @@ impl Place {
         let noise = |i: usize| size * (((i * 7919) % 1000) as f32 / 1000.0 - 0.5);
         let rows = 30 * episodes;
         let timeouts: Vec<bool> = (0..rows).map(|row| row % 30 == 29).collect();
+        let observations = Array2::from_shape_fn((rows, dimensions), |(row, j)| noise(7 * row + j));
+        let actions = Array2::from_shape_fn((rows, 1), |(row, _)| noise(3 * row));
+        let rewards = Array1::from_shape_fn(rows, |row| (row / 30) as f32 + noise(row));
         let file = D4rlFile {
-            observations: Array2::from_shape_fn((rows, dimensions), |(row, j)| noise(7 * row + j)).view(),
-            actions: Array2::from_shape_fn((rows, 1), |(row, _)| noise(3 * row)).view(),
-            rewards: Array1::from_shape_fn(rows, |row| (row / 30) as f32 + noise(row)).view(),
+            observations: observations.view(),
+            actions: actions.view(),
+            rewards: rewards.view(),
             terminals: &vec![false; rows],
             timeouts: &timeouts,
             next_observations: None,

@@ -37,6 +37,8 @@ impl fmt::Display for Boundary {
 
 /// Fewer joints say nothing.
 const FEWEST: usize = 5;
+/// Of the distance of unrelated rows; from one row to the next it is far less where observations say anything of each other.
+const SMOOTH: f64 = 0.5;
 /// Rows that are looked at inside of episodes.
 const ROWS: usize = 100_000;
 
@@ -60,6 +62,8 @@ pub(super) fn check(steps: &Steps<'_>) -> Option<Finding> {
     let across = median(joints.iter().map(|(a, _)| a.end - 1).collect());
     let last = median(joints.iter().map(|(a, _)| a.end - 2).collect());
     let first = median(joints.iter().map(|(_, b)| b.start).collect());
+    // Rows that have nothing to do with each other are as far apart, whether an episode ends between them or not.
+    let unrelated = (2.0 * stds.iter().filter(|std| **std > 0.0).count() as f64).sqrt();
     let goes_on = across <= 2.0 * inside;
     let boundary = if goes_on && last > 5.0 * inside {
         Boundary::Late
@@ -67,7 +71,7 @@ pub(super) fn check(steps: &Steps<'_>) -> Option<Finding> {
         Boundary::Early
     } else if across == 0.0 && inside > 0.0 {
         Boundary::Repeated
-    } else if goes_on && inside > 0.0 {
+    } else if goes_on && inside > 0.0 && inside < SMOOTH * unrelated {
         Boundary::GoesOn
     } else {
         return None;
@@ -114,5 +118,7 @@ mod tests {
         assert_eq!(found(0, 1000), Some(Finding::Boundaries(Boundary::GoesOn)));
         // Nothing ever moves.
         assert_eq!(found(0, 1), None);
+        // Nothing in it is smooth, so nothing is missing at its ends.
+        assert_eq!(found(0, 2), None);
     }
 }

@@ -249,8 +249,8 @@ impl fmt::Display for Finding {
                 });
                 write!(
                     f,
-                    "numbers so large that float32, in which data is kept, rounds much of how they differ away: {list}; subtract an \
-                     offset before they are stored, or leave the dimension out"
+                    "float32, in which data is kept, rounds much of how values differ away, beside their size: {list}; subtract an offset before \
+                     they are stored, or leave the dimension out"
                 )
             }
             Self::OtherDimensions {

@@ -165,7 +165,7 @@ fn padding_far_from_all_data_is_said() {
 fn a_large_share_of_padded_windows_is_said() {
     one(
         &Sample::new().of_training(&SequenceOptions::new(8), None),
-        &["70 of 90 windows", "--horizon below 8", "--use-padding=false"],
+        &["60 of 90 windows", "--horizon below 8", "--use-padding=false"],
     );
 }
 
