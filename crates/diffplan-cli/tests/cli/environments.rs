@@ -55,10 +55,7 @@ fn arguments_travel_from_data_to_play() {
         (&played["lengths"][0], &played["config"]["env_kwargs"]["g"]),
         (&50.into(), &1.62.into())
     );
-    assert_eq!(
-        play("--env Pendulum-v1"),
-        play_without_times(played.clone(), play("--env Pendulum-v1"))
-    );
+    assert_eq!(play("--env Pendulum-v1")["returns"], played["returns"]);
     let on_earth = play("--env-kwargs g=null --env-kwargs max_episode_steps=null");
     assert_eq!(on_earth["lengths"][0], 200);
     assert_eq!(on_earth["config"]["env_kwargs"], Value::Null);
