@@ -84,7 +84,7 @@ fn all_are_trained_on_to_the_same_bits() {
     place.dataset("b.hdf5", 3, 6, 2.0);
     place
         .train(&[], "--resume --steps 40", "parts")
-        .failed_with(&["another dataset"]);
+        .failed_with(&["differ from the dataset"]);
 }
 
 #[test]
