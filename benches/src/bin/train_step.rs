@@ -85,7 +85,12 @@ fn steps(
     let (channels, is_value) = (model.config().sample_channels(), model.is_value_function());
     let dims = (ACTION_DIM.min(channels - 1), channels, horizon);
     let objective: TrajectoryObjective<UNet1dModel> = match is_value {
-        false => Box::new(DiffusionLoss::new(schedule, dims, Loss::L2, &TrajectoryWeights::default())?),
+        false => Box::new(DiffusionLoss::new(
+            schedule,
+            dims,
+            Loss::L2,
+            &TrajectoryWeights::default(),
+        )?),
         true => Box::new(ValueRegression::new(schedule, dims, Loss::L2)?),
     };
     let mut trainer = Trainer::new(model, objective, TrainOptions::default())?;

@@ -76,6 +76,7 @@ Examples:
   diffplan rollout --n-guide-steps 0 --episodes 20    without guidance, to compare
   diffplan rollout --scheduler ddim --num-inference-steps 5
   diffplan rollout --policy swing-up --episodes 20    another policy in the same episodes
+  diffplan rollout --env-kwargs g=1.62                on the moon
   diffplan rollout --checkpoint DIR --guidance diffuser --scale 1 --rescore")]
 pub(crate) struct RolloutArgs {
     #[command(flatten)]
@@ -140,6 +141,9 @@ pub(crate) struct PlanArgs {
     /// where it cannot be drawn
     #[arg(short, long, value_name = "ID", requires = "render")]
     pub(crate) env: Option<String>,
+    /// An argument of the environment, with a value in JSON: g=1.62. May be given several times
+    #[arg(long, value_name = "NAME=VALUE", requires = "render", value_parser = env_argument)]
+    pub(crate) env_kwargs: Vec<String>,
     #[command(flatten)]
     pub(crate) run: RunArgs,
     #[command(flatten)]
@@ -329,6 +333,15 @@ mod tests {
             "diffplan rollout --render",
             "diffplan plan",
             "diffplan plan --obs 1 --env Pendulum-v1",
+            "diffplan plan --obs 1 --env-kwargs g=1",
+            "diffplan rollout --env-kwargs g",
+            "diffplan rollout --env-kwargs =1",
+            "diffplan train both --env-kwargs g",
+            "diffplan train both --best 0",
+            "diffplan train both --best 1.5",
+            "diffplan train both --episodes 2",
+            "diffplan train both --validation 1",
+            "diffplan train both --dataset-weights 0,1",
             "diffplan plan --obs 1,x",
             "diffplan plan --obs 1 --seed 1 --torch-seed 1",
             "diffplan bench --repeat 0",

@@ -28,6 +28,12 @@ pub(crate) enum Error {
     Import(#[from] diffplan_import::Error),
     #[error(transparent)]
     File(#[from] diffplan_files::FileError),
+    /// Of `--strict`, about datasets.
+    #[error("{}: {findings} warning{}, which --strict does not let pass", file.display(), if *findings == 1 { "" } else { "s" })]
+    OddDataset { file: PathBuf, findings: usize },
+    /// The environment that was asked for is not the data's.
+    #[error("--env {env}: {reason}")]
+    OtherEnv { env: String, reason: String },
     /// An environment that is not there, or is somebody's own.
     #[error(
         "{error}; an environment of your own is registered with diffplan_cli::run, in a binary of ten lines: docs/adding-an-environment.md"
@@ -88,7 +94,7 @@ impl Error {
     pub(crate) fn exit_status(&self) -> u8 {
         match self {
             Self::Interrupted { .. } => 130,
-            Self::Warned { .. } => 1,
+            Self::Warned { .. } | Self::OddDataset { .. } => 1,
             _ => 2,
         }
     }

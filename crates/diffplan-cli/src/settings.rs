@@ -1,12 +1,14 @@
 //! From what was typed to what is needed: checkpoint, networks, environment, threads. All that can be wrong with a command line beyond
 //! its spelling is found here.
 
-use crate::args::{ActingArgs, CheckpointArgs, FilesArgs, PLANNER, PlanningArgs, RunArgs};
+use crate::args::{ActingArgs, CheckpointArgs, EnvArgs, FilesArgs, PLANNER, PlanningArgs, RunArgs};
 use crate::error::{Error, Result};
 use crate::{hub, output};
-use diffplan_envs::{BoxEnv, Space, d4rl};
+use diffplan_data::RecordedEnv;
+use diffplan_data::findings::{Bounds, EnvFacts};
+use diffplan_envs::{BoxEnv, Env, Space, d4rl};
 use diffplan_eval::evaluation::check_plan_size;
-use diffplan_eval::{Controller, PolicyOptions, Registry};
+use diffplan_eval::{Controller, PolicyOptions, Registry, env_with, make_env};
 use diffplan_files::Folder;
 use diffplan_pipelines::doctor::{self, Dims, Finding};
 use diffplan_pipelines::{PlanOptions, ValueGuidedPipeline, check_variant, snapshot};
@@ -135,29 +137,41 @@ pub(crate) fn check_dimensions(pipeline: &ValueGuidedPipeline, observations: &Sp
     }
 }
 
-/// The environment given, or the one the checkpoint was trained for. A dataset's id stands for its environment.
-pub(crate) fn env_id(given: Option<&str>, checkpoint: &Folder, pipeline: &ValueGuidedPipeline) -> Result<String> {
-    let id = given
-        .map(str::to_owned)
-        .or_else(|| pipeline.planning_config().env.clone())
-        .ok_or_else(|| Error::NoEnv {
-            config: checkpoint.path_of("planning_config.json"),
-        })?;
-    Ok(d4rl::env_id(&id).map_or(id, str::to_owned))
+/// The environment given, or the one the checkpoint was trained for, made as that one was where it is the same, and as was typed. A
+/// dataset's id stands for its environment.
+pub(crate) fn played_env(given: &EnvArgs, checkpoint: &Folder, pipeline: &ValueGuidedPipeline) -> Result<RecordedEnv> {
+    let known = pipeline.planning_config().recorded_env();
+    let env = env_with(given.env.as_deref(), &given.env_kwargs, known)?.ok_or_else(|| Error::NoEnv {
+        config: checkpoint.path_of("planning_config.json"),
+    })?;
+    Ok(of_dataset(env))
+}
+
+/// A dataset's id stands for its environment.
+fn of_dataset(env: RecordedEnv) -> RecordedEnv {
+    match d4rl::env_id(&env.id) {
+        Some(id) => RecordedEnv {
+            id: id.to_owned(),
+            ..env
+        },
+        None => env,
+    }
 }
 
 /// The environment that another policy than a planner acts in: the one given, or the one that its controller is made for.
-pub(crate) fn env_of_policy(registry: &Registry, policy: &str, env: Option<&str>) -> Result<String> {
+pub(crate) fn env_of_policy(registry: &Registry, policy: &str, given: &EnvArgs) -> Result<RecordedEnv> {
     let made_for = || {
         let controller = Controller::ALL.into_iter().find(|c| c.name() == policy);
         controller.map_or("Pendulum-v1", Controller::env).to_owned()
     };
-    let id = env.map_or_else(made_for, str::to_owned);
+    let id = given.env.clone().unwrap_or_else(made_for);
     // A policy that there is none of is said before an environment that there is none of.
     if !registry.policies().any(|name| name == policy) {
         registry.policy(policy, &PolicyOptions::new(&id))?;
     }
-    Ok(d4rl::env_id(&id).map_or(id, str::to_owned))
+    Ok(of_dataset(
+        env_with(Some(&id), &given.env_kwargs, None)?.unwrap_or_default(),
+    ))
 }
 
 /// Flags that would change nothing are refused: whoever gives them expects otherwise.
@@ -174,9 +188,12 @@ pub(crate) fn check_no_planning(policy: &str, acting: &ActingArgs, planning: &Pl
     }
 }
 
-/// The environment of an id.
-pub(crate) fn env(registry: &Registry, id: &str) -> Result<BoxEnv> {
-    registry.envs.make(id).map_err(unknown_env)
+/// An environment, made with its arguments.
+pub(crate) fn env(registry: &Registry, env: &RecordedEnv) -> Result<BoxEnv> {
+    make_env(&registry.envs, env).map_err(|error| match error {
+        diffplan_eval::Error::Env(error) => unknown_env(error),
+        other => other.into(),
+    })
 }
 
 /// An unknown environment may be somebody's own: then it is said how they bring it.
@@ -188,9 +205,35 @@ pub(crate) fn unknown_env(error: diffplan_envs::Error) -> Error {
 }
 
 /// An environment, where it is known and can be made: for the names of its dimensions.
-pub(crate) fn known_env(registry: &Registry, id: Option<&str>) -> Option<BoxEnv> {
-    let id = id?;
-    registry.envs.make(d4rl::env_id(id).unwrap_or(id)).ok()
+pub(crate) fn known_env(registry: &Registry, env: Option<&RecordedEnv>) -> Option<BoxEnv> {
+    make_env(&registry.envs, env?).ok()
+}
+
+/// What is known here of the environment that data is of, made as it was, or with its defaults where it does not take that.
+pub(crate) fn env_facts(registry: &Registry, recorded: &RecordedEnv) -> Option<EnvFacts> {
+    use diffplan_eval::Error as E;
+    let (env, refused) = match make_env(&registry.envs, recorded) {
+        Ok(env) => (env, None),
+        Err(error @ (E::EnvArgument { .. } | E::EnvArguments { .. })) => {
+            (registry.envs.make(&recorded.id).ok()?, Some(error.to_string()))
+        }
+        Err(_) => return None,
+    };
+    let bounds = |space: &Space| {
+        let space = space.as_box().ok()?;
+        let (low, high) = (space.low().to_vec(), space.high().to_vec());
+        Some(Bounds { low, high })
+    };
+    let spec = env.spec();
+    Some(EnvFacts {
+        id: spec.map_or_else(|| recorded.id.clone(), |spec| spec.id.clone()),
+        max_episode_steps: spec.and_then(|spec| spec.max_episode_steps),
+        observations: bounds(env.observation_space()),
+        actions: bounds(env.action_space()),
+        observation_names: env.observation_names(),
+        action_names: env.action_names(),
+        refused,
+    })
 }
 
 impl PlanningArgs {
@@ -251,6 +294,7 @@ mod tests {
     fn the_checkpoint_in_the_program_plans() {
         let folder = super::folder(Some(Path::new(BUILT_IN)), &FilesArgs::default()).unwrap();
         let pipeline = pipeline(&Registry::builtin(), &folder, &[]).unwrap();
-        assert_eq!(env_id(None, &folder, &pipeline).unwrap(), "Pendulum-v1");
+        let env = played_env(&EnvArgs::default(), &folder, &pipeline).unwrap();
+        assert_eq!(env, RecordedEnv::new("Pendulum-v1"));
     }
 }

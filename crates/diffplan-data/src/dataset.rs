@@ -5,9 +5,9 @@
 //! finished episode: their return is not known, so they are left out, as in the original's `sequence_dataset`
 //! (jannerm/diffuser, `diffuser/datasets/d4rl.py`).
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 
-use crate::{Error, Key};
+use crate::{Error, Key, RecordedEnv};
 
 /// One episode of a [`Dataset`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub struct Dataset {
     rewards: Array1<f64>,
     episodes: Vec<EpisodeRange>,
     left_out: usize,
-    env: Option<String>,
+    env: Option<RecordedEnv>,
 }
 
 impl Dataset {
@@ -104,7 +104,13 @@ impl Dataset {
 
     /// With the environment that the data is of.
     #[must_use]
-    pub fn with_env(mut self, env: Option<String>) -> Self {
+    pub fn with_env(self, env: Option<String>) -> Self {
+        self.with_recorded_env(env.map(RecordedEnv::new))
+    }
+
+    /// With the environment that the data is of, and what it was made with.
+    #[must_use]
+    pub fn with_recorded_env(mut self, env: Option<RecordedEnv>) -> Self {
         self.env = env;
         self
     }
@@ -154,7 +160,59 @@ impl Dataset {
     /// The environment, where it is known.
     #[must_use]
     pub fn env(&self) -> Option<&str> {
-        self.env.as_deref()
+        self.env.as_ref().map(|env| env.id.as_str())
+    }
+
+    /// The environment, and what it was made with, where that is known.
+    #[must_use]
+    pub fn recorded_env(&self) -> Option<&RecordedEnv> {
+        self.env.as_ref()
+    }
+
+    /// The episodes of a mask alone, with their rows; rows of no episode are dropped.
+    pub(crate) fn picked(&self, keep: &[bool]) -> Self {
+        let chosen: Vec<EpisodeRange> = self
+            .episodes
+            .iter()
+            .zip(keep)
+            .filter(|(_, keep)| **keep)
+            .map(|(e, _)| *e)
+            .collect();
+        let rows: Vec<usize> = chosen.iter().flat_map(|episode| episode.start..episode.end).collect();
+        let mut start = 0;
+        let moved = |episode: &EpisodeRange| {
+            let end = start + episode.len();
+            let moved = EpisodeRange { start, end, ..*episode };
+            start = end;
+            moved
+        };
+        Self {
+            observations: self.observations.select(Axis(0), &rows),
+            actions: self.actions.select(Axis(0), &rows),
+            rewards: self.rewards.select(Axis(0), &rows),
+            episodes: chosen.iter().map(moved).collect(),
+            left_out: 0,
+            env: self.env.clone(),
+        }
+    }
+
+    /// The episodes of this dataset, then those of another of the same dimensions. Rows of no episode are dropped; the
+    /// environment is this one's.
+    ///
+    /// # Panics
+    /// If dimensions differ; `join` has compared them.
+    pub(crate) fn append(self, other: Self) -> Self {
+        let (mut all, other) = (self.first_episodes(usize::MAX), other.first_episodes(usize::MAX));
+        let rows = all.rewards.len();
+        all.observations = stack(all.observations, &other.observations);
+        all.actions = stack(all.actions, &other.actions);
+        all.rewards = all.rewards.iter().chain(&other.rewards).copied().collect();
+        all.episodes.extend(other.episodes.iter().map(|episode| EpisodeRange {
+            start: episode.start + rows,
+            end: episode.end + rows,
+            ..*episode
+        }));
+        all
     }
 
     /// The sum of rewards of every episode.
@@ -163,6 +221,15 @@ impl Dataset {
         let sum = |e: &EpisodeRange| self.rewards.iter().skip(e.start).take(e.len()).sum();
         self.episodes.iter().map(sum).collect()
     }
+}
+
+/// Rows of one array, then those of another with as many columns.
+fn stack(first: Array2<f32>, second: &Array2<f32>) -> Array2<f32> {
+    let (rows, columns) = first.dim();
+    let mut all = Array2::zeros((rows + second.nrows(), columns));
+    all.slice_mut(s![..rows, ..]).assign(&first);
+    all.slice_mut(s![rows.., ..]).assign(second);
+    all
 }
 
 pub(crate) fn check_finite(key: Key, data: ArrayView2<'_, f32>) -> Result<(), Error> {

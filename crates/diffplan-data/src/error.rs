@@ -182,7 +182,10 @@ pub enum Error {
         looked_at: &'static str,
     },
     /// An episode is longer than windows are cut from.
-    #[error("episode {episode} has {len} steps, expected at most max_path_length = {max_path_length}")]
+    #[error(
+        "episode {episode} has {len} steps, expected at most max_path_length = {max_path_length}: give --max-path-length {len}; if \
+         episodes are joined, --max-episode-steps is what cuts them"
+    )]
     EpisodeTooLong {
         /// Which, from 0.
         episode: usize,
@@ -203,6 +206,36 @@ pub enum Error {
         longest: usize,
         /// The option.
         max_path_length: usize,
+    },
+    /// Datasets that should be one are of other dimensions.
+    #[error("{}: {key} have {actual} dimensions, but {expected} in {}; only datasets of the same can be joined", path.display(), first.display())]
+    JoinedDimensions {
+        /// Of what.
+        key: Key,
+        /// The file.
+        path: PathBuf,
+        /// Its dimensions.
+        actual: usize,
+        /// The first file.
+        first: PathBuf,
+        /// Its dimensions.
+        expected: usize,
+    },
+    /// An argument of an environment that is none.
+    #[error(
+        "{text:?} is no argument of an environment: expected NAME=VALUE, such as g=1.62; max_episode_steps is a whole number above 0"
+    )]
+    EnvArgument {
+        /// What was given.
+        text: String,
+    },
+    /// A share that is none.
+    #[error("{name} = {value}: expected a number above 0 and at most 1")]
+    Share {
+        /// Of what.
+        name: &'static str,
+        /// The number.
+        value: f64,
     },
     /// A dataset file cannot be read.
     #[cfg(feature = "hdf5")]

@@ -1,7 +1,8 @@
 //! Offline datasets and normalisers for diffusion planning.
 //!
 //! A [`Dataset`] holds the steps of many episodes; with the feature `hdf5` it is read from files of many projects, HDF5 and
-//! NumPy's (`read` lists them), and written in the layout of D4RL.
+//! NumPy's (`read` lists them), and written in the layout of D4RL; what works but
+//! is rarely meant of them is one list (`findings`).
 //!
 //! A planner is trained on normalised trajectories; what an environment gives and takes has units. [`Normalizers`] holds
 //! one [`Normalizer`] for the observations, one for the actions and, where the value function's target was scaled, one
@@ -34,7 +35,10 @@
 mod cdf;
 mod config;
 mod dataset;
+mod env;
 mod error;
+#[cfg(feature = "hdf5")]
+pub mod findings;
 mod format;
 mod kind;
 mod normalizer;
@@ -42,6 +46,7 @@ mod normalizers;
 #[cfg(feature = "hdf5")]
 pub mod read;
 mod samples;
+mod select;
 mod statistics;
 mod transform;
 #[cfg(feature = "hdf5")]
@@ -49,12 +54,16 @@ mod write;
 
 pub use config::{Key, NormalizerConfig};
 pub use dataset::{Dataset, EpisodeEnds, EpisodeRange};
+pub use env::RecordedEnv;
 pub use error::{Error, Warning};
+#[cfg(feature = "hdf5")]
+pub use findings::Finding;
 pub use kind::NormalizerKind;
 pub use normalizer::Normalizer;
 pub use normalizers::Normalizers;
 #[cfg(feature = "hdf5")]
 pub use read::{ArrayInfo, FileFormat, Keys, LayoutNote, RawDataset, ReadError, ReadOptions, RewardRule};
 pub use samples::{DiscountedReturns, SequenceDataset, SequenceOptions, Window};
+pub use select::Selection;
 #[cfg(feature = "hdf5")]
 pub use write::D4rlFile;

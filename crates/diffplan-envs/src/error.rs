@@ -75,7 +75,7 @@ pub enum Error {
         value: f64,
     },
     /// An option of `reset` or an argument of `make` that the environment does not have.
-    #[error("unknown option {name:?}, expected one of {known:?}")]
+    #[error("unknown option {name:?}, {}", options(known))]
     UnknownOption {
         /// The option given.
         name: String,
@@ -298,6 +298,13 @@ pub enum Error {
     /// The crate was built without the feature that draws.
     #[error("`render` needs diffplan-envs built with its feature \"render\"")]
     RenderFeature,
+}
+
+fn options(known: &[&str]) -> String {
+    match known.is_empty() {
+        true => "there are none".into(),
+        false => format!("expected one of {known:?}"),
+    }
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {

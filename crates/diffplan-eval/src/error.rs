@@ -15,6 +15,27 @@ pub enum Error {
     /// From an environment.
     #[error(transparent)]
     Env(#[from] diffplan_envs::Error),
+    /// From data, or what it says of its environment.
+    #[error(transparent)]
+    Data(#[from] diffplan_data::Error),
+    /// An argument of an environment that nothing can be made of.
+    #[error(
+        "the environment's argument {name} = {value}: expected a number, true, false, a text, or a list of numbers"
+    )]
+    EnvArgument {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+    /// An environment does not take an argument.
+    #[error("{env}: {error}")]
+    EnvArguments {
+        /// The environment.
+        env: String,
+        /// What it says.
+        error: diffplan_envs::Error,
+    },
     /// A file or folder that cannot be read or written, or is not what it should be.
     #[error(transparent)]
     File(#[from] diffplan_files::FileError),

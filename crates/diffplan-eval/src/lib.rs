@@ -20,6 +20,7 @@
 mod episodes;
 mod error;
 pub mod evaluation;
+mod made;
 mod moments;
 mod names;
 mod policy;
@@ -33,6 +34,7 @@ pub mod table;
 pub use episodes::{EpisodeResult, EvaluationEvent, evaluate};
 pub use error::{Error, Result};
 pub use evaluation::{Comparison, Evaluation, Progress, Report};
+pub use made::{env_error, env_with, make_env, make_options};
 pub use moments::{liveliest, moments};
 pub use names::Names;
 pub use policy::{Base, Controller, ControllerPolicy, FnPolicy, Mixture, Noisy, PlannerPolicy, Policy};

@@ -10,6 +10,7 @@ use ndarray_rand::rand::seq::SliceRandom;
 use ndarray_rand::rand::{Rng, RngCore, SeedableRng};
 use ndarray_rand::rand_distr::StandardNormal;
 use rand_chacha::ChaCha8Rng;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Which observations of a trajectory are known, and imposed on it.
@@ -68,8 +69,8 @@ pub struct Batches {
     batch_size: usize,
     num_train_timesteps: usize,
     seed: u64,
-    /// An epoch's number and order.
-    order: Option<(u64, Vec<u32>)>,
+    /// At least one.
+    groups: Vec<Drawn>,
     /// Those of a step.
     batches: Vec<Batch>,
 }
@@ -78,13 +79,14 @@ impl Batches {
     /// For a planner.
     #[must_use]
     pub fn new(sequences: Arc<SequenceDataset>, batch_size: usize, num_train_timesteps: usize, seed: u64) -> Self {
+        let windows = sequences.len();
         Self {
             sequences,
             values: Vec::new(),
             batch_size,
             num_train_timesteps,
             seed,
-            order: None,
+            groups: vec![Drawn::new(0..windows, 1.0)],
             batches: vec![Batch::default()],
         }
     }
@@ -93,6 +95,19 @@ impl Batches {
     #[must_use]
     pub fn accumulating(mut self, batches_a_step: usize) -> Self {
         self.batches.resize_with(batches_a_step.max(1), Batch::default);
+        self
+    }
+
+    /// With windows drawn from groups of them, by their weights: of the first n draws, a group of weight w has n · w, to the next whole
+    /// number, and within a group every window comes once an epoch of its own. None are as all windows together.
+    #[must_use]
+    pub fn weighted(mut self, groups: &[(Range<usize>, f64)]) -> Self {
+        if !groups.is_empty() {
+            self.groups = groups
+                .iter()
+                .map(|(windows, weight)| Drawn::new(windows.clone(), *weight))
+                .collect();
+        }
         self
     }
 
@@ -168,14 +183,54 @@ impl Batches {
 
     /// Which window is drawn as number `draw`: epochs follow each other without a gap, so that batches may span two.
     fn window(&mut self, draw: u64) -> usize {
-        let count = self.sequences.len() as u64;
+        let (mut draw, mut left) = (draw, self.groups.iter().map(|group| group.weight).sum::<f64>());
+        let last = self.groups.len() - 1;
+        for (number, group) in self.groups.iter_mut().enumerate() {
+            // Of the draws that earlier groups left, this one has every (left / weight)th.
+            let share = group.weight / left;
+            let before = (draw as f64 * share).floor() as u64;
+            let after = ((draw + 1) as f64 * share).floor() as u64;
+            if number == last || after > before {
+                return group.window(self.seed, number as u64, if number == last { draw } else { before });
+            }
+            (draw, left) = (draw - before, left - group.weight);
+        }
+        0
+    }
+}
+
+/// Windows that are drawn in epochs.
+#[derive(Debug)]
+struct Drawn {
+    windows: Range<usize>,
+    weight: f64,
+    /// An epoch's number and order.
+    order: Option<(u64, Vec<u32>)>,
+}
+
+/// Of a group's number, in the number of a stream; below it, epochs.
+const GROUP: u32 = 48;
+
+impl Drawn {
+    fn new(windows: Range<usize>, weight: f64) -> Self {
+        Self {
+            windows,
+            weight,
+            order: None,
+        }
+    }
+
+    /// The window of the group's own draw `draw`.
+    fn window(&mut self, seed: u64, number: u64, draw: u64) -> usize {
+        let count = self.windows.len() as u64;
         let (epoch, place) = (draw / count, (draw % count) as usize);
         if self.order.as_ref().is_none_or(|(current, _)| *current != epoch) {
             let mut order: Vec<u32> = (0..count as u32).collect();
-            order.shuffle(&mut stream(self.seed, Purpose::Order, epoch));
+            order.shuffle(&mut stream(seed, Purpose::Order, number << GROUP | epoch));
             self.order = Some((epoch, order));
         }
-        self.order.as_ref().map_or(0, |(_, order)| order[place] as usize)
+        let at = self.order.as_ref().map_or(0, |(_, order)| order[place] as usize);
+        self.windows.start + at
     }
 }
 
@@ -233,6 +288,41 @@ mod tests {
             orders.insert(order);
         }
         assert_eq!(orders.len(), 4);
+    }
+
+    #[test]
+    fn weights_are_shares_of_what_is_drawn() {
+        // 60, 20 and 20 windows of weights 1, 2 and 1.
+        let groups = [(0..60, 1.0), (60..80, 2.0), (80..100, 1.0)];
+        let mut batches = Batches::new(sequences(101), 4, 20, 3).weighted(&groups);
+        let drawn: Vec<usize> = (0..400).map(|draw| batches.window(draw)).collect();
+        for (windows, weight) in &groups {
+            for n in [4, 40, 101, 400] {
+                let of_group = drawn[..n].iter().filter(|window| windows.contains(window)).count();
+                let share = n as f64 * weight / 4.0;
+                assert!(
+                    (of_group as f64 - share).abs() <= 2.0,
+                    "{of_group} of the first {n}, weight {weight}"
+                );
+            }
+            // Within a group, every window once before any comes again.
+            let own: Vec<usize> = drawn
+                .iter()
+                .copied()
+                .filter(|window| windows.contains(window))
+                .collect();
+            let first = &own[..windows.len().min(own.len())];
+            assert_eq!(BTreeSet::from_iter(first).len(), first.len());
+        }
+        // Any draw alone is what it was in order.
+        for draw in [399, 3, 250, 0] {
+            let mut alone = Batches::new(sequences(101), 4, 20, 3).weighted(&groups);
+            assert_eq!(alone.window(draw), drawn[draw as usize]);
+        }
+        // One group of all windows is none.
+        let mut one = Batches::new(sequences(11), 4, 20, 0).weighted(&[(0..10, 7.0)]);
+        let mut none = Batches::new(sequences(11), 4, 20, 0);
+        (0..50).for_each(|draw| assert_eq!(one.window(draw), none.window(draw)));
     }
 
     #[test]

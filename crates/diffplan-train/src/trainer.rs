@@ -185,6 +185,25 @@ impl<M: Params + Clone + Send + Sync, O: Objective<M>> Trainer<M, O> {
         Ok(report)
     }
 
+    /// The mean loss of the average over batches that are not trained on. Nothing changes by it.
+    ///
+    /// # Errors
+    /// If there is no batch, or one has another shape.
+    pub fn validate(&mut self, batches: &[O::Batch]) -> Result<f64> {
+        if batches.is_empty() {
+            return Err(Error::option("batches", 0, "at least 1"));
+        }
+        let share = 1.0 / batches.len() as f64;
+        // A gradient comes along with the loss, and is thrown away.
+        let mut grad = zeros_like(&self.average);
+        let mut loss = 0.0;
+        for batch in batches {
+            self.objective.check_batch(batch)?;
+            loss += self.objective.accumulate(&self.average, batch, share, &mut grad)?.loss;
+        }
+        Ok(loss)
+    }
+
     /// Applies the gradient that was computed last: clipped, by the optimiser, and the average follows.
     ///
     /// # Errors

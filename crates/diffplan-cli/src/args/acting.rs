@@ -36,14 +36,33 @@ impl CheckpointArgs {
     }
 }
 
+/// Where episodes are played.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct EnvArgs {
+    /// Environment; the one named in the checkpoint's planning_config.json by default
+    #[arg(short, long, value_name = "ID")]
+    pub(crate) env: Option<String>,
+    /// An argument of the environment, with a value in JSON: g=1.62, healthy_z_range=[0.7,2], max_episode_steps=50; null takes one of
+    /// the checkpoint's away. May be given several times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = env_argument)]
+    pub(crate) env_kwargs: Vec<String>,
+}
+
+/// Checks the form alone: which arguments there are, an environment knows.
+pub(crate) fn env_argument(text: &str) -> Result<String, String> {
+    match diffplan_data::RecordedEnv::argument(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// What plays episodes.
 #[derive(Debug, Default, Args)]
 pub(crate) struct ActingArgs {
     #[command(flatten)]
     pub(crate) checkpoint: CheckpointArgs,
-    /// Environment; the one named in the checkpoint's planning_config.json by default
-    #[arg(short, long, value_name = "ID")]
-    pub(crate) env: Option<String>,
+    #[command(flatten)]
+    pub(crate) env: EnvArgs,
     /// Who acts: planner (the checkpoint; the default), random, zero, ou, swing-up, bang-bang, mixed, or one of your own
     #[arg(long, value_name = "NAME")]
     pub(crate) policy: Option<String>,

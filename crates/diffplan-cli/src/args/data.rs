@@ -1,6 +1,6 @@
 //! What `diffplan data` takes.
 
-use super::{CheckpointArgs, PlanningArgs, ReadArgs, RunArgs, count, seed};
+use super::{CheckpointArgs, EnvArgs, PlanningArgs, ReadArgs, RunArgs, count, env_argument, seed};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -22,7 +22,9 @@ pub(crate) enum DataCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Formats: HDF5 and .npz in the layouts of D4RL, Minari (a folder or its main_data.hdf5), OGBench, robomimic, ManiSkill, ACT, d3rlpy,
-Stable-Baselines and imitation, folders of such files, LeRobot's folders; others by --keys. All statistics are in float64; those of dimensions leave out what is no finite number. Exit status 2 if the dataset cannot be trained on.
+Stable-Baselines and imitation, folders of such files, LeRobot's folders; others by --keys. All statistics are in
+float64 (of data kept as float32); those of dimensions leave out what is no finite number. What is odd is what `diffplan train` warns of
+too. Exit status 2 if the dataset cannot be trained on.
 
 Examples:
   diffplan data inspect pendulum.hdf5
@@ -30,7 +32,8 @@ Examples:
   diffplan data inspect ~/.minari/datasets/D4RL/pen/human-v2 --json
   diffplan data inspect lift.hdf5 --keys observations=obs/object+obs/robot0_eef_pos,mask=train
   diffplan data inspect own.hdf5 --keys 'episodes=runs/run_*/,observations=joints,actions=acts,rewards=rew'
-  diffplan data inspect antmaze-medium-navigate-v0.npz --rewards goal=20,20")]
+  diffplan data inspect antmaze-medium-navigate-v0.npz --rewards goal=20,20
+  diffplan data inspect pendulum.hdf5 --strict           exit status 1 if anything is odd about it")]
 pub(crate) struct DataInspectArgs {
     /// Dataset: a file, the folder of a Minari or LeRobot dataset, or a folder of files
     #[arg(value_name = "FILE")]
@@ -40,6 +43,9 @@ pub(crate) struct DataInspectArgs {
     pub(crate) max_episode_steps: Option<usize>,
     #[command(flatten)]
     pub(crate) read: ReadArgs,
+    /// Exit status 1 if anything is odd
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Print one JSON object, and nothing else on stdout
     #[arg(long)]
     pub(crate) json: bool,
@@ -54,11 +60,16 @@ Examples:
   diffplan data collect --env Pendulum-v1 --policy random --episodes 100 --out random.hdf5
   diffplan data collect --env Pendulum-v1 --policy mixed --episodes 1500 --out mixed.hdf5
   diffplan data collect --env Pendulum-v1 --policy swing-up --skill 0.5 --noise 0.2 --episodes 100 --out half.hdf5
+  diffplan data collect --env Pendulum-v1 --env-kwargs g=1.62 --policy random --out moon.hdf5
   diffplan data collect --policy planner --checkpoint testdata/pendulum-hor32 --episodes 20 --out planned.hdf5")]
 pub(crate) struct CollectArgs {
     /// Environment; by default the one that the checkpoint or the controller is made for, or else Pendulum-v1
     #[arg(short, long, value_name = "ID")]
     pub(crate) env: Option<String>,
+    /// An argument of the environment, with a value in JSON: g=1.62, max_episode_steps=50; it is stored with the data. May be given
+    /// several times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = env_argument)]
+    pub(crate) env_kwargs: Vec<String>,
     /// Who acts: planner (a checkpoint), or a registered policy. random: a new sample of the action space at every step; zero; ou:
     /// Ornstein-Uhlenbeck noise; swing-up (Pendulum-v1): pump energy until it is upright; bang-bang
     /// (MountainCarContinuous-v0): push along the velocity; mixed: either with a skill and a noise drawn for every episode
@@ -89,6 +100,16 @@ pub(crate) struct CollectArgs {
     pub(crate) run: RunArgs,
     #[command(flatten)]
     pub(crate) planning: PlanningArgs,
+}
+
+impl CollectArgs {
+    /// Where it is played.
+    pub(crate) fn env(&self) -> EnvArgs {
+        EnvArgs {
+            env: self.env.clone(),
+            env_kwargs: self.env_kwargs.clone(),
+        }
+    }
 }
 
 fn between(text: &str, low: f64, high: f64) -> Result<f64, String> {

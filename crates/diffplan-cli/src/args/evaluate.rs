@@ -12,6 +12,7 @@ fn of_playing() -> impl Iterator<Item = &'static str> {
         "subfolder",
         "variant",
         "env",
+        "env_kwargs",
         "guide",
         "episodes",
         "parallel",
@@ -39,6 +40,7 @@ Examples:
   diffplan evaluate --n-guide-steps 0 --seed 1000 --out runs/unguided
   diffplan evaluate --scheduler ddim --num-inference-steps 5 --seed 1000
   diffplan evaluate --policy random --env Pendulum-v1 --seed 1000 --out runs/random
+  diffplan evaluate --env-kwargs g=1.62 --env-kwargs max_episode_steps=50   the same environment, made otherwise
   diffplan evaluate --compare runs/unguided runs/eval")]
 pub(crate) struct EvaluateArgs {
     #[command(flatten)]

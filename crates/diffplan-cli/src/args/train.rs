@@ -1,6 +1,6 @@
 //! What can be typed after `diffplan train`. A TOML file has the same keys, with underscores: [`Keys`] is both.
 
-use super::{MAX_BATCH, MAX_HORIZON, count, finite64, seed, serde_name};
+use super::{MAX_BATCH, MAX_HORIZON, count, env_argument, finite64, seed, serde_name};
 use clap::{Args, Subcommand};
 use diffplan_schedulers::{BetaSchedule, PredictionType};
 use diffplan_train::session::{MAX_STEPS, NormalizerKind, Optimizer, Pooling};
@@ -48,6 +48,8 @@ goes on from the newest state, to the same bits that a run without a stop would 
 
 Examples:
   diffplan train both --dataset pendulum.hdf5 --out runs/pendulum --steps 20000 --value-steps 12000
+  diffplan train both --dataset medium.hdf5 --dataset expert.hdf5 --dataset-weights 1,1 --best 0.5,1 --out runs/both
+  diffplan train both --dataset pendulum.hdf5 --validation 0.05 --strict --out runs/pendulum
   diffplan train planner --config training.toml --out runs/again --seed 1
   diffplan train both --out runs/pendulum --resume";
 
@@ -63,6 +65,9 @@ pub(crate) struct TrainOptions {
     /// Delete what the folder holds of the networks that are to be trained
     #[arg(long)]
     pub(crate) overwrite: bool,
+    /// Exit status 1, before anything is trained or written, if anything is odd about the data
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Print one JSON object, and nothing else on stdout
     #[arg(long)]
     pub(crate) json: bool,
@@ -82,18 +87,40 @@ pub(crate) struct BothOptions {
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Keys {
-    /// Dataset: a file or folder, as `diffplan data inspect` takes it
+    /// Dataset: a file or folder, as `diffplan data inspect` takes it. Given several times, the episodes of all are trained on
     #[arg(short, long, value_name = "FILE", help_heading = "Data")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) dataset: Vec<PathBuf>,
+    /// How often windows of each dataset are drawn, one number each: 1,3 draws three of the second for one of the first. By default a
+    /// window is drawn as often as any other
+    #[arg(long, value_name = "W,W,…", help_heading = "Data", num_args = 1, value_delimiter = ',', value_parser = above_zero)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) dataset: Option<PathBuf>,
+    pub(crate) dataset_weights: Option<Vec<f64>>,
+    /// A share of the episodes, spread evenly over the file: one number, or one for each dataset
+    #[arg(long, value_name = "X[,X…]", help_heading = "Data", num_args = 1, value_delimiter = ',', value_parser = share)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) episodes: Option<Vec<f64>>,
+    /// The best share of the episodes, by return: one number, or one for each dataset. 0.1 is the best tenth
+    #[arg(long, value_name = "X[,X…]", help_heading = "Data", num_args = 1, value_delimiter = ',', value_parser = share)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) best: Option<Vec<f64>>,
+    /// A share of the episodes that is held out: the loss on them is a column of the tables, and a panel of loss.png
+    #[arg(long, value_name = "X", help_heading = "Data", value_parser = part)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) validation: Option<f64>,
     /// The folder of states, tables and the checkpoint
     #[arg(short, long, value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) out: Option<PathBuf>,
-    /// Environment; the one that the dataset names by default
+    /// Environment; the one that the dataset names by default. The data is compared with it before the first step
     #[arg(short, long, value_name = "ID", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) env: Option<String>,
+    /// An argument of the environment that the checkpoint is played in, with a value in JSON: g=1.62, max_episode_steps=50; those that
+    /// the dataset says by default, and null takes one away. May be given several times
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Data", value_parser = env_argument)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) env_kwargs: Vec<String>,
     /// Statistics that observations and actions are normalised with [default: gaussian]
     #[arg(long, value_name = "KIND", help_heading = "Data", value_parser = serde_name::<NormalizerKind>(&["gaussian", "scalar_gaussian", "limits", "safe_limits", "cdf"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,7 +133,7 @@ pub(crate) struct Keys {
     #[arg(long, value_name = "BOOL", help_heading = "Data", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) use_padding: Option<bool>,
-    /// Steps after which an episode ends, for files without timeouts
+    /// Steps after which an episode ends, for files without timeouts (in others it is not used, which is said)
     #[arg(long, value_name = "N", help_heading = "Data", value_parser = count(1, u32::MAX.into()))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) max_episode_steps: Option<usize>,
@@ -118,7 +145,7 @@ pub(crate) struct Keys {
     #[arg(long, value_name = "RULE", help_heading = "Data", allow_hyphen_values = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rewards: Option<diffplan_data::RewardRule>,
-    /// Train on so many episodes, the first ones; all by default
+    /// Train on so many episodes of each dataset, the first ones; all by default
     #[arg(long, value_name = "N", help_heading = "Data", value_parser = count(1, u32::MAX.into()))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) max_episodes: Option<usize>,
@@ -321,6 +348,27 @@ pub(crate) struct ValueKeys {
     #[arg(id = "value_max_grad_norm", long = "value-max-grad-norm", value_name = "X", value_parser = finite64, allow_hyphen_values = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     max_grad_norm: Option<f64>,
+}
+
+fn above_zero(text: &str) -> Result<f64, String> {
+    match finite64(text)? {
+        value if value > 0.0 => Ok(value),
+        value => Err(format!("{value}, expected a number above 0")),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match finite64(text)? {
+        value if value > 0.0 && value <= 1.0 => Ok(value),
+        value => Err(format!("{value}, expected a number above 0 and at most 1")),
+    }
+}
+
+fn part(text: &str) -> Result<f64, String> {
+    match finite64(text)? {
+        value if value > 0.0 && value < 1.0 => Ok(value),
+        value => Err(format!("{value}, expected a number above 0 and below 1")),
+    }
 }
 
 fn steps() -> clap::builder::RangedU64ValueParser<u64> {

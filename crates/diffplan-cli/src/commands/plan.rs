@@ -4,8 +4,9 @@ use crate::args::PlanArgs;
 use crate::error::{Error, Result};
 use crate::patience::Patience;
 use crate::{json, output, settings};
+use diffplan_data::RecordedEnv;
 use diffplan_eval::evaluation::describe;
-use diffplan_eval::{Names, Registry, stats, table};
+use diffplan_eval::{Names, Registry, env_with, stats, table};
 use diffplan_files::folder_of;
 use diffplan_pictures::{Recording, Stage};
 use diffplan_pipelines::doctor::Outside;
@@ -64,7 +65,7 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
     let picture = args
         .render
         .as_deref()
-        .map(|file| Picture::prepare(file, args.env.clone(), registry, &pipeline, &args.obs))
+        .map(|file| Picture::prepare(file, &args, registry, &pipeline))
         .transpose()?;
     let started = Instant::now();
     let (plan, recording) = match picture {
@@ -75,8 +76,12 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
         None => (planner.plan(aview1(&args.obs), noise.as_mut())?, None),
     };
     let seconds = started.elapsed().as_secs_f64();
-    let env = args.env.as_deref().or(pipeline.planning_config().env.as_deref());
-    let env = settings::known_env(registry, env);
+    let env = env_with(
+        args.env.as_deref(),
+        &args.env_kwargs,
+        pipeline.planning_config().recorded_env(),
+    )?;
+    let env = settings::known_env(registry, env.as_ref());
     let names = Names::of(env.as_ref(), pipeline.observation_dim(), pipeline.action_dim());
     let saved = picture.as_ref().zip(recording.as_ref());
     let saved = saved
@@ -139,13 +144,7 @@ struct Picture<'a> {
 impl<'a> Picture<'a> {
     /// Finds what can be wrong before anything is planned. An environment that was asked for must have a picture; one that
     /// the checkpoint names may.
-    fn prepare(
-        file: &'a Path,
-        env: Option<String>,
-        registry: &Registry,
-        pipeline: &ValueGuidedPipeline,
-        obs: &[f32],
-    ) -> Result<Self> {
+    fn prepare(file: &'a Path, args: &PlanArgs, registry: &Registry, pipeline: &ValueGuidedPipeline) -> Result<Self> {
         let is_gif = file
             .extension()
             .is_some_and(|extension| extension.eq_ignore_ascii_case("gif"));
@@ -157,16 +156,20 @@ impl<'a> Picture<'a> {
             });
         }
         output::prepare_folder(folder_of(file))?;
-        let set = |id: &str| -> Result<Stage> {
-            let mut stage = Stage::new(settings::env(registry, id)?, id)?;
-            stage.observe(aview1(obs))?;
+        let set = |env: &RecordedEnv| -> Result<Stage> {
+            let mut stage = Stage::new(settings::env(registry, env)?, &env.id)?;
+            stage.observe(aview1(&args.obs))?;
             Ok(stage)
         };
-        let (env, stage) = match (env, pipeline.planning_config().env.clone()) {
-            (Some(id), _) => (Some(id.clone()), Ok(set(&id)?)),
-            (None, Some(id)) => (Some(id.clone()), set(&id).map_err(Some)),
-            (None, None) => (None, Err(None)),
+        let known = pipeline.planning_config().recorded_env();
+        let env = env_with(args.env.as_deref(), &args.env_kwargs, known)?;
+        let asked = args.env.is_some() || !args.env_kwargs.is_empty();
+        let stage = match &env {
+            Some(env) if asked => Ok(set(env)?),
+            Some(env) => set(env).map_err(Some),
+            None => Err(None),
         };
+        let env = env.map(|env| env.id);
         Ok(Self { file, env, stage })
     }
 

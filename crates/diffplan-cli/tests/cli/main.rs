@@ -8,7 +8,9 @@ mod comparisons;
 mod convert;
 mod data;
 mod doctor;
+mod environments;
 mod evaluate;
+mod findings;
 mod inspect;
 mod learn;
 mod mujoco;
@@ -18,6 +20,7 @@ mod rollout;
 #[cfg(unix)]
 mod running;
 mod seams;
+mod several;
 mod train;
 
 use serde_json::Value;

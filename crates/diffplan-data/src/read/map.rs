@@ -2,6 +2,7 @@
 //! work for all.
 
 use super::{FileFormat, LayoutNote, ReadError};
+use crate::RecordedEnv;
 
 /// Where the steps of a file are.
 #[derive(Debug)]
@@ -15,7 +16,7 @@ pub(super) struct Map {
     pub(super) steps: Steps,
     /// Whether arrays of more than two dimensions are read as rows of as many values.
     pub(super) flatten: bool,
-    pub(super) env: Option<String>,
+    pub(super) env: Option<RecordedEnv>,
     pub(super) notes: Vec<LayoutNote>,
 }
 

@@ -56,7 +56,7 @@ use std::sync::Arc;
 use ndarray::{Array1, Array2};
 
 use crate::dataset::split;
-use crate::{Dataset, EpisodeEnds, EpisodeRange, Error};
+use crate::{Dataset, EpisodeEnds, EpisodeRange, Error, RecordedEnv};
 use assemble::Plan;
 use buffers::Buffers;
 pub use error::ReadError;
@@ -155,6 +155,8 @@ pub struct RawDataset {
     pub format: FileFormat,
     /// The environment, where the file names it.
     pub env: Option<String>,
+    /// What it was made with, where the file says that.
+    pub recorded_env: Option<RecordedEnv>,
     /// What else the file says of itself in strings.
     pub metadata: Vec<(String, String)>,
     /// All arrays of the file; of one with a group an episode, those of the first; of a folder, those of the first file.
@@ -179,6 +181,8 @@ pub struct RawDataset {
     pub short_episodes: usize,
     /// What was decided that the file does not say, or left out.
     pub layout_notes: Vec<LayoutNote>,
+    /// Whether the program that wrote the file did not close it.
+    pub not_closed: bool,
     origins: Vec<Origin>,
 }
 
@@ -247,7 +251,7 @@ impl RawDataset {
         let (path, groups, origins) = (self.path, self.groups, self.origins);
         ends(self.terminals.as_deref(), self.timeouts.as_deref(), max_episode_steps)
             .and_then(|ends| Dataset::new(self.observations, self.actions, self.rewards, ends))
-            .map(|dataset| dataset.with_env(self.env))
+            .map(|dataset| dataset.with_recorded_env(self.recorded_env.or(self.env.map(RecordedEnv::new))))
             .map_err(|error| file_error(&path, origin::found(error, &origins, &groups)))
     }
 }
@@ -357,7 +361,7 @@ fn read_plan(plan: Plan, tree: &mut dyn Tree, path: &Path, options: &ReadOptions
 /// What a file says beside its steps.
 struct About {
     format: FileFormat,
-    env: Option<String>,
+    env: Option<RecordedEnv>,
     metadata: Vec<(String, String)>,
     arrays: Vec<ArrayInfo>,
 }
@@ -372,7 +376,8 @@ impl About {
             map::Steps::Rows(_) => String::new(),
         };
         let mut metadata = tree.metadata();
-        let env = map.env.clone().or_else(|| env_of(&metadata));
+        let env = map.env.clone();
+        let env = env.or_else(|| env_of(&metadata).map(|id| made_with(&id, &metadata)));
         metadata.retain(|(name, _)| map.format != FileFormat::Minari || name != "env_spec");
         Self {
             format: map.format,
@@ -392,7 +397,8 @@ fn finish(path: &Path, about: About, mut buffers: Buffers, options: &ReadOptions
     Ok(RawDataset {
         path: path.into(),
         format: about.format,
-        env: about.env,
+        env: about.env.as_ref().map(|env| env.id.clone()),
+        recorded_env: about.env,
         metadata: about.metadata,
         arrays: about.arrays,
         observations,
@@ -405,6 +411,7 @@ fn finish(path: &Path, about: About, mut buffers: Buffers, options: &ReadOptions
         flags_within: buffers.flags_within,
         empty_episodes: buffers.empty,
         short_episodes: buffers.short,
+        not_closed: false,
         origins: buffers.origins,
     })
 }
@@ -431,6 +438,22 @@ fn kind(start: &[u8], path: &Path) -> Result<Kind, String> {
     } else {
         Err("it is something else".into())
     }
+}
+
+/// An environment as `diffplan data collect` says it in strings.
+fn made_with(id: &str, metadata: &[(String, String)]) -> RecordedEnv {
+    let text = |name: &str| {
+        metadata
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    };
+    let spec = serde_json::json!({
+        "id": id,
+        "kwargs": text("env_kwargs").and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok()),
+        "max_episode_steps": text("max_episode_steps").and_then(|text| text.parse::<u64>().ok()),
+    });
+    RecordedEnv::of_spec(&spec).unwrap_or_else(|| RecordedEnv::new(id))
 }
 
 /// The environment under the names that files have it.

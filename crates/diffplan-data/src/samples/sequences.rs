@@ -86,6 +86,13 @@ impl SequenceDataset {
         self.windows.len()
     }
 
+    /// How many of them reach past the end of their episode.
+    #[must_use]
+    pub fn padded(&self) -> usize {
+        let padded = |window: &&Window| window.end - window.start < self.horizon;
+        self.windows.iter().filter(padded).count()
+    }
+
     /// All windows, by episode and start.
     #[must_use]
     pub fn windows(&self) -> &[Window] {
@@ -260,7 +267,8 @@ mod tests {
         refuse(
             &[3, 5],
             &short,
-            "episode 1 has 5 steps, expected at most max_path_length = 4",
+            "episode 1 has 5 steps, expected at most max_path_length = 4: give --max-path-length 5; if episodes are joined, \
+             --max-episode-steps is what cuts them",
         );
         let unpadded = SequenceOptions {
             use_padding: false,

@@ -3,7 +3,6 @@
 use super::saved::Saved;
 use super::settings::{Asked, Config, Settings};
 use crate::error::{Error, Result};
-use diffplan_envs::d4rl;
 use serde_json::Value;
 
 impl Settings {
@@ -12,11 +11,10 @@ impl Settings {
     /// # Errors
     /// If that decides otherwise about an episode, or fewer episodes are asked for than there are.
     pub fn again(asked: &Asked, saved: &Saved) -> Result<Self> {
+        let made = crate::env_with(asked.env.as_deref(), &asked.env_kwargs, Some(saved.made()))?;
+        let made = made.unwrap_or_default();
         let again = Self {
-            env: match &asked.env {
-                Some(id) => d4rl::env_id(id).map_or_else(|| id.clone(), str::to_owned),
-                None => saved.env.clone(),
-            },
+            env: made.id,
             seed: asked.seed.unwrap_or(saved.seed),
             config: Config {
                 // "planner" is the policy that goes without a name here.
@@ -31,6 +29,8 @@ impl Settings {
                     true => saved.config.guides.clone(),
                     false => asked.guides.clone(),
                 },
+                env_kwargs: made.kwargs,
+                max_episode_steps: made.max_episode_steps,
                 ..saved.config.clone()
             },
         };
@@ -61,6 +61,7 @@ impl Settings {
             }),
         };
         changed("env", self.env.clone(), saved.env.clone())?;
+        changed("env_kwargs", self.made().to_string(), saved.made().to_string())?;
         changed("seed", self.seed.to_string(), saved.seed.to_string())?;
         let policy = |config: &Config| config.policy.clone().unwrap_or_else(|| "planner".into());
         changed("policy", policy(&self.config), policy(&saved.config))?;

@@ -144,7 +144,9 @@ impl Comparison {
 
     fn of((a_path, a): (&Path, &Played), (b_path, b): (&Path, &Played)) -> Self {
         let first = |played: &Played| played.config.get("first").cloned();
-        let apart = if a.env != b.env {
+        let made_with =
+            |played: &Played| ["env_kwargs", "max_episode_steps"].map(|key| played.config.get(key).cloned());
+        let apart = if a.env != b.env || made_with(a) != made_with(b) {
             Some("the environments differ")
         } else if a.seed != b.seed || first(a) != first(b) {
             Some("the episodes did not begin alike")
@@ -294,7 +296,7 @@ fn warnings(a: &Played, b: &Played) -> Vec<String> {
     keys.dedup();
     // Of one that plans and one that does not, or plans in its own way, the options of a planner have nothing to compare.
     if a.config.get("policy") != b.config.get("policy") {
-        keys.retain(|key| ["policy", "simulator"].contains(&key.as_str()));
+        keys.retain(|key| ["policy", "simulator", "env_kwargs", "max_episode_steps"].contains(&key.as_str()));
     }
     for key in keys.into_iter().filter(|key| !OF_THE_RUN.contains(&key.as_str())) {
         let value = |played: &Played| {

@@ -203,7 +203,7 @@ impl Evaluation {
         asked.env = Some(self.env.clone());
         let mut settings = match &before {
             Some(saved) => Settings::again(&asked, saved)?,
-            None => Settings::of_policy(&asked, self.env.clone(), policy.name()),
+            None => Settings::of_policy(&asked, self.env.as_str().into(), policy.name()),
         };
         let played = before.as_ref().map_or(0, |saved| saved.rows.len());
         settings.set_run(&asked, None, 1, played)?;

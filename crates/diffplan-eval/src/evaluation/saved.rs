@@ -4,6 +4,7 @@ use super::report::Latency;
 use super::row::{HEADER, Row};
 use super::settings::{Asked, Config, MAX_EPISODES, MAX_SEED, check_plan_size};
 use crate::error::{Error, Result};
+use diffplan_data::RecordedEnv;
 use diffplan_files::{Folder, read_rows as read_lines};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -107,6 +108,15 @@ impl Saved {
             )));
         }
         Ok(Some(saved))
+    }
+
+    /// The environment, and what it is made with.
+    pub(super) fn made(&self) -> RecordedEnv {
+        RecordedEnv {
+            id: self.env.clone(),
+            kwargs: self.config.env_kwargs.clone(),
+            max_episode_steps: self.config.max_episode_steps,
+        }
     }
 
     /// Whether nothing is left to play of what is asked for.
@@ -244,6 +254,8 @@ mod tests {
             options: Some(diffplan_pipelines::PlanOptions::default()),
             guides: Vec::new(),
             simulator: None,
+            env_kwargs: serde_json::Map::new(),
+            max_episode_steps: None,
             threads: 1,
             out: None,
         };

@@ -2,10 +2,12 @@
 
 use crate::error::{Error, Result};
 use crate::table;
+use diffplan_data::RecordedEnv;
 use diffplan_files::Folder;
 use diffplan_pipelines::{PlanOptions, PlanningConfig, Precision};
 use fnv::FnvHasher;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::hash::Hasher;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +31,8 @@ pub struct Asked {
     pub checkpoint: Option<PathBuf>,
     /// The environment, or a dataset of it.
     pub env: Option<String>,
+    /// Arguments of the environment, `NAME=VALUE` each.
+    pub env_kwargs: Vec<String>,
     /// How many episodes.
     pub episodes: Option<usize>,
     /// How many side by side.
@@ -72,6 +76,12 @@ pub struct Config {
     /// What the environment's dynamics are calculated by, such as "MuJoCo 4.0.0"; none where they are diffplan's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub simulator: Option<String>,
+    /// What the environment is made with, where that is not its defaults.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub env_kwargs: Map<String, Value>,
+    /// Steps after which its episodes are cut off, where that is not as it is registered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_episode_steps: Option<usize>,
     /// Threads.
     pub threads: usize,
     /// The folder of results.
@@ -99,6 +109,9 @@ struct ConfigJson {
     #[serde(default)]
     guides: Vec<String>,
     simulator: Option<String>,
+    #[serde(default)]
+    env_kwargs: Map<String, Value>,
+    max_episode_steps: Option<usize>,
     threads: usize,
     out: Option<PathBuf>,
 }
@@ -115,6 +128,8 @@ impl From<ConfigJson> for Config {
             episodes: json.episodes,
             parallel: json.parallel,
             simulator: json.simulator,
+            env_kwargs: json.env_kwargs,
+            max_episode_steps: json.max_episode_steps,
             threads: json.threads,
             out: json.out,
         }
@@ -175,7 +190,13 @@ pub fn hash(checkpoint: &Folder) -> Result<String> {
 
 impl Settings {
     /// Of a planner: as asked, over what the checkpoint says.
-    pub fn of_planner(asked: &Asked, env: String, checkpoint: &Folder, hash: String, defaults: PlanOptions) -> Self {
+    pub fn of_planner(
+        asked: &Asked,
+        env: RecordedEnv,
+        checkpoint: &Folder,
+        hash: String,
+        defaults: PlanOptions,
+    ) -> Self {
         let mut settings = Self::of_policy(asked, env, String::new());
         let config = &mut settings.config;
         config.policy = None;
@@ -187,9 +208,9 @@ impl Settings {
     }
 
     /// Of any other policy.
-    pub fn of_policy(asked: &Asked, env: String, policy: String) -> Self {
+    pub fn of_policy(asked: &Asked, env: RecordedEnv, policy: String) -> Self {
         Self {
-            env,
+            env: env.id,
             seed: asked.seed.unwrap_or(0),
             config: Config {
                 policy: Some(policy),
@@ -201,9 +222,20 @@ impl Settings {
                 options: None,
                 guides: Vec::new(),
                 simulator: None,
+                env_kwargs: env.kwargs,
+                max_episode_steps: env.max_episode_steps,
                 threads: 1,
                 out: asked.out.clone(),
             },
+        }
+    }
+
+    /// The environment, and what it is made with.
+    pub fn made(&self) -> RecordedEnv {
+        RecordedEnv {
+            id: self.env.clone(),
+            kwargs: self.config.env_kwargs.clone(),
+            max_episode_steps: self.config.max_episode_steps,
         }
     }
 
@@ -257,7 +289,10 @@ impl Settings {
         if let Some(policy) = &config.policy {
             fields.push(("policy", policy.clone()));
         }
-        fields.push(("env", with_simulator(&self.env, config.simulator.as_deref())));
+        fields.push((
+            "env",
+            with_simulator(&self.made().to_string(), config.simulator.as_deref()),
+        ));
         fields.push(("episodes", episodes));
         fields.push(("side by side", config.parallel.to_string()));
         if let Some(options) = &config.options {

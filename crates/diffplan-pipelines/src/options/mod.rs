@@ -9,6 +9,7 @@ mod value;
 pub use value::{Guidance, Kind, OptionSpec};
 
 use crate::error::{Error, Result};
+use diffplan_data::RecordedEnv;
 use diffplan_files::{FileError, Folder, nearest, parse_json_object};
 use diffplan_models::{Algorithm, Compute, Precision};
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,12 @@ macro_rules! planning_options {
             /// The environment the checkpoint was trained for.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub env: Option<String>,
+            /// What that environment is made with: the arguments of its constructor.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub env_kwargs: Option<serde_json::Map<String, serde_json::Value>>,
+            /// Steps after which its episodes are cut off; as it is registered by default.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub max_episode_steps: Option<usize>,
             $(
                 #[doc = concat!("As in [`PlanOptions::", stringify!($name), "`].")]
                 #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,7 +87,7 @@ macro_rules! planning_options {
 
         impl PlanningConfig {
             /// The keys of a file.
-            pub const KEYS: &[&str] = &["env", $(stringify!($name),)+];
+            pub const KEYS: &[&str] = &["env", "env_kwargs", "max_episode_steps", $(stringify!($name),)+];
 
             /// `options` with what this says in place of theirs.
             pub fn over(&self, options: PlanOptions) -> PlanOptions {
@@ -102,7 +109,7 @@ macro_rules! planning_options {
                     _ => return Err(Error::Option {
                         name: "name",
                         value: name.to_owned(),
-                        expected: format!("one of {}", Self::KEYS[1..].join(", ")),
+                        expected: format!("one of {}", Self::KEYS[3..].join(", ")),
                     }),
                 }
                 Ok(())
@@ -183,6 +190,15 @@ impl PlanOptions {
 }
 
 impl PlanningConfig {
+    /// The environment, and what it is made with.
+    pub fn recorded_env(&self) -> Option<RecordedEnv> {
+        Some(RecordedEnv {
+            id: self.env.clone()?,
+            kwargs: self.env_kwargs.clone().unwrap_or_default(),
+            max_episode_steps: self.max_episode_steps,
+        })
+    }
+
     /// Reads the content of a file; `path` is for errors alone.
     ///
     /// # Errors
@@ -207,6 +223,9 @@ impl PlanningConfig {
             let alone = serde_json::Map::from_iter([(key.clone(), value.clone())]);
             let config =
                 serde_json::from_value::<Self>(alone.into()).map_err(|e| refuse(key, format!("`{key}`: {e}")))?;
+            if config.max_episode_steps == Some(0) {
+                return Err(refuse(key, "`max_episode_steps` is 0, expected at least 1".into()).into());
+            }
             let options = config.over(PlanOptions::default());
             options.validate().map_err(|e| refuse(key, e.to_string()))?;
         }
@@ -331,6 +350,21 @@ mod tests {
         );
         let error = read("{\"guidance\": \"strong\"}");
         assert!(error.contains("`guidance`") && error.contains("strong"), "{error}");
+    }
+
+    #[test]
+    fn the_environment_is_made_as_the_file_says() {
+        let read = |text: &str| PlanningConfig::from_bytes(text.as_bytes(), Path::new("c.json"));
+        let config = read(r#"{"env": "P", "env_kwargs": {"g": 1.62}, "max_episode_steps": 50, "scale": 1}"#).unwrap();
+        assert_eq!(config.recorded_env().unwrap().to_string(), "P (g = 1.62, 50 steps)");
+        assert_eq!(read("{}").unwrap().recorded_env(), None);
+        for text in [
+            r#"{"env_kwargs": 3}"#,
+            r#"{"max_episode_steps": 0}"#,
+            r#"{"max_episode_steps": "x"}"#,
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
     }
 
     /// What an evaluation of an earlier version stored.

@@ -94,8 +94,12 @@ impl Planner {
         let scheduler = match (&options.scheduler, &options.timestep_spacing) {
             (None, None) => Arc::clone(&pipeline.scheduler),
             (name, spacing) => {
-                let spacing = spacing.as_ref().map(|spacing| ("timestep_spacing", spacing.as_str().into()));
-                pipeline.schedulers.converted_with(name.as_deref(), &*pipeline.scheduler, spacing)?
+                let spacing = spacing
+                    .as_ref()
+                    .map(|spacing| ("timestep_spacing", spacing.as_str().into()));
+                pipeline
+                    .schedulers
+                    .converted_with(name.as_deref(), &*pipeline.scheduler, spacing)?
             }
         };
         let steps = Steps::new(options.num_inference_steps).with_eta(options.eta);

@@ -44,6 +44,7 @@ impl Board {
             ("grad_norm", Some(row.grad_norm)),
             ("lr", Some(row.lr)),
             ("steps_per_second", Some(row.steps_per_second)),
+            ("validation_loss", row.validation_loss),
         ];
         for (name, value) in scalars {
             let Some(value) = value else { continue };

@@ -2,17 +2,19 @@
 
 use super::keys::Kind;
 use super::settings::Settings;
-use crate::error::Result;
-use diffplan_data::{Dataset, DiscountedReturns, Normalizers, SequenceDataset};
+use crate::error::{Error, Result};
+use diffplan_data::findings::{self, EnvFacts, Found, Padding, Steps};
+use diffplan_data::{Dataset, DiscountedReturns, Finding, Normalizers, RawDataset, RecordedEnv, SequenceDataset};
 use fnv::FnvHasher;
 use serde::{Deserialize, Serialize};
 use std::hash::Hasher;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A dataset, as both networks see it.
 #[derive(Debug)]
 pub struct Data {
-    /// In its own units.
+    /// In its own units; the episodes of all files, one file after the other, less what is held out.
     pub dataset: Dataset,
     /// With values where a value function is trained on scaled ones.
     pub normalizers: Normalizers,
@@ -22,6 +24,32 @@ pub struct Data {
     pub returns: Option<DiscountedReturns>,
     /// What tells it from another.
     pub fingerprint: Fingerprint,
+    /// The windows of each file, with its weight; none where every window is drawn as often as any other.
+    pub groups: Vec<Group>,
+    /// What is held out, if anything is.
+    pub validation: Option<Validation>,
+    /// What is odd about the files, and about training on them so.
+    pub findings: Vec<Found>,
+}
+
+/// Some of the windows, and how often they are drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group {
+    /// By number.
+    pub windows: Range<usize>,
+    /// Relative to the other groups.
+    pub weight: f64,
+}
+
+/// Episodes that are not trained on.
+#[derive(Debug)]
+pub struct Validation {
+    /// How many.
+    pub episodes: usize,
+    /// Their windows, normalised as those that are trained on.
+    pub sequences: Arc<SequenceDataset>,
+    /// The value function's target.
+    pub returns: Option<DiscountedReturns>,
 }
 
 /// What tells one dataset from another.
@@ -62,18 +90,99 @@ impl Fingerprint {
     }
 }
 
+impl Validation {
+    fn of(settings: &Settings, dataset: Dataset, normalizers: &Normalizers) -> Result<Self> {
+        let value = settings.networks.iter().find(|network| network.kind == Kind::Value);
+        Ok(Self {
+            episodes: dataset.episodes().len(),
+            sequences: Arc::new(SequenceDataset::new(&dataset, normalizers, &settings.sequences)?),
+            returns: value
+                .map(|network| DiscountedReturns::new(&dataset, network.discount, network.termination_penalty)),
+        })
+    }
+}
+
+/// The windows of each file, where files have weights. `ends` are the episodes up to the end of each.
+fn groups(settings: &Settings, sequences: &SequenceDataset, ends: &[usize]) -> Result<Vec<Group>> {
+    let mut groups = Vec::new();
+    for (source, &end) in settings.datasets.iter().zip(ends) {
+        let Some(weight) = source.weight else { continue };
+        let start = groups.last().map_or(0, |group: &Group| group.windows.end);
+        let windows = start..sequences.windows().partition_point(|window| window.episode < end);
+        if windows.is_empty() {
+            return Err(Error::option(
+                "dataset_weights",
+                weight,
+                format!(
+                    "no weight: no episode of {} is long enough for a window",
+                    source.path.display()
+                ),
+            ));
+        }
+        groups.push(Group { windows, weight });
+    }
+    Ok(groups)
+}
+
 impl Data {
-    /// Reads what the settings name.
+    /// Reads what the settings name, of environments of which nothing is known.
     ///
     /// # Errors
     /// If it cannot be read, or not trained on so.
     pub fn read(settings: &Settings) -> Result<Self> {
-        // Rows of no finished episode are in no window, nor in the statistics: the original leaves them out of both.
-        let dataset = Dataset::read(&settings.dataset, &settings.read)?;
-        let dataset = dataset.first_episodes(settings.max_episodes.unwrap_or(usize::MAX));
+        Self::read_knowing(settings, &|_| None)
+    }
+
+    /// Reads what the settings name. `know` says what is known of an environment that data is of: this crate knows none.
+    ///
+    /// # Errors
+    /// If it cannot be read, or not trained on so.
+    pub fn read_knowing(settings: &Settings, know: &dyn Fn(&RecordedEnv) -> Option<EnvFacts>) -> Result<Self> {
+        let mut findings = Vec::new();
+        let (mut kept, mut held) = (Vec::new(), Vec::new());
+        let mut first_env: Option<String> = None;
+        for source in &settings.datasets {
+            let raw = RawDataset::read(&source.path, &settings.read)?;
+            let mut found = Vec::new();
+            let limit = settings.read.max_episode_steps;
+            let env = settings.made_of(raw.recorded_env.as_ref());
+            let facts = env.as_ref().and_then(know);
+            found.extend(findings::of_file(&raw, &raw.episodes(limit)?, limit, facts.as_ref()));
+            // Rows of no finished episode are in no window, nor in the statistics: the original leaves them out of both.
+            let dataset = raw.into_dataset(limit)?.selected(source.selection)?;
+            if let Some(env) = dataset.env() {
+                let first = first_env.get_or_insert_with(|| env.to_owned());
+                if first != env {
+                    found.push(Finding::OtherEnvironment {
+                        env: env.to_owned(),
+                        first: first.clone(),
+                    });
+                }
+            }
+            findings.extend(found.into_iter().map(|finding| Found {
+                file: Some(source.path.clone()),
+                finding,
+            }));
+            let (dataset, out) = match settings.validation {
+                Some(share) => dataset.split_off(share)?,
+                None => (dataset, None),
+            };
+            held.extend(out.map(|out| (&source.path, out)));
+            kept.push((&source.path, dataset));
+        }
+        // How many episodes there are up to the end of each file.
+        let ends: Vec<usize> = kept
+            .iter()
+            .scan(0, |end, (_, dataset)| {
+                *end += dataset.episodes().len();
+                Some(*end)
+            })
+            .collect();
+        let dataset = Dataset::join(kept)?;
         let (observations, actions) = (dataset.observations(), dataset.actions());
         let mut normalizers = Normalizers::fit(settings.normalizer.kind(), observations, actions)?;
         let sequences = SequenceDataset::new(&dataset, &normalizers, &settings.sequences)?;
+        let groups = groups(settings, &sequences, &ends)?;
         let mut returns = None;
         if let Some(network) = settings.networks.iter().find(|network| network.kind == Kind::Value) {
             let to_go = DiscountedReturns::new(&dataset, network.discount, network.termination_penalty);
@@ -82,19 +191,59 @@ impl Data {
             }
             returns = Some(to_go);
         }
+        let validation = match settings.validation {
+            None => None,
+            Some(share) if held.is_empty() => {
+                return Err(Error::option(
+                    "validation",
+                    share,
+                    "none of a dataset of less than two episodes: there is none to hold out",
+                ));
+            }
+            Some(_) => Some(Validation::of(settings, Dataset::join(held)?, &normalizers)?),
+        };
+        let padding = Padding {
+            normalizers: &normalizers,
+            sequences: Some(&sequences),
+        };
+        let facts = settings.made_of(dataset.recorded_env());
+        let found = findings::of_training(
+            &Steps::of_dataset(&dataset),
+            Some(&padding),
+            settings.termination_penalty(),
+            facts.as_ref().and_then(know).as_ref(),
+        );
+        let file = match &settings.datasets[..] {
+            [one] => Some(one.path.clone()),
+            _ => None,
+        };
+        findings.extend(found.into_iter().map(|finding| Found {
+            file: file.clone(),
+            finding,
+        }));
         Ok(Self {
             fingerprint: Fingerprint::of(&dataset),
             dataset,
             normalizers,
             sequences: Arc::new(sequences),
             returns,
+            groups,
+            validation,
+            findings,
         })
     }
 
     /// In words.
     pub fn words(&self) -> String {
+        let held = self.validation.as_ref().map_or(String::new(), |validation| {
+            format!(
+                "; held out: {} episodes, {} windows",
+                validation.episodes,
+                validation.sequences.len()
+            )
+        });
         format!(
-            "{} rows in {} episodes, {} windows",
+            "{} rows in {} episodes, {} windows{held}",
             self.dataset.rewards().len(),
             self.dataset.episodes().len(),
             self.sequences.len()

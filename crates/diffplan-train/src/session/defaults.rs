@@ -10,6 +10,9 @@ use crate::trainer::TrainOptions;
 /// The largest product of a step's batches, trajectories and their steps: beyond it buffers take tens of gigabytes.
 pub(super) const MAX_BATCH_STEPS: usize = 1 << 20;
 
+/// Added to the reward that ends an episode in a terminal state, where nothing else is said: the original's, for locomotion.
+pub const TERMINATION_PENALTY: f64 = -100.0;
+
 pub(super) fn network(kind: Kind, keys: &mut Keys) -> Result<Network> {
     let steps = match kind {
         Kind::Planner => 1_000_000,
@@ -72,7 +75,7 @@ pub(super) fn network(kind: Kind, keys: &mut Keys) -> Result<Network> {
                 .collect(),
         },
         discount: *keys.discount.get_or_insert(0.99),
-        termination_penalty: *keys.termination_penalty.get_or_insert(-100.0),
+        termination_penalty: *keys.termination_penalty.get_or_insert(TERMINATION_PENALTY),
         normalize_values: *keys.normalize_values.get_or_insert(true),
     };
     if !(0.0..=1.0).contains(&network.discount) {

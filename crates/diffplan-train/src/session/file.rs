@@ -49,8 +49,15 @@ impl File {
         for (kind, table) in Kind::ALL.into_iter().zip(&tables) {
             check(table, kind.keys(), kind.name(), text).map_err(refuse)?;
         }
-        if let Some(Value::String(dataset)) = shared.get_mut("dataset") {
-            *dataset = folder_of(path).join(&dataset).display().to_string();
+        let datasets = match shared.get_mut("dataset") {
+            Some(Value::Array(list)) => &mut list[..],
+            Some(one) => std::slice::from_mut(one),
+            None => &mut [],
+        };
+        for dataset in datasets {
+            if let Value::String(file) = dataset {
+                *file = folder_of(path).join(&file).display().to_string();
+            }
         }
         Ok(Self {
             path: path.to_owned(),
@@ -237,6 +244,10 @@ mod tests {
     fn a_dataset_lies_relative_to_the_file() {
         let file = File::parse("dataset = \"d/a.hdf5\"", Path::new("configs/run.toml")).unwrap();
         assert_eq!(file.shared["dataset"].as_str(), Some("configs/d/a.hdf5"));
+        let file = File::parse("dataset = [\"a.hdf5\", \"/b.hdf5\"]", Path::new("configs/run.toml")).unwrap();
+        assert_eq!(file.shared["dataset"].to_string(), "[\"configs/a.hdf5\", \"/b.hdf5\"]");
+        let number = message("dataset = 3");
+        assert!(number.ends_with("expected text in quotes or a list of it"), "{number}");
         let file = File::parse("dataset = \"/d/a.hdf5\"", Path::new("configs/run.toml")).unwrap();
         assert_eq!(file.shared["dataset"].as_str(), Some("/d/a.hdf5"));
     }

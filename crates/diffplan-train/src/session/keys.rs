@@ -1,5 +1,6 @@
 //! [`Keys`]: what can be set of a run, by name.
 
+use super::source::Datasets;
 use crate::batches::Conditions;
 use crate::objective::Loss;
 use crate::optim::RateSchedule;
@@ -160,9 +161,14 @@ macro_rules! keys {
 }
 
 keys! {
-    dataset: PathBuf,
+    dataset: Datasets,
+    dataset_weights: Vec<f64>,
+    episodes: Vec<f64>,
+    best: Vec<f64>,
+    validation: f64,
     out: PathBuf,
     env: String,
+    env_kwargs: Vec<String>,
     normalizer: NormalizerKind,
     max_path_length: usize,
     use_padding: bool,

@@ -23,9 +23,11 @@ mod output;
 mod record;
 mod run;
 mod settings;
+mod source;
 mod typed;
 
-pub use data::{Data, Fingerprint};
+pub use data::{Data, Fingerprint, Group, Validation};
+pub use defaults::TERMINATION_PENALTY;
 pub use folder::RunFolder;
 pub use keys::{Keys, Kind, MAX_STEPS, NormalizerKind, Optimizer, Pooling};
 pub use observer::{Observer, Sample};
@@ -33,4 +35,5 @@ pub use output::{Output, Start};
 pub use record::{Row, read_record};
 pub use run::{Run, Summary};
 pub use settings::{Network, Settings};
+pub use source::{Datasets, Source};
 pub use typed::Typed;

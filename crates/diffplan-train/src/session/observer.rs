@@ -16,6 +16,9 @@ pub trait Observer {
     /// A step was taken.
     fn step(&mut self, _kind: Kind, _report: &StepReport) {}
 
+    /// The loss of the averaged network on held-out episodes, after `steps` steps.
+    fn validated(&mut self, _kind: Kind, _steps: u64, _loss: f64) {}
+
     /// Whether to stop: asked before every step. What was learned is saved first.
     fn stopped(&mut self) -> bool {
         false

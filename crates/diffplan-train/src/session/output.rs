@@ -6,7 +6,7 @@ use super::keys::Kind;
 use super::settings::Settings;
 use crate::checkpoints::Saved;
 use crate::error::{Error, Result};
-use diffplan_data::Normalizers;
+use diffplan_data::{Normalizers, RecordedEnv};
 use diffplan_files::{FileError, parse_json_object, write_atomically};
 use diffplan_models::UNet1dModel;
 use diffplan_schedulers::{DdpmScheduler, Scheduler};
@@ -35,7 +35,7 @@ pub struct Output {
     pub(super) folder: RunFolder,
     normalizers: Normalizers,
     scheduler: DdpmScheduler,
-    env: Option<String>,
+    env: Option<RecordedEnv>,
     horizon: usize,
 }
 
@@ -100,7 +100,7 @@ impl Output {
             folder,
             normalizers,
             scheduler: DdpmScheduler::new(settings.scheduler.clone())?,
-            env: settings.env.clone(),
+            env: settings.made(),
             horizon: settings.sequences.horizon,
         };
         let config = output.folder.path().join("planning_config.json");
@@ -157,8 +157,20 @@ impl Output {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => self.few_visits(),
             Err(e) => return Err(FileError::io(path, e).into()),
         };
-        let env = self.env.as_ref().map(|env| ("env", json!(env)));
-        for (key, value) in env.into_iter().chain([("planning_horizon", json!(self.horizon))]) {
+        let mut ours = vec![("planning_horizon", json!(self.horizon))];
+        // What an environment is made with goes with its name: that of another one would be no argument of it.
+        let same = |env: &&RecordedEnv| anew || config.get("env").is_none_or(|there| *there == json!(env.id));
+        if let Some(env) = self.env.as_ref().filter(same) {
+            ours.push(("env", json!(env.id)));
+            ours.extend((!env.kwargs.is_empty()).then(|| ("env_kwargs", json!(env.kwargs))));
+            ours.extend(env.max_episode_steps.map(|steps| ("max_episode_steps", json!(steps))));
+        }
+        if anew {
+            for key in ["env_kwargs", "max_episode_steps"] {
+                config.remove(key);
+            }
+        }
+        for (key, value) in ours {
             if anew || !config.contains_key(key) {
                 config.insert(key.into(), value);
             }
@@ -177,7 +189,10 @@ impl Output {
             ("timestep_spacing", json!("trailing")),
             ("guidance", json!("diffuser")),
         ];
-        options.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+        options
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect()
     }
 }
 

@@ -11,6 +11,8 @@ use std::path::Path;
 use std::time::Instant;
 
 const HEADER: &str = "step,loss,first_action_loss,grad_norm,lr,steps_per_second,seconds";
+/// One more, where episodes are held out.
+const VALIDATED: &str = ",validation_loss";
 
 /// Sums over an interval. As bits: JSON's numbers may lose the last one.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -54,10 +56,12 @@ pub struct Row {
     pub steps_per_second: f64,
     /// Of the whole run.
     pub seconds: f64,
+    /// The loss of the average on held-out episodes at its end; none where none are held out.
+    pub validation_loss: Option<f64>,
 }
 
 impl Row {
-    fn text(&self) -> String {
+    fn text(&self, validated: bool) -> String {
         let Self {
             step,
             loss,
@@ -66,16 +70,25 @@ impl Row {
             lr,
             steps_per_second,
             seconds,
+            validation_loss,
         } = self;
         let first = first_action_loss.map_or(String::new(), |loss| loss.to_string());
-        format!("{step},{loss},{first},{grad_norm},{lr},{steps_per_second:.3},{seconds:.3}")
+        let more = match (validated, validation_loss) {
+            (true, Some(loss)) => format!(",{loss}"),
+            (true, None) => ",".to_owned(),
+            (false, _) => String::new(),
+        };
+        format!("{step},{loss},{first},{grad_norm},{lr},{steps_per_second:.3},{seconds:.3}{more}")
     }
 
     fn parse(line: &str) -> Option<Self> {
         let cells: Vec<&str> = line.split(',').collect();
-        let &[step, loss, first, grad_norm, lr, steps_per_second, seconds] = &cells[..] else {
-            return None;
-        };
+        let (&[step, loss, first, grad_norm, lr, steps_per_second, seconds], validation) =
+            match cells.split_at_checked(7)? {
+                (cells, []) => (<&[&str; 7]>::try_from(cells).ok()?, ""),
+                (cells, [one]) => (<&[&str; 7]>::try_from(cells).ok()?, *one),
+                _ => return None,
+            };
         Some(Self {
             step: step.parse().ok()?,
             loss: loss.parse().ok()?,
@@ -87,6 +100,10 @@ impl Row {
             lr: lr.parse().ok()?,
             steps_per_second: steps_per_second.parse().ok()?,
             seconds: seconds.parse().ok()?,
+            validation_loss: match validation {
+                "" => None,
+                loss => Some(loss.parse().ok()?),
+            },
         })
     }
 }
@@ -102,6 +119,7 @@ pub fn read_record(path: &Path) -> Result<Vec<Row>> {
 
 pub(super) struct Record {
     file: Rows,
+    validated: bool,
     every: u64,
     sums: Sums,
     /// When the interval, and the run, would have begun if they had never stopped.
@@ -115,13 +133,15 @@ pub(super) struct Record {
 
 impl Record {
     /// The record in `path` as it was after `steps` steps, when `mark` was set.
-    pub(super) fn new(path: &Path, every: u64, steps: u64, mark: &Mark) -> Result<Self> {
+    pub(super) fn new(path: &Path, every: u64, steps: u64, mark: &Mark, validated: bool) -> Result<Self> {
         let full = steps.saturating_sub(mark.steps);
         let rows: Vec<Row> = read_record(path)?.into_iter().filter(|row| row.step <= full).collect();
-        let lines = rows.iter().map(Row::text);
-        let file = Rows::begin(path, [HEADER.to_owned()].into_iter().chain(lines))?;
+        let lines = rows.iter().map(|row| row.text(validated));
+        let header = format!("{HEADER}{}", if validated { VALIDATED } else { "" });
+        let file = Rows::begin(path, [header].into_iter().chain(lines))?;
         Ok(Self {
             file,
+            validated,
             every,
             sums: Sums {
                 steps: mark.steps,
@@ -138,8 +158,13 @@ impl Record {
         })
     }
 
-    /// Takes in a step, and writes a row if an interval is over.
-    pub(super) fn add(&mut self, report: &StepReport) -> Result<Option<Row>> {
+    /// Whether an interval is over after `steps` steps.
+    pub(super) fn is_due(&self, steps: u64) -> bool {
+        steps.is_multiple_of(self.every)
+    }
+
+    /// Takes in a step, and writes a row if an interval is over, with the loss on what is held out.
+    pub(super) fn add(&mut self, report: &StepReport, validation: Option<f64>) -> Result<Option<Row>> {
         let sums = &mut self.sums;
         sums.steps += 1;
         sums.loss += report.loss;
@@ -149,23 +174,23 @@ impl Record {
         sums.grad_norm += report.grad_norm;
         self.lr = report.lr;
         let steps = report.step + 1;
-        if !steps.is_multiple_of(self.every) {
+        if !self.is_due(steps) {
             return Ok(None);
         }
-        self.close(steps).map(Some)
+        self.close(steps, validation).map(Some)
     }
 
     /// Writes the row of an interval that is over, or that will never be.
-    fn close(&mut self, step: u64) -> Result<Row> {
-        let row = self.row(step);
-        self.file.add(&row.text())?;
+    fn close(&mut self, step: u64, validation: Option<f64>) -> Result<Row> {
+        let row = self.row(step, validation);
+        self.file.add(&row.text(self.validated))?;
         self.sums = Sums::default();
         (self.interval, self.interval_before) = (Instant::now(), 0.0);
         self.last = Some(row);
         Ok(row)
     }
 
-    fn row(&self, step: u64) -> Row {
+    fn row(&self, step: u64, validation_loss: Option<f64>) -> Row {
         let sums = self.sums;
         let steps = sums.steps as f64;
         Row {
@@ -176,7 +201,13 @@ impl Record {
             lr: self.lr,
             steps_per_second: steps / self.interval_seconds().max(1e-9),
             seconds: self.seconds(),
+            validation_loss,
         }
+    }
+
+    /// Whether an interval is begun and not over.
+    pub(super) fn is_open(&self) -> bool {
+        self.sums.steps > 0
     }
 
     /// Of the last row.
@@ -209,9 +240,9 @@ impl Record {
 
     /// The end of the run after `steps` steps: the mean over the last interval, which is written if it is not over. A longer
     /// run, going on from the state, takes that row away again; so does the same run, which then writes it anew.
-    pub(super) fn finish(&mut self, steps: u64) -> Result<Option<Row>> {
-        if self.sums.steps > 0 {
-            self.close(steps)?;
+    pub(super) fn finish(&mut self, steps: u64, validation: Option<f64>) -> Result<Option<Row>> {
+        if self.is_open() {
+            self.close(steps, validation)?;
         }
         Ok(self.last)
     }
@@ -234,7 +265,7 @@ mod tests {
 
     fn add(record: &mut Record, steps: std::ops::Range<u64>) {
         for step in steps {
-            record.add(&report(step)).unwrap();
+            record.add(&report(step), Some(0.5)).unwrap();
         }
     }
 
@@ -249,23 +280,28 @@ mod tests {
     fn a_record_that_goes_on_is_the_one_without_a_stop() {
         let folder = tempfile::tempdir().unwrap();
         let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
-        let mut record = Record::new(&whole, 10, 0, &Mark::default()).unwrap();
+        let mut record = Record::new(&whole, 10, 0, &Mark::default(), true).unwrap();
         add(&mut record, 0..47);
-        record.finish(47).unwrap();
+        record.finish(47, Some(0.25)).unwrap();
         assert_eq!(losses(&whole).len(), 5);
+        let validated = read_record(&whole).unwrap();
+        assert_eq!(
+            (validated[0].validation_loss, validated[4].validation_loss),
+            (Some(0.5), Some(0.25))
+        );
 
         for stop in [0, 3, 10, 25, 46] {
-            let mut record = Record::new(&parts, 10, 0, &Mark::default()).unwrap();
+            let mut record = Record::new(&parts, 10, 0, &Mark::default(), true).unwrap();
             add(&mut record, 0..stop);
             let mark = serde_json::to_string(&record.mark().unwrap()).unwrap();
             // What a crash loses: rows after the state, and a line cut short. Or the run was over.
             add(&mut record, stop..stop + 13);
-            record.finish(stop + 13).unwrap();
+            record.finish(stop + 13, None).unwrap();
             fs::write(&parts, [fs::read(&parts).unwrap(), b"99,0.".to_vec()].concat()).unwrap();
             let mark: Mark = serde_json::from_str(&mark).unwrap();
-            let mut record = Record::new(&parts, 10, stop, &mark).unwrap();
+            let mut record = Record::new(&parts, 10, stop, &mark, true).unwrap();
             add(&mut record, stop..47);
-            record.finish(47).unwrap();
+            record.finish(47, Some(0.25)).unwrap();
             assert_eq!(losses(&parts), losses(&whole), "stopped at {stop}");
         }
     }

@@ -1,18 +1,19 @@
 //! [`Run`]: one network's training.
 
 use super::board::Board;
-use super::data::{Data, Fingerprint};
+use super::data::{Data, Fingerprint, Validation};
 use super::folder::RunFolder;
 use super::keys::Kind;
 use super::observer::{Observer, Sample};
 use super::output::{Output, Start};
 use super::record::{Mark, Record, read_record};
 use super::settings::{Network, Settings};
-use crate::batches::Batches;
+use crate::batches::{Batch, Batches};
 use crate::checkpoints::{Checkpoints, Saved};
 use crate::error::{Error, Result};
 use crate::objective::{DiffusionLoss, TrajectoryObjective, ValueRegression};
 use crate::trainer::Trainer;
+use diffplan_data::Normalizer;
 use diffplan_models::{UNet1dModel, count_params};
 use diffplan_schedulers::{DdpmScheduler, Scheduler};
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,9 @@ pub struct Summary {
     pub steps: u64,
     /// The mean over the last row of the record.
     pub loss: Option<f64>,
+    /// The loss of the averaged network on held-out episodes at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_loss: Option<f64>,
     /// Over all parts of the run.
     pub seconds: f64,
     /// Over all parts of the run.
@@ -47,9 +51,39 @@ pub struct Run {
     network: Network,
     trainer: Trainer<UNet1dModel, TrajectoryObjective<UNet1dModel>>,
     batches: Batches,
+    /// Of held-out episodes, always the same; none where none are held out.
+    validation: Vec<Batch>,
     fingerprint: Fingerprint,
     mark: Mark,
     saved: Option<Saved>,
+}
+
+/// Batches of held-out windows at most: enough for a loss, few beside the steps between two lines of the record.
+const HELD_OUT_BATCHES: usize = 4;
+
+/// The batches on which a network is validated: with the same windows, timesteps and noise every time.
+fn held_out(
+    validation: &Validation,
+    network: &Network,
+    timesteps: usize,
+    values: Option<&Normalizer>,
+) -> Result<Vec<Batch>> {
+    let count = validation
+        .sequences
+        .len()
+        .div_ceil(network.batch_size)
+        .min(HELD_OUT_BATCHES);
+    let mut batches = Batches::new(
+        validation.sequences.clone(),
+        network.batch_size,
+        timesteps,
+        network.seed,
+    )
+    .accumulating(count);
+    if let (Kind::Value, Some(returns)) = (network.kind, &validation.returns) {
+        batches = batches.with_values(returns, values.filter(|_| network.normalize_values))?;
+    }
+    Ok(batches.of_step(0).to_vec())
 }
 
 impl Run {
@@ -65,7 +99,18 @@ impl Run {
         let schedule = DdpmScheduler::new(settings.scheduler.clone())?.schedule().clone();
         let timesteps = settings.scheduler.num_train_timesteps;
         let mut batches = Batches::new(data.sequences.clone(), network.batch_size, timesteps, network.seed)
-            .accumulating(network.accumulate);
+            .accumulating(network.accumulate)
+            .weighted(
+                &data
+                    .groups
+                    .iter()
+                    .map(|group| (group.windows.clone(), group.weight))
+                    .collect::<Vec<_>>(),
+            );
+        let validation = match &data.validation {
+            Some(validation) => held_out(validation, network, timesteps, data.normalizers.values())?,
+            None => Vec::new(),
+        };
         let dims = (data.action_dim(), data.transition_dim(), settings.sequences.horizon);
         let objective: Result<TrajectoryObjective<UNet1dModel>> = match network.kind {
             Kind::Planner => DiffusionLoss::new(schedule, dims, network.loss, &network.weights)
@@ -85,6 +130,7 @@ impl Run {
             network: network.clone(),
             trainer: Trainer::new(model, objective, network.options.clone()).map_err(untrainable)?,
             batches,
+            validation,
             fingerprint: data.fingerprint.clone(),
             mark: Mark::default(),
             saved: None,
@@ -153,7 +199,13 @@ impl Run {
         let kind = self.kind();
         let states = output.folder.states(kind, settings.keep)?;
         let begun = self.steps();
-        let mut record = Record::new(&output.folder.record(kind), settings.log_every, begun, &self.mark)?;
+        let mut record = Record::new(
+            &output.folder.record(kind),
+            settings.log_every,
+            begun,
+            &self.mark,
+            !self.validation.is_empty(),
+        )?;
         if self.saved.is_some() {
             // A crash may have come between the state and the checkpoint.
             output.refresh(kind, self.trainer.average())?;
@@ -176,7 +228,9 @@ impl Run {
                 Ok(report) => report,
                 Err(error) => return Err(self.stopped(error)),
             };
-            if let Some(row) = record.add(&report)? {
+            let due = record.is_due(self.trainer.steps());
+            let validation = self.validate(due, observer)?;
+            if let Some(row) = record.add(&report, validation)? {
                 board.add(&row)?;
             }
             observer.step(kind, &report);
@@ -188,12 +242,13 @@ impl Run {
                 self.sample(settings, data, output, observer)?;
             }
         }
+        let validation = self.validate(record.is_open(), observer)?;
         observer.end(kind);
         if self.saved.as_ref().map(|saved| saved.steps) != Some(self.steps()) {
             self.save(&states, &record, output)?;
         }
         // Of the whole run: what is left of the last interval is a row of its own.
-        let (before, last) = (record.last_step(), record.finish(self.steps())?);
+        let (before, last) = (record.last_step(), record.finish(self.steps(), validation)?);
         if let Some(row) = last.filter(|row| Some(row.step) != before) {
             board.add(&row)?;
         }
@@ -205,10 +260,21 @@ impl Run {
             network: kind,
             steps: self.steps(),
             loss: last.map(|row| row.loss),
+            validation_loss: last.and_then(|row| row.validation_loss),
             seconds,
             steps_per_second: self.steps() as f64 / seconds.max(1e-9),
             parameters: self.parameters(),
         })
+    }
+
+    /// The loss on what is held out, if it is asked for and anything is.
+    fn validate(&mut self, due: bool, observer: &mut dyn Observer) -> Result<Option<f64>> {
+        if !due || self.validation.is_empty() {
+            return Ok(None);
+        }
+        let loss = self.trainer.validate(&self.validation)?;
+        observer.validated(self.kind(), self.steps(), loss);
+        Ok(Some(loss))
     }
 
     fn sample(&self, settings: &Settings, data: &Data, output: &Output, observer: &mut dyn Observer) -> Result<()> {

@@ -2,31 +2,43 @@
 
 use super::file::File;
 use super::keys::{Kind, NormalizerKind, Pooling};
+use super::source::Source;
 use crate::batches::Conditions;
 use crate::error::{Error, Result};
 use crate::objective::{Loss, TrajectoryWeights};
 use crate::optim::{Decay, RateSchedule};
 use crate::trainer::TrainOptions;
-use diffplan_data::{ReadOptions, SequenceOptions};
+use diffplan_data::{ReadOptions, RecordedEnv, SequenceOptions};
 use diffplan_models::{TemporalAttention, UNet1dConfig};
 use diffplan_schedulers::DdpmConfig;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use toml::{Table, Value};
 
-/// Keys that may change while a run goes on. The dataset is known by its content, not by its path.
-const FREE: [&str; 6] = ["dataset", "threads", "save_every", "keep", "sample_every", "log_every"];
+/// Keys that may change while a run goes on. The dataset is known by its content, not by its path; what its
+/// environment is made with is for playing alone.
+const FREE: [&str; 7] = [
+    "dataset",
+    "env_kwargs",
+    "threads",
+    "save_every",
+    "keep",
+    "sample_every",
+    "log_every",
+];
 
 /// What is known of a run before its dataset is read.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where the dataset is.
-    pub dataset: PathBuf,
+    /// The datasets, at least one.
+    pub datasets: Vec<Source>,
+    /// The share of episodes that are held out, if any are.
+    pub validation: Option<f64>,
     /// The environment, if it is known.
     pub env: Option<String>,
+    /// What it is made with, the limit of episodes among it, as it was typed and as the dataset says; null for what is not to be.
+    pub env_kwargs: serde_json::Map<String, serde_json::Value>,
     /// How the dataset is read.
     pub read: ReadOptions,
-    /// Train on so many episodes alone.
-    pub max_episodes: Option<usize>,
     /// The statistics.
     pub normalizer: NormalizerKind,
     /// The windows.
@@ -139,12 +151,51 @@ impl Settings {
         )
     }
 
-    /// Sets the environment that the dataset names, where none was typed.
-    pub fn set_env(&mut self, env: Option<&str>) {
-        if let (None, Some(env)) = (&self.env, env) {
-            self.env = Some(env.to_owned());
-            self.table.insert("env".into(), env.into());
+    /// The environment, and what it is made with.
+    pub fn made(&self) -> Option<RecordedEnv> {
+        let mut env = RecordedEnv::new(self.env.clone()?);
+        for (name, value) in &self.env_kwargs {
+            // Checked when it was typed.
+            let _ = env.set(name, value);
         }
+        Some(env)
+    }
+
+    /// The environment that a dataset is compared with: the one typed, or that of the dataset, made as the dataset's where it is the same.
+    pub(super) fn made_of(&self, recorded: Option<&RecordedEnv>) -> Option<RecordedEnv> {
+        let mut settings = self.clone();
+        settings.set_env(recorded);
+        settings.made()
+    }
+
+    /// Sets the environment that the dataset names, where none was typed; and what that was made with, where it is the same one and
+    /// nothing else was typed.
+    pub fn set_env(&mut self, env: Option<&RecordedEnv>) {
+        let Some(env) = env else { return };
+        match &self.env {
+            None => {
+                self.env = Some(env.id.clone());
+                self.table.insert("env".into(), env.id.as_str().into());
+            }
+            Some(own) if *own != env.id => return,
+            Some(_) => {}
+        }
+        let mut all = env.arguments();
+        all.append(&mut self.env_kwargs);
+        self.env_kwargs = all;
+        if !self.env_kwargs.is_empty() {
+            let list = self
+                .env_kwargs
+                .iter()
+                .map(|(name, value)| Value::from(format!("{name}={value}")));
+            self.table.insert("env_kwargs".into(), Value::Array(list.collect()));
+        }
+    }
+
+    /// Returns of a value function have this penalty for terminal states; none where none is trained.
+    pub fn termination_penalty(&self) -> Option<f64> {
+        let value = self.networks.iter().find(|network| network.kind == Kind::Value);
+        value.map(|network| network.termination_penalty)
     }
 
     /// The text of `training.toml`. What `before`, the one that is there, says of the other network stays.

@@ -7,8 +7,9 @@ use super::file::{File, keys, table};
 use super::folder::{RunFolder, exists};
 use super::keys::{Keys, Kind, NormalizerKind};
 use super::settings::Settings;
+use super::source::{Datasets, Source};
 use crate::error::{Error, Result};
-use diffplan_data::{ReadOptions, SequenceOptions};
+use diffplan_data::{ReadOptions, RecordedEnv, SequenceOptions};
 use diffplan_schedulers::{BetaSchedule, DdpmConfig, PredictionType, VarianceType};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -138,21 +139,40 @@ impl Typed {
             tables.push((kind.name(), of_network.collect::<Table>()));
         }
         let dataset = shared.dataset.clone().ok_or_else(|| missing("dataset", "a file"))?;
-        let full = dataset.canonicalize().unwrap_or_else(|_| dataset.clone());
-        shared.dataset = Some(full);
+        let full = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
+        shared.dataset = Some(Datasets(dataset.0.iter().map(full).collect()));
+        let mut env_kwargs = serde_json::Map::new();
+        for text in shared.env_kwargs.iter().flatten() {
+            let (name, value) = RecordedEnv::argument(text)?;
+            RecordedEnv::default().set(&name, &value)?;
+            env_kwargs.insert(name, value);
+        }
+        let first = shared
+            .max_episodes
+            .map(|count| at_least(1, "max_episodes", count))
+            .transpose()?;
         let horizon = at_least(1, "horizon", *shared.horizon.get_or_insert(32))?;
         let settings = Settings {
-            dataset,
+            datasets: Source::all(
+                &dataset.0,
+                first,
+                shared.dataset_weights.as_deref(),
+                shared.episodes.as_deref(),
+                shared.best.as_deref(),
+            )?,
+            validation: match shared.validation {
+                Some(share) if !(share > 0.0 && share < 1.0) => {
+                    return Err(Error::option("validation", share, "a number above 0 and below 1"));
+                }
+                share => share,
+            },
             env: shared.env.clone(),
+            env_kwargs,
             read: ReadOptions {
                 max_episode_steps: shared.max_episode_steps,
                 keys: shared.keys.clone().unwrap_or_default(),
                 rewards: shared.rewards.clone(),
                 ..ReadOptions::default()
-            },
-            max_episodes: match shared.max_episodes {
-                Some(count) => Some(at_least(1, "max_episodes", count)?),
-                None => None,
             },
             normalizer: *shared.normalizer.get_or_insert(NormalizerKind::Gaussian),
             sequences: SequenceOptions {

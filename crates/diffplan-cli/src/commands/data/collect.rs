@@ -3,7 +3,7 @@
 use crate::args::{ActingArgs, CollectArgs, PLANNER};
 use crate::error::{Error, Result};
 use crate::{json, output, settings};
-use diffplan_data::D4rlFile;
+use diffplan_data::{D4rlFile, RecordedEnv};
 use diffplan_envs::{BoxEnv, Env};
 use diffplan_eval::evaluation::{describe, known_returns};
 use diffplan_eval::{
@@ -14,6 +14,7 @@ use diffplan_pipelines::PlanOptions;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use ndarray::{Array2, ArrayView1, ArrayView2};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
@@ -22,6 +23,10 @@ use std::path::PathBuf;
 struct Summary {
     out: PathBuf,
     env: String,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    env_kwargs: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_episode_steps: Option<usize>,
     policy: String,
     /// Null where it is drawn for every episode.
     skill: Option<f64>,
@@ -45,30 +50,31 @@ pub(super) fn run(args: CollectArgs, registry: &Registry) -> Result<()> {
     check_flags(&args)?;
     let acting = ActingArgs {
         checkpoint: args.checkpoint.clone(),
-        env: args.env.clone(),
+        env: args.env(),
         policy: Some(args.policy.clone()),
         guide: Vec::new(),
     };
     let noise = args.noise.unwrap_or(if args.policy == "ou" { 1.0 } else { 0.0 });
-    let (id, mut policy, checkpoint, plan): (String, Box<dyn Policy>, Option<Folder>, _) = if args.policy == PLANNER {
-        let checkpoint = settings::checkpoint(&args.checkpoint)?;
-        let pipeline = settings::pipeline(registry, &checkpoint, &[])?;
-        let id = settings::env_id(args.env.as_deref(), &checkpoint, &pipeline)?;
-        let options = args.planning.over(pipeline.options())?;
-        settings::warn_of_horizon(&pipeline, &options);
-        let env = settings::env(registry, &id)?;
-        settings::check_dimensions(&pipeline, env.observation_space(), env.action_space())?;
-        let planner = pipeline.planner(options.clone())?.in_pool(args.run.pool()?);
-        let policy = Noisy::new(Box::new(PlannerPolicy::new(planner)), noise);
-        (id, Box::new(policy), Some(checkpoint), Some(options))
-    } else {
-        settings::check_no_planning(&args.policy, &acting, &args.planning)?;
-        let id = settings::env_of_policy(registry, &args.policy, args.env.as_deref())?;
-        let mut options = PolicyOptions::new(&id);
-        (options.skill, options.noise) = (args.skill, Some(noise));
-        (id, registry.policy(&args.policy, &options)?, None, None)
-    };
-    let mut env = settings::env(registry, &id)?;
+    let (made, mut policy, checkpoint, plan): (RecordedEnv, Box<dyn Policy>, Option<Folder>, _) =
+        if args.policy == PLANNER {
+            let checkpoint = settings::checkpoint(&args.checkpoint)?;
+            let pipeline = settings::pipeline(registry, &checkpoint, &[])?;
+            let made = settings::played_env(&args.env(), &checkpoint, &pipeline)?;
+            let options = args.planning.over(pipeline.options())?;
+            settings::warn_of_horizon(&pipeline, &options);
+            let env = settings::env(registry, &made)?;
+            settings::check_dimensions(&pipeline, env.observation_space(), env.action_space())?;
+            let planner = pipeline.planner(options.clone())?.in_pool(args.run.pool()?);
+            let policy = Noisy::new(Box::new(PlannerPolicy::new(planner)), noise);
+            (made, Box::new(policy), Some(checkpoint), Some(options))
+        } else {
+            settings::check_no_planning(&args.policy, &acting, &args.planning)?;
+            let made = settings::env_of_policy(registry, &args.policy, &args.env())?;
+            let mut options = PolicyOptions::new(&made.id);
+            (options.skill, options.noise) = (args.skill, Some(noise));
+            (made, registry.policy(&args.policy, &options)?, None, None)
+        };
+    let mut env = settings::env(registry, &made)?;
     policy.check_spaces(env.observation_space(), env.action_space())?;
     output::prepare_folder(folder_of(&args.out))?;
     if args.out.is_dir() {
@@ -82,7 +88,9 @@ pub(super) fn run(args: CollectArgs, registry: &Registry) -> Result<()> {
     let summary = Summary {
         skill: of_controller.then(|| args.skill.unwrap_or(1.0)),
         noise: (!["mixed", "random"].contains(&args.policy.as_str())).then_some(noise),
-        env: id,
+        env: made.id.clone(),
+        env_kwargs: made.kwargs.clone(),
+        max_episode_steps: made.max_episode_steps,
         policy: args.policy,
         variant: checkpoint.as_ref().and_then(Folder::variant).map(str::to_owned),
         checkpoint: checkpoint.map(|folder| folder.path().to_owned()),
@@ -190,7 +198,12 @@ impl Steps {
             ("seed", &seed),
             ("diffplan", env!("CARGO_PKG_VERSION")),
         ];
+        let kwargs =
+            (!summary.env_kwargs.is_empty()).then(|| serde_json::Value::from(summary.env_kwargs.clone()).to_string());
+        let limit = summary.max_episode_steps.map(|steps| steps.to_string());
         let texts = [
+            ("env_kwargs", kwargs.as_deref()),
+            ("max_episode_steps", limit.as_deref()),
             ("checkpoint", checkpoint.as_deref()),
             ("variant", summary.variant.as_deref()),
         ];
@@ -223,7 +236,12 @@ impl Summary {
         for (name, value) in [("skill", self.skill), ("noise", self.noise)] {
             policy += &value.map(|value| format!(", {name} {value}")).unwrap_or_default();
         }
-        let mut rows = vec![("env", self.env.clone()), ("policy", policy)];
+        let made = RecordedEnv {
+            id: self.env.clone(),
+            kwargs: self.env_kwargs.clone(),
+            max_episode_steps: self.max_episode_steps,
+        };
+        let mut rows = vec![("env", made.to_string()), ("policy", policy)];
         if let Some(checkpoint) = &self.checkpoint {
             rows.push(("checkpoint", checkpoint.display().to_string()));
         }

@@ -6,7 +6,7 @@ use crate::args::EvaluateArgs;
 use crate::error::{Error, Result};
 use crate::interrupt::on_interrupt;
 use crate::{json, output, settings};
-use diffplan_envs::{AutoresetMode, Env, MakeOptions, VecEnv};
+use diffplan_envs::{AutoresetMode, Env, VecEnv};
 use diffplan_eval::evaluation::{Asked, Latency, Output, Saved, Settings, check_plan_size, hash, play_missing};
 use diffplan_eval::{Comparison, PlannerPolicy, Policy, PolicyOptions, Progress as At, Registry, Report, table};
 use diffplan_files::Folder;
@@ -39,7 +39,8 @@ fn asked(args: &EvaluateArgs) -> Asked {
     Asked {
         policy: args.acting.policy.clone(),
         checkpoint: args.acting.checkpoint.path.clone(),
-        env: args.acting.env.clone(),
+        env: args.acting.env.env.clone(),
+        env_kwargs: args.acting.env.env_kwargs.clone(),
         episodes: args.episodes,
         parallel: args.parallel,
         seed: args.seed,
@@ -115,7 +116,7 @@ fn play(
                     settings
                 }
                 None => {
-                    let env = settings::env_id(asked.env.as_deref(), &checkpoint, &pipeline)?;
+                    let env = settings::played_env(&args.acting.env, &checkpoint, &pipeline)?;
                     Settings::of_planner(&asked, env, &checkpoint, hash, pipeline.options())
                 }
             };
@@ -123,7 +124,7 @@ fn play(
             check_plan_size(&options)?;
             settings.set_run(&asked, Some(&checkpoint), threads, played)?;
             settings::warn_of_horizon(&pipeline, &options);
-            let env = settings::env(registry, &settings.env)?;
+            let env = settings::env(registry, &settings.made())?;
             settings::check_dimensions(&pipeline, env.observation_space(), env.action_space())?;
             let planner = pipeline.planner(options)?.in_pool(pool);
             (settings, Box::new(PlannerPolicy::new(planner)))
@@ -133,7 +134,7 @@ fn play(
             let mut settings = match &before {
                 Some(saved) => Settings::again(&asked, saved)?,
                 None => {
-                    let env = settings::env_of_policy(registry, name, asked.env.as_deref())?;
+                    let env = settings::env_of_policy(registry, name, &args.acting.env)?;
                     Settings::of_policy(&asked, env, name.to_owned())
                 }
             };
@@ -143,12 +144,9 @@ fn play(
         }
     };
     // All that can be wrong is found before anything is shown, written or played.
-    let envs = registry
-        .envs
-        .make_vec(&settings.env, settings.config.parallel, &MakeOptions::default());
-    let mut envs = envs
-        .map_err(settings::unknown_env)?
-        .with_autoreset(AutoresetMode::Disabled);
+    let made = settings.made();
+    let envs = (0..settings.config.parallel).map(|_| settings::env(registry, &made));
+    let mut envs = VecEnv::new(envs.collect::<Result<_>>()?)?.with_autoreset(AutoresetMode::Disabled);
     settings.set_simulator(envs.envs().first().and_then(|env| env.simulator()), before.as_ref())?;
     policy.check_spaces(envs.single_observation_space(), envs.single_action_space())?;
     let mut rows = before.map_or_else(Vec::new, |saved| saved.rows);

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::settings;
-use diffplan_data::{Normalizers, ReadOptions};
+use diffplan_data::{Normalizers, ReadOptions, RecordedEnv};
 use diffplan_envs::{Env, d4rl};
 use diffplan_eval::Registry;
 use diffplan_files::Folder;
@@ -57,7 +57,7 @@ pub(super) fn of_dataset(normalizers: &Normalizers, dataset: &Path) -> Result<Ve
 
 /// Observation and action dimensions of an environment that is known and can be made.
 pub(super) fn dims_of_env(registry: &Registry, id: Option<&str>) -> Option<(usize, usize)> {
-    let env = settings::known_env(registry, id)?;
+    let env = settings::known_env(registry, id.map(RecordedEnv::from).as_ref())?;
     let (observations, actions) = (
         env.observation_space().as_box().ok()?,
         env.action_space().as_box().ok()?,

@@ -8,6 +8,7 @@ use crate::args::RolloutArgs;
 use crate::error::{Error, Result};
 use crate::patience::Patience;
 use crate::{json, output, settings};
+use diffplan_data::RecordedEnv;
 use diffplan_envs::{BoxEnv, Env};
 use diffplan_eval::evaluation::{describe, with_simulator};
 use diffplan_eval::{Names, PlannerPolicy, Policy, PolicyOptions, Registry, Start, rollout, table, trajectories_npz};
@@ -18,6 +19,7 @@ use played::Played;
 use progress::Progress;
 use report::Summary;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 /// Everything that decides what is played: the same settings give the same episodes.
@@ -32,6 +34,11 @@ struct Settings {
     variant: Option<String>,
     #[serde(skip)]
     env: String,
+    /// What the environment is made with, where that is not its defaults.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    env_kwargs: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_episode_steps: Option<usize>,
     episodes: usize,
     #[serde(skip)]
     seed: u64,
@@ -76,6 +83,8 @@ pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
         checkpoint: None,
         variant: None,
         env: String::new(),
+        env_kwargs: Map::new(),
+        max_episode_steps: None,
         episodes: args.episodes,
         seed: args.seed,
         first: args.first,
@@ -87,15 +96,15 @@ pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
     };
     let (env, mut actor) = if let Some(name) = args.acting.other() {
         settings::check_no_planning(name, &args.acting, &args.planning)?;
-        settings.env = settings::env_of_policy(registry, name, args.acting.env.as_deref())?;
+        settings.set_env(settings::env_of_policy(registry, name, &args.acting.env)?);
         settings.policy = Some(name.to_owned());
         let policy = registry.policy(name, &PolicyOptions::new(&settings.env))?;
-        (settings::env(registry, &settings.env)?, Actor::Other(policy))
+        (settings::env(registry, &settings.made())?, Actor::Other(policy))
     } else {
         let checkpoint = settings::checkpoint(&args.acting.checkpoint)?;
         let pipeline = settings::pipeline(registry, &checkpoint, &args.acting.guide)?;
-        settings.env = settings::env_id(args.acting.env.as_deref(), &checkpoint, &pipeline)?;
-        let env = settings::env(registry, &settings.env)?;
+        settings.set_env(settings::played_env(&args.acting.env, &checkpoint, &pipeline)?);
+        let env = settings::env(registry, &settings.made())?;
         settings::check_dimensions(&pipeline, env.observation_space(), env.action_space())?;
         let options = args.planning.over(pipeline.options())?;
         settings::warn_of_horizon(&pipeline, &options);
@@ -111,7 +120,7 @@ pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
         .policy()
         .check_spaces(env.observation_space(), env.action_space())?;
     let stage = match args.render {
-        true => Some(Stage::new(settings::env(registry, &settings.env)?, &settings.env)?),
+        true => Some(Stage::new(settings::env(registry, &settings.made())?, &settings.env)?),
         false => None,
     };
     if let Some(folder) = &settings.out {
@@ -159,6 +168,19 @@ fn layout_of(actor: &Actor, names: &Names) -> SampleLayout {
 }
 
 impl Settings {
+    fn set_env(&mut self, env: RecordedEnv) {
+        (self.env, self.env_kwargs, self.max_episode_steps) = (env.id, env.kwargs, env.max_episode_steps);
+    }
+
+    /// The environment, and what it is made with.
+    fn made(&self) -> RecordedEnv {
+        RecordedEnv {
+            id: self.env.clone(),
+            kwargs: self.env_kwargs.clone(),
+            max_episode_steps: self.max_episode_steps,
+        }
+    }
+
     /// What the environment is reset with for episode `number`.
     fn seed_of(&self, number: usize) -> u64 {
         self.seed.saturating_add(number as u64)
@@ -183,7 +205,10 @@ impl Settings {
         if let Some(policy) = &self.policy {
             fields.push(("policy", policy.clone()));
         }
-        fields.push(("env", with_simulator(&self.env, self.simulator.as_deref())));
+        fields.push((
+            "env",
+            with_simulator(&self.made().to_string(), self.simulator.as_deref()),
+        ));
         fields.push(("episodes", episodes));
         if let Some(options) = &self.options {
             fields.push(("plan", describe(options)));

@@ -6,10 +6,11 @@ mod progress;
 use crate::args::{RunArgs, TrainArgs, TrainOptions, ValueKeys, What};
 use crate::error::{Error, Result};
 use crate::interrupt::on_interrupt;
-use crate::{json, output};
+use crate::{json, output, settings};
+use diffplan_data::{Finding, RecordedEnv};
 use diffplan_eval::{Registry, table};
 use diffplan_pictures::{Curve, loss_png};
-use diffplan_train::session::{Data, Kind, Run, RunFolder, Settings, Start, Summary, Typed, read_record};
+use diffplan_train::session::{Data, Kind, Run, RunFolder, Settings, Source, Start, Summary, Typed, read_record};
 use observer::Watching;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -18,6 +19,9 @@ use std::path::PathBuf;
 #[derive(Debug, Serialize)]
 struct Report {
     checkpoint: PathBuf,
+    /// What is odd about the data.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
     networks: Vec<Summary>,
 }
 
@@ -40,8 +44,18 @@ fn train(what: &str, kinds: &[Kind], args: &TrainOptions, value_flags: &ValueKey
     for note in typed.notes(kinds) {
         output::remark(&format!("note: {note}"));
     }
-    let data = Data::read(&settings)?;
-    settings.set_env(data.dataset.env());
+    // An environment that is typed is wrong before hours of work, rather than after.
+    let typed_env = settings
+        .made()
+        .filter(|_| args.keys.env.is_some() || !args.keys.env_kwargs.is_empty());
+    if let Some(env) = &typed_env {
+        check_env(registry, env)?;
+    }
+    let data = Data::read_knowing(&settings, &|env| settings::env_facts(registry, env))?;
+    if args.keys.env.is_some() {
+        check_dimensions(&settings, &data)?;
+    }
+    settings.set_env(data.dataset.recorded_env());
     let pool = RunArgs {
         threads: settings.threads,
         json: args.json,
@@ -54,6 +68,14 @@ fn train(what: &str, kinds: &[Kind], args: &TrainOptions, value_flags: &ValueKey
             .map(|network| Run::new(&settings, network, &data))
             .collect::<diffplan_train::Result<_>>()
     })?;
+    let warnings: Vec<String> = data.findings.iter().map(ToString::to_string).collect();
+    if args.strict && !warnings.is_empty() {
+        warn(&warnings);
+        return Err(Error::OddDataset {
+            file: settings.datasets[0].path.clone(),
+            findings: warnings.len(),
+        });
+    }
     let _lock = folder.lock()?;
     let start = match (args.resume, args.overwrite) {
         (true, _) => Start::Resume,
@@ -64,6 +86,7 @@ fn train(what: &str, kinds: &[Kind], args: &TrainOptions, value_flags: &ValueKey
     if !args.json {
         output::print(text(&settings, &data, &runs, &folder, pool.current_num_threads()))?;
     }
+    warn(&warnings);
     let stop = on_interrupt()?;
     let mut summaries = Vec::new();
     for run in &mut runs {
@@ -85,12 +108,50 @@ fn train(what: &str, kinds: &[Kind], args: &TrainOptions, value_flags: &ValueKey
     }
     let report = Report {
         checkpoint: folder.path().to_owned(),
+        warnings,
         networks: summaries,
     };
     if args.json {
         return json::print_line(&report);
     }
     output::print(format!("\n{}", report.text()))
+}
+
+/// Says what is odd about the data.
+fn warn(warnings: &[String]) {
+    warnings
+        .iter()
+        .for_each(|line| output::remark(&format!("warning: {line}")));
+}
+
+/// # Errors
+/// If there is no such environment, or it does not take its arguments. One that only cannot be made on this machine, for want of a
+/// simulator, may be played on another.
+fn check_env(registry: &Registry, env: &RecordedEnv) -> Result<()> {
+    match settings::env(registry, env) {
+        Err(error @ (Error::UnknownEnv { .. } | Error::Eval(_))) => Err(error),
+        Err(error) => {
+            output::remark(&format!("note: the data is not compared with {}: {error}", env.id));
+            Ok(())
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+/// # Errors
+/// If the data has other dimensions than the environment that was asked for.
+fn check_dimensions(settings: &Settings, data: &Data) -> Result<()> {
+    let other = data
+        .findings
+        .iter()
+        .find(|found| matches!(found.finding, Finding::OtherDimensions { .. }));
+    match (other, &settings.env) {
+        (Some(found), Some(env)) => Err(Error::OtherEnv {
+            env: env.clone(),
+            reason: found.to_string(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// `loss.png`, of both networks where both have been trained.
@@ -101,6 +162,13 @@ fn draw_loss(folder: &RunFolder) -> Result<()> {
         curves.push(Curve {
             of: kind.words().to_owned(),
             points: rows.iter().map(|row| (row.step, row.loss)).collect(),
+        });
+        curves.push(Curve {
+            of: format!("{} on held-out episodes", kind.words()),
+            points: rows
+                .iter()
+                .filter_map(|row| Some((row.step, row.validation_loss?)))
+                .collect(),
         });
     }
     match loss_png(&curves)? {
@@ -124,9 +192,18 @@ impl Report {
                 ]
             })
             .collect();
+        let held_out: Vec<String> = self
+            .networks
+            .iter()
+            .filter_map(|network| Some(format!("{} {:.6}", network.network.words(), network.validation_loss?)))
+            .collect();
+        let held_out = match held_out.is_empty() {
+            true => String::new(),
+            false => format!("\n\n  on held-out episodes: {}", held_out.join(", ")),
+        };
         let header = ["network", "steps", "loss", "seconds", "steps/s"];
         format!(
-            "{}\n\n  saved {}",
+            "{}{held_out}\n\n  saved {}",
             table::table(&header, &rows),
             self.checkpoint.display()
         )
@@ -134,10 +211,28 @@ impl Report {
 }
 
 fn text(settings: &Settings, data: &Data, runs: &[Run], folder: &RunFolder, threads: usize) -> String {
-    let mut rows = vec![
-        ("dataset", format!("{}, {}", settings.dataset.display(), data.words())),
+    let mut rows: Vec<(&str, String)> = match &settings.datasets[..] {
+        [one] => vec![("dataset", format!("{}, {}", one.path.display(), data.words()))],
+        many => {
+            let weight = |source: &Source| {
+                source
+                    .weight
+                    .map_or(String::new(), |weight| format!(", weight {weight}"))
+            };
+            let each = many
+                .iter()
+                .map(|source| ("dataset", format!("{}{}", source.path.display(), weight(source))));
+            each.chain([("all", data.words())]).collect()
+        }
+    };
+    rows.extend([
         ("out", folder.path().display().to_string()),
-        ("env", settings.env.clone().unwrap_or_else(|| "not known".into())),
+        (
+            "env",
+            settings
+                .made()
+                .map_or_else(|| "not known".into(), |env| env.to_string()),
+        ),
         ("trajectories", settings.words()),
         (
             "diffusion",
@@ -148,7 +243,7 @@ fn text(settings: &Settings, data: &Data, runs: &[Run], folder: &RunFolder, thre
                 settings.scheduler.prediction_type
             ),
         ),
-    ];
+    ]);
     for (run, network) in runs.iter().zip(&settings.networks) {
         let begun = match run.steps() {
             0 => String::new(),
@@ -164,10 +259,5 @@ fn text(settings: &Settings, data: &Data, runs: &[Run], folder: &RunFolder, thre
         format!("every {} steps, the last {} stay", settings.save_every, settings.keep),
     ));
     rows.push(("threads", threads.to_string()));
-    rows.extend(
-        data.normalizers
-            .warnings()
-            .map(|warning| ("warning", warning.to_string())),
-    );
     table::fields(&rows)
 }

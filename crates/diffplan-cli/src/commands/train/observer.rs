@@ -39,7 +39,7 @@ impl<'a> Watching<'a> {
         };
         let picture = match sample.network.kind {
             Kind::Planner => {
-                let env = settings::known_env(self.registry, settings.env.as_deref());
+                let env = settings::known_env(self.registry, settings.made().as_ref());
                 let (observations, actions) = (data.dataset.observations().ncols(), data.action_dim());
                 let names = Names::of(env.as_ref(), observations, actions);
                 let scheduler = Arc::new(DdpmScheduler::new(settings.scheduler.clone())?);
@@ -75,6 +75,12 @@ impl Observer for Watching<'_> {
     fn step(&mut self, _: Kind, report: &StepReport) {
         if let Some(progress) = &mut self.progress {
             progress.step(report);
+        }
+    }
+
+    fn validated(&mut self, _: Kind, _: u64, loss: f64) {
+        if let Some(progress) = &mut self.progress {
+            progress.validated(loss);
         }
     }
 

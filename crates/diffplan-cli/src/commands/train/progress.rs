@@ -16,6 +16,8 @@ pub(super) struct Progress {
     bar: ProgressBar,
     kind: Kind,
     loss: Option<f64>,
+    /// On held-out episodes.
+    validation: Option<f64>,
     begun: (u64, Instant),
     steps: u64,
     last_line: Instant,
@@ -44,10 +46,15 @@ impl Progress {
             bar,
             kind,
             loss: None,
+            validation: None,
             begun: (begun, now),
             steps,
             last_line: now,
         }
+    }
+
+    pub(super) fn validated(&mut self, loss: f64) {
+        self.validation = Some(loss);
     }
 
     pub(super) fn step(&mut self, report: &StepReport) {
@@ -56,8 +63,11 @@ impl Progress {
             None => report.loss,
         };
         self.loss = Some(loss);
+        let held_out = self
+            .validation
+            .map_or(String::new(), |loss| format!(", held-out {loss:.5}"));
         if !self.bar.is_hidden() {
-            self.bar.set_message(format!("loss {loss:.5}"));
+            self.bar.set_message(format!("loss {loss:.5}{held_out}"));
             self.bar.inc(1);
         } else if self.last_line.elapsed() >= QUIET {
             self.last_line = Instant::now();
@@ -66,7 +76,7 @@ impl Progress {
             let rate = (done - first) as f64 / since.elapsed().as_secs_f64().max(1e-9);
             let left = (self.steps - done) as f64 / rate;
             output::remark(&format!(
-                "{}: step {done} of {}, loss {loss:.5}, {rate:.1} steps/s, {:.0} s left",
+                "{}: step {done} of {}, loss {loss:.5}{held_out}, {rate:.1} steps/s, {:.0} s left",
                 self.kind.words(),
                 self.steps,
                 left

@@ -6,8 +6,8 @@ use super::super::tree::{Members, Scope};
 use super::flatten::{self, Others};
 use super::minari::json;
 use super::{Found, d4rl};
-use crate::FileFormat;
 use crate::read::{Keys, LayoutNote, ReadError};
+use crate::{FileFormat, RecordedEnv};
 
 /// Pictures and the cameras' places.
 const CAMERAS: [&str; 4] = ["sensor_data", "sensor_param", "image", "camera_param"];
@@ -44,7 +44,7 @@ pub(super) fn map(found: &mut Found<'_>, keys: &Keys) -> Result<Map, ReadError> 
     };
     let env = found.path.and_then(|path| {
         let beside = json(&path.with_extension("json"))?;
-        Some(beside.get("env_info")?.get("env_id")?.as_str()?.to_owned())
+        Some(RecordedEnv::new(beside.get("env_info")?.get("env_id")?.as_str()?))
     });
     Ok(Map {
         observations,

@@ -11,8 +11,8 @@ use super::super::space::Space;
 use super::super::tree::{Members, Scope};
 use super::flatten::{self, Others};
 use super::{Found, d4rl};
-use crate::FileFormat;
 use crate::read::{Keys, ReadError};
+use crate::{FileFormat, RecordedEnv};
 
 /// Where the file lies in a dataset's folder.
 pub(super) const FILES: [&str; 2] = ["data/main_data.hdf5", "main_data.hdf5"];
@@ -107,16 +107,11 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// The environment's id: in `metadata.json`, in older releases in an attribute.
-fn env(metadata: Option<&Value>, found: &Found<'_>) -> Option<String> {
+/// The environment: in `metadata.json`, in older releases in an attribute.
+fn env(metadata: Option<&Value>, found: &Found<'_>) -> Option<RecordedEnv> {
     let spec = metadata.and_then(|metadata| metadata.get("env_spec").cloned());
     let spec = spec.or_else(|| found.tree.text("", "env_spec").map(Value::String))?;
-    // A string that is JSON itself.
-    let spec = match spec {
-        Value::String(text) => serde_json::from_str(&text).ok()?,
-        other => other,
-    };
-    Some(spec.get("id")?.as_str()?.to_owned())
+    RecordedEnv::of_spec(&spec)
 }
 
 /// The content of a file, where there is one and it is JSON.

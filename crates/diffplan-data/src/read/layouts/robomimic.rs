@@ -5,8 +5,8 @@ use super::super::map::{Beyond, Episodes, Map, Rewards, Steps, fill, natural};
 use super::super::tree::Scope;
 use super::flatten::{self, Others};
 use super::{Found, d4rl};
-use crate::FileFormat;
 use crate::read::{Keys, ReadError};
+use crate::{FileFormat, RecordedEnv};
 use serde_json::Value;
 
 const PREFIX: &str = "data/*/";
@@ -70,7 +70,7 @@ pub(super) fn map(found: &mut Found<'_>, mut demos: Vec<String>, keys: &Keys) ->
             timeouts: None,
         }),
         flatten: true,
-        env: env.or_else(|| found.tree.text("data/", "env")),
+        env: env.or_else(|| found.tree.text("data/", "env")).map(RecordedEnv::new),
         notes: note.into_iter().collect(),
         ..d4rl::map(FileFormat::Robomimic)
     })

@@ -2,17 +2,18 @@
 //! them can be shown, and not just the first.
 
 mod moments;
-mod odd;
 
 use crate::args::DataInspectArgs;
 use crate::error::{Error, Result};
 use crate::{json, output, settings};
-use diffplan_data::{EpisodeRange, RawDataset};
+use diffplan_data::findings::{self, EnvFacts, Finding, Padding, Steps};
+use diffplan_data::{EpisodeRange, NormalizerKind, Normalizers, RawDataset, RecordedEnv};
 use diffplan_eval::evaluation::known_returns;
 use diffplan_eval::{Names, Registry, stats, table};
 use moments::{Dimension, NonFinite};
 use ndarray::{ArrayView2, Axis};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -21,6 +22,10 @@ struct Report {
     file: PathBuf,
     format: &'static str,
     env: Option<String>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    env_kwargs: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_episode_steps: Option<usize>,
     metadata: BTreeMap<String, String>,
     arrays: Vec<Array>,
     rows: usize,
@@ -81,21 +86,53 @@ struct Returns {
 pub(super) fn run(args: &DataInspectArgs, registry: &Registry) -> Result<()> {
     let raw = RawDataset::read(&args.file, &args.read.options(args.max_episode_steps))?;
     let episodes = raw.episodes(args.max_episode_steps);
-    let env = settings::known_env(registry, raw.env.as_deref());
+    let recorded = raw.recorded_env.clone().or(raw.env.clone().map(RecordedEnv::new));
+    let facts = recorded.as_ref().and_then(|env| settings::env_facts(registry, env));
+    let env = settings::known_env(registry, recorded.as_ref());
     let names = Names::of(env.as_ref(), raw.observations.ncols(), raw.actions.ncols());
-    let report = Report::of(&raw, &names, &episodes, args.max_episode_steps);
+    let found = episodes.as_deref().unwrap_or_default();
+    let odd = odd(&raw, found, args.max_episode_steps, facts.as_ref());
+    let report = Report::of(&raw, &names, &episodes, &odd);
     if args.json {
         json::print_line(&report)?;
     } else {
         output::print(report.text())?;
     }
     match report.problems.len() {
+        0 if args.strict && !odd.is_empty() => Err(Error::OddDataset {
+            file: args.file.clone(),
+            findings: odd.len(),
+        }),
         0 => Ok(()),
         problems => Err(Error::BrokenDataset {
             file: args.file.clone(),
             problems,
         }),
     }
+}
+
+/// What is odd about the file, and about training on it as `diffplan train` does where nothing else is said.
+fn odd(
+    raw: &RawDataset,
+    episodes: &[EpisodeRange],
+    max_episode_steps: Option<usize>,
+    env: Option<&EnvFacts>,
+) -> Vec<Finding> {
+    let mut odd = findings::of_file(raw, episodes, max_episode_steps, env);
+    let steps = Steps::of_file(raw, episodes);
+    // What is not finite is a problem of its own, and has no statistics.
+    let normalizers = Normalizers::fit(NormalizerKind::Gaussian, steps.observations, steps.actions).ok();
+    let padding = normalizers.as_ref().map(|normalizers| Padding {
+        normalizers,
+        sequences: None,
+    });
+    odd.extend(findings::of_training(
+        &steps,
+        padding.as_ref(),
+        Some(diffplan_train::session::TERMINATION_PENALTY),
+        env,
+    ));
+    odd
 }
 
 /// The sum of rewards of every episode.
@@ -109,7 +146,7 @@ impl Report {
         raw: &RawDataset,
         names: &Names,
         episodes: &std::result::Result<Vec<EpisodeRange>, diffplan_data::Error>,
-        max_episode_steps: Option<usize>,
+        odd: &[Finding],
     ) -> Self {
         let dimensions = |names: &[String], values: ArrayView2<f32>| -> Vec<Dimension> {
             let columns = names.iter().zip(values.axis_iter(Axis(1)));
@@ -142,11 +179,13 @@ impl Report {
             other => other.to_string(),
         }));
         let found = episodes.as_deref().unwrap_or_default();
-        let odd = odd::all(raw, found, max_episode_steps, &observations, &actions, &rewards);
+        let recorded = raw.recorded_env.clone().unwrap_or_default();
         Self {
             file: raw.path.clone(),
             format: raw.format.name(),
             env: raw.env.clone(),
+            env_kwargs: recorded.kwargs,
+            max_episode_steps: recorded.max_episode_steps,
             metadata: raw.metadata.iter().cloned().collect(),
             arrays: raw
                 .arrays
@@ -164,9 +203,19 @@ impl Report {
             actions,
             rewards,
             non_finite,
-            odd,
+            odd: odd.iter().map(ToString::to_string).collect(),
             problems,
         }
+    }
+
+    fn env_text(&self) -> String {
+        let Some(id) = &self.env else { return "not said".into() };
+        let env = RecordedEnv {
+            id: id.clone(),
+            kwargs: self.env_kwargs.clone(),
+            max_episode_steps: self.max_episode_steps,
+        };
+        env.to_string()
     }
 
     fn text(&self) -> String {
@@ -175,13 +224,13 @@ impl Report {
         let arrays: Vec<String> = arrays.map(Array::text).collect();
         let mut rows = vec![
             ("format", self.format.to_owned()),
-            ("env", self.env.clone().unwrap_or_else(|| "not said".into())),
+            ("env", self.env_text()),
             ("arrays", arrays.join(", ")),
         ];
         let metadata: Vec<String> = self
             .metadata
             .iter()
-            .filter(|(name, _)| *name != "env_id")
+            .filter(|(name, _)| !["env_id", "env_kwargs", "max_episode_steps"].contains(&name.as_str()))
             .map(|(name, value)| format!("{name} {value}"))
             .collect();
         if !metadata.is_empty() {
