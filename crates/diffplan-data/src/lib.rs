@@ -54,7 +54,7 @@ pub use kind::NormalizerKind;
 pub use normalizer::Normalizer;
 pub use normalizers::Normalizers;
 #[cfg(feature = "hdf5")]
-pub use read::{ArrayInfo, FileFormat, RawDataset, ReadError, ReadOptions};
+pub use read::{ArrayInfo, FileFormat, FileNote, RawDataset, ReadError, ReadOptions};
 pub use samples::{DiscountedReturns, SequenceDataset, SequenceOptions, Window};
 #[cfg(feature = "hdf5")]
 pub use write::D4rlFile;

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::array::{Planned, Source, Steps, reserved, rows};
-use super::hdf5::{self, Arrays};
+use super::hdf5::{self, Arrays, Group};
 use super::memory::Budget;
+use super::rounding::Rounding;
 use super::{FileFormat, RawDataset, ReadError};
 
 /// Where the file lies in a dataset's folder.
@@ -34,15 +35,21 @@ pub(super) fn file_in(folder: &Path) -> Result<PathBuf, ReadError> {
     })
 }
 
+/// What stands before the names of an episode's arrays.
+fn prefix(number: u64) -> String {
+    format!("episode_{number}/")
+}
+
 /// The N of `episode_N`.
 pub(super) fn number(name: &str) -> Option<u64> {
     name.strip_prefix("episode_")?.parse().ok()
 }
 
-/// The arrays of one episode, known to be there and to fit each other.
+/// The arrays of one episode, known to be there and to fit each other. They are opened again to be read: there may be a
+/// hundred thousand episodes.
 struct Episode {
     number: u64,
-    arrays: Arrays,
+    group: Group,
     observations: Planned,
     actions: Planned,
     rewards: Planned,
@@ -51,10 +58,10 @@ struct Episode {
 }
 
 impl Episode {
-    fn of(number: u64, group: hdf5_reader::group::Group) -> Result<Self, ReadError> {
+    fn of(number: u64, group: Group) -> Result<Self, ReadError> {
         // Of releases that wrote it. One that does not agree was not written to its end.
-        let total_steps = group.attribute("total_steps").and_then(|steps| steps.read_as_f64());
-        let mut arrays = Arrays::of(group, &format!("episode_{number}/"))?;
+        let total_steps = group.attribute("total_steps").and_then(|steps| steps.read_as_f64().ok());
+        let mut arrays = Arrays::of(group.clone(), &prefix(number))?;
         let actions = Planned::vectors(&mut arrays, "actions")?;
         let episode = Self {
             number,
@@ -63,14 +70,14 @@ impl Episode {
             terminations: Planned::flags(&mut arrays, "terminations")?,
             truncations: Planned::flags(&mut arrays, "truncations")?,
             actions,
-            arrays,
+            group,
         };
         let steps = episode.actions.rows();
-        if let Ok(total) = total_steps
+        if let Some(total) = total_steps
             && total != steps as f64
         {
             return Err(ReadError::RowCount {
-                key: episode.arrays.place("actions"),
+                key: arrays.place("actions"),
                 expected: total as u64,
                 actual: steps,
                 reason: "as the episode's attribute total_steps says".into(),
@@ -79,9 +86,9 @@ impl Episode {
         let beyond = "one more than actions has";
         episode
             .observations
-            .check_rows(&episode.arrays, steps.saturating_add(1), beyond)?;
+            .check_rows(&arrays, steps.saturating_add(1), beyond)?;
         for planned in episode.singles() {
-            planned.check_rows(&episode.arrays, steps, "as many as actions has")?;
+            planned.check_rows(&arrays, steps, "as many as actions has")?;
         }
         Ok(episode)
     }
@@ -109,8 +116,8 @@ impl Episode {
         ] {
             if own.columns() != other.columns() {
                 return Err(ReadError::Shape {
-                    key: self.arrays.place(key),
-                    expected: format!("{} columns, as in {}", other.columns(), first.arrays.place(key)),
+                    key: prefix(self.number) + key,
+                    expected: format!("{} columns, as in {}{key}", other.columns(), prefix(first.number)),
                     actual: vec![own.rows(), own.columns()],
                 });
             }
@@ -126,7 +133,7 @@ pub(super) fn read(
     file: &hdf5::File,
     budget: Budget,
 ) -> Result<RawDataset, ReadError> {
-    let mut groups: Vec<(u64, hdf5_reader::group::Group)> = file
+    let mut groups: Vec<(u64, Group)> = file
         .groups()?
         .into_iter()
         .filter_map(|group| Some((number(group.name())?, group)))
@@ -134,7 +141,7 @@ pub(super) fn read(
     groups.sort_by_key(|(number, _)| *number);
     let arrays = groups
         .first()
-        .map(|(number, group)| hdf5::list(group, &format!("episode_{number}/")));
+        .map(|(number, group)| hdf5::list(group, &prefix(*number)));
     let mut episodes = Vec::with_capacity(groups.len());
     for (number, group) in groups {
         episodes.push(Episode::of(number, group)?);
@@ -166,12 +173,18 @@ pub(super) fn read(
     let mut rewards = reserved(steps, "rewards")?;
     let (mut terminals, mut timeouts) = (reserved(steps, "terminations")?, reserved(steps, "truncations")?);
     let (mut starts, mut flags_within) = (Vec::with_capacity(episodes.len()), 0);
-    for mut episode in episodes {
+    let mut rounding = [Rounding::default(), Rounding::default()];
+    for episode in episodes {
         let steps = episode.actions.rows();
         starts.push((episode.number, rewards.len()));
-        let source = &mut episode.arrays;
-        episode.observations.append_f32(source, steps, &mut observations)?;
-        episode.actions.append_f32(source, steps, &mut actions)?;
+        let [of_observations, of_actions] = &mut rounding;
+        let source = &mut Arrays::of(episode.group.clone(), &prefix(episode.number))?;
+        episode
+            .observations
+            .append_f32_noting(source, steps, &mut observations, of_observations)?;
+        episode
+            .actions
+            .append_f32_noting(source, steps, &mut actions, of_actions)?;
         episode.rewards.append_f64(source, &mut rewards)?;
         let mut terminated = false;
         for (flags, is_termination) in [(&episode.terminations, true), (&episode.truncations, false)] {
@@ -194,6 +207,11 @@ pub(super) fn read(
         rewards: rewards.into(),
         terminals: Some(terminals),
         timeouts: Some(timeouts),
+        rounded: rounding
+            .iter()
+            .zip(["observations", "actions"])
+            .flat_map(|(rounding, key)| rounding.notes(key))
+            .collect(),
     };
     let mut raw = RawDataset::of_rows(
         path,
@@ -205,6 +223,7 @@ pub(super) fn read(
     );
     raw.groups = starts;
     raw.flags_within = flags_within;
+    raw.notes.extend(file.notes());
     Ok(raw)
 }
 

@@ -8,8 +8,9 @@
 //! | an episode ends | where `terminals` or `timeouts` is set | with its group; in a terminal state if the last of `terminations` is set |
 //!
 //! Which it is, is decided by the first bytes of the file, and then by whether there are `episode_N`. Observations and
-//! actions are float32 or float64 and kept as float32; vectors of shape (rows,) are of one dimension. Rewards are any
-//! numbers, kept as float64; (rows, 1) will do. Flags are booleans as h5py writes them, or numbers that are 0 or 1. Episodes
+//! actions are numbers of any type and kept as float32, of which it is noted where that loses too much; vectors of shape
+//! (rows,) are of one dimension. Rewards are any numbers, kept as float64; (rows, 1) will do. Flags are booleans,
+//! enumerations or numbers that are 0 or 1. Episodes
 //! of Minari are taken in the order of their numbers. Discrete actions, dictionary spaces and images are refused.
 //!
 //! What reading needs is computed from the shapes, and compared with the memory there is, before any array is read.
@@ -19,7 +20,10 @@ mod error;
 mod hdf5;
 mod memory;
 mod minari;
+mod note;
 mod npz;
+mod rounding;
+mod what;
 
 use std::fs;
 use std::io::Read;
@@ -33,6 +37,7 @@ use crate::{Dataset, EpisodeEnds, EpisodeRange, Error};
 use array::Steps;
 pub use error::ReadError;
 use memory::Budget;
+pub use note::FileNote;
 
 /// How a file is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -106,6 +111,8 @@ pub struct RawDataset {
     pub groups: Vec<(u64, usize)>,
     /// Of a Minari dataset: flags set before the last step of their episode. They are left out.
     pub flags_within: usize,
+    /// What is odd about the file: for warnings.
+    pub notes: Vec<FileNote>,
 }
 
 impl RawDataset {
@@ -261,12 +268,12 @@ fn kind(start: &[u8], path: &Path) -> Result<Kind, String> {
         .extension()
         .map(|extension| extension.to_string_lossy().to_lowercase());
     let extension = extension.unwrap_or_default();
-    if start.starts_with(b"\x89HDF\r\n\x1a\n") {
+    if let Some(what) = what::named(start) {
+        Err(what.into())
+    } else if start.starts_with(b"\x89HDF\r\n\x1a\n") {
         Ok(Kind::Hdf5)
     } else if start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") {
         Ok(Kind::Npz)
-    } else if start.starts_with(b"version https://git-lfs") {
-        Err("it is a pointer of Git LFS, not the file itself".into())
     } else if ["hdf5", "h5", "hdf"].contains(&extension.as_str()) {
         // The decoder says what is wrong with it, or finds its header further in.
         Ok(Kind::Hdf5)
@@ -291,14 +298,10 @@ fn read_hdf5(content: &Content, path: &Path, budget: Budget) -> Result<RawDatase
     }
     let steps = array::read_d4rl(&mut top, budget)?;
     let metadata = file.metadata();
-    Ok(RawDataset::of_rows(
-        path,
-        FileFormat::D4rl,
-        steps,
-        env_of(&metadata),
-        metadata,
-        file.list(),
-    ))
+    let env = env_of(&metadata);
+    let mut raw = RawDataset::of_rows(path, FileFormat::D4rl, steps, env, metadata, file.list());
+    raw.notes.extend(file.notes());
+    Ok(raw)
 }
 
 fn read_npz(content: &Content, path: &Path, budget: Budget) -> Result<RawDataset, ReadError> {
@@ -330,6 +333,7 @@ impl RawDataset {
             rewards,
             terminals,
             timeouts,
+            rounded,
         } = steps;
         Self {
             path: path.into(),
@@ -344,6 +348,7 @@ impl RawDataset {
             timeouts,
             groups: Vec::new(),
             flags_within: 0,
+            notes: rounded,
         }
     }
 }
