@@ -3,11 +3,11 @@
 use half::f16;
 use ndarray::{Array1, Array2};
 
+use super::ReadError;
 use super::error::shape as shown;
 use super::memory::Budget;
 use super::note::FileNote;
 use super::rounding::Rounding;
-use super::{ReadError};
 
 /// One number in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -213,6 +213,7 @@ impl Planned {
     ///
     /// # Errors
     /// [`ReadError::Unreadable`], and [`ReadError::Value`] for a finite number that float32 cannot hold.
+    #[allow(dead_code)] // Of layouts that do not count what is rounded.
     pub(super) fn append_f32(&self, source: &mut impl Source, rows: u64, to: &mut Vec<f32>) -> Result<(), ReadError> {
         self.append_f32_noting(source, rows, to, &mut Rounding::default())
     }

@@ -60,7 +60,9 @@ struct Episode {
 impl Episode {
     fn of(number: u64, group: Group) -> Result<Self, ReadError> {
         // Of releases that wrote it. One that does not agree was not written to its end.
-        let total_steps = group.attribute("total_steps").and_then(|steps| steps.read_as_f64().ok());
+        let total_steps = group
+            .attribute("total_steps")
+            .and_then(|steps| steps.read_as_f64().ok());
         let mut arrays = Arrays::of(group.clone(), &prefix(number))?;
         let actions = Planned::vectors(&mut arrays, "actions")?;
         let episode = Self {

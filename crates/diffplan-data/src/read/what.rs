@@ -47,7 +47,10 @@ const KNOWN: [(&[u8], &str); 11] = [
     (b"\x1f\x8b", "it is compressed with gzip: unpack it first (gunzip)"),
     (b"BZh", "it is compressed with bzip2: unpack it first (bunzip2)"),
     (b"\xfd7zXZ\0", "it is compressed with xz: unpack it first (unxz)"),
-    (b"\x28\xb5\x2f\xfd", "it is compressed with Zstandard: unpack it first (unzstd)"),
+    (
+        b"\x28\xb5\x2f\xfd",
+        "it is compressed with Zstandard: unpack it first (unzstd)",
+    ),
     (b"7z\xbc\xaf\x27\x1c", "it is a 7-Zip archive: unpack it first"),
     (
         b"PAR1",
@@ -68,7 +71,9 @@ const KNOWN: [(&[u8], &str); 11] = [
 /// Whether the first file of a zip archive is one of those that PyTorch writes.
 fn is_torch(start: &[u8]) -> bool {
     // The name's length stands at 26, the name at 30.
-    let length = start.get(26..28).map(|length| usize::from(u16::from_le_bytes([length[0], length[1]])));
+    let length = start
+        .get(26..28)
+        .map(|length| usize::from(u16::from_le_bytes([length[0], length[1]])));
     let name = length.and_then(|length| start.get(30..)?.get(..length.min(start.len() - 30)));
     let Some(name) = name else { return false };
     let name = String::from_utf8_lossy(name);
@@ -98,7 +103,10 @@ mod tests {
             (b"PAR1".to_vec(), "Parquet"),
             (b"version https://git-lfs.github.com/spec/v1".to_vec(), "Git LFS"),
             (b"\x80\x04\x95".to_vec(), "Python pickle"),
-            (b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.".to_vec(), "PyTorch"),
+            (
+                b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.".to_vec(),
+                "PyTorch",
+            ),
             (zip("archive/data.pkl"), "PyTorch"),
             (zip("model/.format_version"), "PyTorch"),
             (b"\x40\0\0\0\0\0\0\0{\"a\"".to_vec(), "safetensors"),
@@ -106,7 +114,12 @@ mod tests {
             let found = named(&start).unwrap_or_default();
             assert!(found.contains(expected), "{found:?} of {expected:?}");
         }
-        for start in [zip("observations.npy"), b"\x89HDF\r\n\x1a\n".to_vec(), Vec::new(), b"numbers".to_vec()] {
+        for start in [
+            zip("observations.npy"),
+            b"\x89HDF\r\n\x1a\n".to_vec(),
+            Vec::new(),
+            b"numbers".to_vec(),
+        ] {
             assert_eq!(named(&start), None, "{start:?}");
         }
     }

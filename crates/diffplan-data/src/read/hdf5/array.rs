@@ -39,9 +39,7 @@ impl Stored {
     pub(super) fn of(place: Place, object: Object) -> Result<Self, Error> {
         let core = &place.core;
         let missing = |what: &str| Error::InvalidData(format!("an array without {what}"));
-        let space = object
-            .message(core, MSG_DATASPACE)?
-            .ok_or_else(|| missing("a shape"))?;
+        let space = object.message(core, MSG_DATASPACE)?.ok_or_else(|| missing("a shape"))?;
         let space = dataspace::parse(
             &mut Cursor::new(&space),
             core.offset_size,
@@ -53,9 +51,7 @@ impl Stored {
             dataspace::DataspaceType::Null => vec![0],
             dataspace::DataspaceType::Simple => space.dims,
         };
-        let of = object
-            .message(core, MSG_DATATYPE)?
-            .ok_or_else(|| missing("a type"))?;
+        let of = object.message(core, MSG_DATATYPE)?.ok_or_else(|| missing("a type"))?;
         let fill = object.message(core, MSG_FILL_VALUE)?.and_then(|message| {
             let mut cursor = Cursor::new(&message);
             let fill = fill_value::parse_new(&mut cursor, core.offset_size, core.length_size, message.len());

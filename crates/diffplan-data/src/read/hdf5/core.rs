@@ -167,7 +167,11 @@ impl Core {
         let found = inside.then(|| folder.join(named)).into_iter().chain(last);
         let found = found.into_iter().find(|path| path.is_file());
         found.ok_or_else(|| {
-            let beyond = if inside { "" } else { ": paths that lead out of a dataset's folder are not followed" };
+            let beyond = if inside {
+                ""
+            } else {
+                ": paths that lead out of a dataset's folder are not followed"
+            };
             Error::InvalidData(format!(
                 "it refers to the file {name:?}, which does not lie beside it{beyond}"
             ))

@@ -40,12 +40,7 @@ pub(super) struct Heap {
 
 impl Heap {
     pub(super) fn at(core: &Core, address: u64) -> Result<Self, Error> {
-        let header = FractalHeap::parse_at_storage(
-            core.storage.as_ref(),
-            address,
-            core.offset_size,
-            core.length_size,
-        )?;
+        let header = FractalHeap::parse_at_storage(core.storage.as_ref(), address, core.offset_size, core.length_size)?;
         let mut heap = Self {
             blocks: Vec::new(),
             last: None.into(),

@@ -102,9 +102,8 @@ impl File {
         if let Some(group) = self.root.group("metadata") {
             walk(&group, "", DEPTH, &mut |name, stored| {
                 let dataset = (stored.len() == 1).then(|| stored.open().ok()).flatten();
-                let short = |dataset: &hdf5_reader::Dataset| {
-                    dataset.raw_byte_len().is_ok_and(|length| length as u64 <= STRING)
-                };
+                let short =
+                    |dataset: &hdf5_reader::Dataset| dataset.raw_byte_len().is_ok_and(|length| length as u64 <= STRING);
                 if let Some(value) = dataset.filter(short).and_then(|dataset| dataset.read_string().ok()) {
                     found.push((name.into(), value));
                 }

@@ -46,10 +46,10 @@ pub(super) enum Kind {
 
 impl Object {
     pub(super) fn at(core: &Core, address: u64) -> Result<Self, Error> {
-        let start = core.storage.read_range(address, 16)?;
-        let messages = match start.starts_with(b"OHDR") {
-            true => newer(core, address, &start)?,
-            false => older(core, address, &start)?,
+        let start = core.at_most(address, 16)?;
+        let messages = match start[..] {
+            [b'O', b'H', b'D', b'R', version, flags, ..] => newer(core, address, version, flags)?,
+            _ => older(core, address, &start)?,
         };
         Ok(Self { messages })
     }
@@ -210,9 +210,7 @@ fn follow(
             Envelope::Older => &part[..],
             Envelope::Newer { .. } => {
                 let bytes = checked(&part)?;
-                bytes
-                    .strip_prefix(b"OCHK")
-                    .ok_or(Error::InvalidObjectHeaderSignature)?
+                bytes.strip_prefix(b"OCHK").ok_or(Error::InvalidObjectHeaderSignature)?
             }
         };
         split(core, bytes, envelope, messages, &mut more)?;
@@ -245,9 +243,7 @@ fn older(core: &Core, address: u64, start: &[u8]) -> Result<Vec<Message>, Error>
     if u64::from(length) > MOST_BYTES {
         return Err(Error::InvalidData("an object's header is too long".into()));
     }
-    let part = core
-        .storage
-        .read_range(address.saturating_add(16), length as usize)?;
+    let part = core.storage.read_range(address.saturating_add(16), length as usize)?;
     let (mut messages, mut more) = (Vec::new(), Vec::new());
     split(core, &part, Envelope::Older, &mut messages, &mut more)?;
     follow(core, Envelope::Older, &mut messages, more)?;
@@ -255,8 +251,7 @@ fn older(core: &Core, address: u64, start: &[u8]) -> Result<Vec<Message>, Error>
 }
 
 /// The header of HDF5 since 1.8.
-fn newer(core: &Core, address: u64, start: &[u8]) -> Result<Vec<Message>, Error> {
-    let (version, flags) = (start[4], start[5]);
+fn newer(core: &Core, address: u64, version: u8, flags: u8) -> Result<Vec<Message>, Error> {
     if version != 2 {
         return Err(Error::UnsupportedObjectHeaderVersion(version));
     }
@@ -269,9 +264,7 @@ fn newer(core: &Core, address: u64, start: &[u8]) -> Result<Vec<Message>, Error>
     if length > MOST_BYTES {
         return Err(Error::InvalidData("an object's header is too long".into()));
     }
-    let part = core
-        .storage
-        .read_range(address, prefix.len() + length as usize + 4)?;
+    let part = core.storage.read_range(address, prefix.len() + length as usize + 4)?;
     let envelope = Envelope::Newer {
         ordered: flags & 4 != 0,
     };

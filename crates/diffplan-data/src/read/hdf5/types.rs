@@ -122,7 +122,11 @@ impl Type {
                     count: cursor.read_u16_le()?,
                     signed: class == 0 && flags & 8 != 0,
                 };
-                if class == 0 { Class::Integer(bits) } else { Class::BitField(bits) }
+                if class == 0 {
+                    Class::Integer(bits)
+                } else {
+                    Class::BitField(bits)
+                }
             }
             1 => {
                 cursor.skip(4)?;
@@ -135,7 +139,11 @@ impl Type {
                     implied: flags >> 4 & 3 == 2,
                 };
                 // Words in the order of the VAX.
-                if flags & 0x40 != 0 { Class::Other("floats of a VAX") } else { Class::Float(float) }
+                if flags & 0x40 != 0 {
+                    Class::Other("floats of a VAX")
+                } else {
+                    Class::Float(float)
+                }
             }
             2 => {
                 cursor.skip(2)?;
@@ -201,7 +209,11 @@ impl Type {
             9 => {
                 let text = flags & 15 == 1;
                 Self::read(cursor, depth)?;
-                Class::Other(if text { "strings" } else { "sequences of variable length" })
+                Class::Other(if text {
+                    "strings"
+                } else {
+                    "sequences of variable length"
+                })
             }
             10 => {
                 let rank = cursor.read_u8()?;
@@ -329,9 +341,7 @@ impl Bits {
 
     /// Whether the bits are within so many bytes, and not more than eight.
     fn fits(self, size: usize) -> bool {
-        (1..=8).contains(&size)
-            && self.count > 0
-            && usize::from(self.offset) + usize::from(self.count) <= 8 * size
+        (1..=8).contains(&size) && self.count > 0 && usize::from(self.offset) + usize::from(self.count) <= 8 * size
     }
 
     /// The integer. Only of bits that fit.
@@ -397,7 +407,11 @@ impl Float {
         let size = match exponent {
             _ if exponent == largest => {
                 // Infinity has no digits; on the x87 the one before the point is set.
-                let rest = if self.implied { mantissa } else { mantissa & ((1 << behind) - 1) };
+                let rest = if self.implied {
+                    mantissa
+                } else {
+                    mantissa & ((1 << behind) - 1)
+                };
                 if rest == 0 { f64::INFINITY } else { f64::NAN }
             }
             0 => scaled(mantissa as f64, scale(1)),

@@ -54,7 +54,9 @@ pub(super) fn read(stored: &Stored, layout: &[u8], depth: usize) -> Result<Vec<u
     let core = &stored.place.core;
     let element = u64::from(stored.of.size);
     let total = product(&stored.shape).ok_or_else(|| broken("more elements than there can be"))?;
-    let length = total.checked_mul(element).and_then(|length| usize::try_from(length).ok());
+    let length = total
+        .checked_mul(element)
+        .and_then(|length| usize::try_from(length).ok());
     let length = length.filter(|length| *length <= core.budget.limit());
     let length = length.ok_or_else(|| Error::ResourceLimit(format!("{total} elements of {element} bytes")))?;
     let mut bytes = Vec::new();
@@ -70,9 +72,8 @@ pub(super) fn read(stored: &Stored, layout: &[u8], depth: usize) -> Result<Vec<u
     let mut written = 0u64;
     let mut last: Option<(String, String, Arc<Stored>, Vec<u8>)> = None;
     for part in parts(core, layout)? {
-        let same = |(file, path, ..): &&(String, String, Arc<Stored>, Vec<u8>)| {
-            *file == part.file && *path == part.path
-        };
+        let same =
+            |(file, path, ..): &&(String, String, Arc<Stored>, Vec<u8>)| *file == part.file && *path == part.path;
         if last.as_ref().filter(same).is_none() {
             // Before the next is read.
             drop(last.take());
@@ -101,6 +102,10 @@ pub(super) fn read(stored: &Stored, layout: &[u8], depth: usize) -> Result<Vec<u
         if written > total {
             return Err(broken("parts that overlap"));
         }
+        // Nothing of anything: its sizes bound nothing.
+        if selected == 0 {
+            continue;
+        }
         let (from, to) = (from.runs(&source.shape)?, to.runs(&stored.shape)?);
         copy(content, &from, &mut bytes, &to, element as usize)
             .ok_or_else(|| broken("a part that is not within its array"))?;
@@ -128,7 +133,8 @@ fn source(core: &Arc<Core>, part: &Part) -> Result<Stored, Error> {
     };
     let path = format!("/{}", part.path);
     let place = top.walk(&path, &mut 0)?;
-    let place = place.ok_or_else(|| broken(&format!("a part that is not there: {:?} of {:?}", part.path, part.file)))?;
+    let place =
+        place.ok_or_else(|| broken(&format!("a part that is not there: {:?} of {:?}", part.path, part.file)))?;
     Stored::at(place)
 }
 
@@ -142,12 +148,8 @@ fn parts(core: &Core, layout: &[u8]) -> Result<Vec<Part>, Error> {
         return Ok(Vec::new());
     }
     let index = u16::try_from(cursor.read_u32_le()?).map_err(|_| broken("no list of its parts"))?;
-    let heap = GlobalHeapCollection::parse_at_storage(
-        core.storage.as_ref(),
-        address,
-        core.offset_size,
-        core.length_size,
-    )?;
+    let heap =
+        GlobalHeapCollection::parse_at_storage(core.storage.as_ref(), address, core.offset_size, core.length_size)?;
     let list = heap.get_object(index).ok_or_else(|| broken("no list of its parts"))?;
     let mut cursor = Cursor::new(checked(&list.data)?);
     let version = cursor.read_u8()?;
@@ -209,7 +211,11 @@ impl Selection {
             }
             (2, 2 | 3) => {
                 let flags = cursor.read_u8()?;
-                let width = if version == 3 { usize::from(cursor.read_u8()?) } else { 8 };
+                let width = if version == 3 {
+                    usize::from(cursor.read_u8()?)
+                } else {
+                    8
+                };
                 if version == 2 {
                     cursor.skip(4)?;
                 }
@@ -218,15 +224,15 @@ impl Selection {
                 }
                 let rank = rank(cursor)?;
                 if flags & 1 == 0 {
-                    let count = number(cursor, width)?;
+                    let count = cursor.read_uvar(width)?;
                     return blocks(cursor, rank, count, width);
                 }
                 let axes = (0..rank).map(|_| {
                     Ok(Axis {
-                        start: number(cursor, width)?,
-                        stride: number(cursor, width)?,
-                        count: number(cursor, width)?,
-                        block: number(cursor, width)?,
+                        start: cursor.read_uvar(width)?,
+                        stride: cursor.read_uvar(width)?,
+                        count: extent(cursor, width)?,
+                        block: extent(cursor, width)?,
                     })
                 });
                 axes.collect::<Result<_, Error>>().map(Self::Regular)
@@ -352,8 +358,8 @@ fn rank(cursor: &mut Cursor) -> Result<u32, Error> {
     }
 }
 
-/// A size or place; the largest number of its width is the one without an end.
-fn number(cursor: &mut Cursor, width: usize) -> Result<u64, Error> {
+/// A size; the largest number of its width is the one without an end.
+fn extent(cursor: &mut Cursor, width: usize) -> Result<u64, Error> {
     let value = cursor.read_uvar(width)?;
     let largest = u64::MAX >> (64 - 8 * width as u32);
     Ok(if value == largest { UNLIMITED } else { value })

@@ -116,7 +116,10 @@ impl Chunk<'_> {
             (Same::Nans, 4) => &f32::NAN.to_le_bytes(),
             (Same::Nans, 8) => &f64::NAN.to_le_bytes(),
             (Same::Nans, _) => return Err(Broken("not a number, of an impossible size")),
-            (Same::Element, size) => self.data.get(self.start..self.start + size).ok_or(Broken("it ends too early"))?,
+            (Same::Element, size) => self
+                .data
+                .get(self.start..self.start + size)
+                .ok_or(Broken("it ends too early"))?,
         };
         for to in output.chunks_exact_mut(element.len()) {
             to.copy_from_slice(element);
@@ -151,15 +154,19 @@ impl Chunk<'_> {
                 match step {
                     Step::Bytes => unshuffle(spare, self.size, block),
                     Step::Bits => self.bits(spare, block),
+                    Step::Delta if number > 0 => block.iter_mut().zip(&first).for_each(|(to, from)| *to ^= from),
                     Step::Delta => {
-                        if number == 0 {
-                            // The first element of the first block is the one that all others are compared with.
-                            first = block[..self.size.min(block.len())].to_vec();
+                        // Of the first block each element is compared with the one before it, of others with that of
+                        // the first block.
+                        let unit = match self.size {
+                            unit @ (1 | 2 | 4 | 8) => unit,
+                            size if size % 8 == 0 => 8,
+                            _ => 1,
+                        };
+                        for at in unit..block.len() {
+                            block[at] ^= block[at - unit];
                         }
-                        let start = if number == 0 { self.size.min(block.len()) } else { 0 };
-                        for (to, from) in block[start..].iter_mut().zip(first.iter().cycle()) {
-                            *to ^= from;
-                        }
+                        first = block.to_vec();
                     }
                 }
             }

@@ -22,20 +22,26 @@ pub(super) fn decode(data: &[u8], most: usize) -> Result<Vec<u8>, Broken> {
     };
     let (total, compressed) = (number(&mut input)?, number(&mut input)?);
     let total = usize::try_from(total).unwrap_or(usize::MAX);
-    if total > most {
+    let shape = shape(data.get(..header).ok_or(Broken("it ends too early"))?)?;
+    // Blocks at the end of an axis are filled up.
+    let room = match &shape {
+        Some(shape) => shape.filled()?.min(most.saturating_mul(1 << MOST_RANK)),
+        None => most,
+    };
+    if total > room {
         return Err(Broken("more comes out than there is room for"));
     }
     let body = data.get(header..).ok_or(Broken("it ends too early"))?;
-    let mut chunk = if compressed == 0 {
+    let chunk = if compressed == 0 {
         // Only the list of chunks is there, and says that all numbers are the same.
         special(body, total)?
     } else {
-        blosc::decode(body, most)?
+        blosc::decode(body, room)?
     };
-    if let Some(shape) = shape(&data[..header])? {
-        chunk = shape.unblock(&chunk, most)?;
+    match shape {
+        Some(shape) => shape.unblock(&chunk, most),
+        None => Ok(chunk),
     }
-    Ok(chunk)
 }
 
 /// A chunk that is nothing but a mark in the list of chunks.
@@ -85,7 +91,9 @@ fn shape(header: &[u8]) -> Result<Option<Shape>, Broken> {
     axes(&mut input, 8)?;
     let (chunk, block) = (axes(&mut input, 4)?, axes(&mut input, 4)?);
     // Bytes of an element stand in the fixed part, after the frame's sizes.
-    let size = Bytes(header.get(48..).unwrap_or_default()).array().map(u32::from_be_bytes)? as usize;
+    let size = Bytes(header.get(48..).unwrap_or_default())
+        .array()
+        .map(u32::from_be_bytes)? as usize;
     if size == 0 || block.contains(&0) || chunk.contains(&0) {
         return Err(Broken("impossible sizes"));
     }
@@ -93,6 +101,19 @@ fn shape(header: &[u8]) -> Result<Option<Shape>, Broken> {
 }
 
 impl Shape {
+    /// Blocks along an axis, by axis.
+    fn counts(&self) -> Vec<usize> {
+        let axes = self.chunk.iter().zip(&self.block);
+        axes.map(|(all, one)| all.div_ceil(*one)).collect()
+    }
+
+    /// Bytes of all blocks.
+    fn filled(&self) -> Result<usize, Broken> {
+        let sizes = self.counts().into_iter().chain(self.block.iter().copied());
+        let total = sizes.fold(Some(self.size), |all, one| all?.checked_mul(one));
+        total.ok_or(Broken("impossible sizes"))
+    }
+
     /// From blocks one after the other, the last of an axis filled up, to the whole.
     fn unblock(&self, blocks: &[u8], most: usize) -> Result<Vec<u8>, Broken> {
         let impossible = Broken("impossible sizes");
@@ -100,9 +121,8 @@ impl Shape {
         let (Some(total), Some(each)) = (product(&self.chunk), product(&self.block)) else {
             return Err(impossible);
         };
-        let counts: Vec<usize> = self.chunk.iter().zip(&self.block).map(|(all, one)| all.div_ceil(*one)).collect();
-        let needed = counts.iter().try_fold(each, |all, one| all.checked_mul(*one));
-        if total > most || needed.is_none_or(|needed| needed > blocks.len()) {
+        let counts = self.counts();
+        if total > most || self.filled()? > blocks.len() {
             return Err(impossible);
         }
         let (Some(width), Some(line)) = (self.block.last(), self.chunk.last()) else {

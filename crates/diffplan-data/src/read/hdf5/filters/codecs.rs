@@ -29,7 +29,8 @@ pub(super) fn zlib(data: &[u8], most: usize) -> Result<Vec<u8>, Broken> {
 }
 
 pub(super) fn zstd(data: &[u8], most: usize) -> Result<Vec<u8>, Broken> {
-    let window = WINDOW.min((most as u64).next_power_of_two()).max(1 << 20);
+    // A window is no larger than what it is of, give or take its rounding.
+    let window = (most as u64).saturating_mul(2).clamp(1 << 20, WINDOW);
     let decoder = ruzstd::decoding::StreamingDecoder::new_with_max_window_size(data, window);
     all(decoder.map_err(|_| Broken("the compressed data is damaged"))?, most)
 }
@@ -41,6 +42,32 @@ pub(super) fn lz4(data: &[u8], most: usize) -> Result<Vec<u8>, Broken> {
     let length = lz4_flex::block::decompress_into(data, &mut output);
     let length = length.map_err(|_| Broken("the compressed data is damaged"))?;
     output.truncate(length);
+    Ok(output)
+}
+
+/// The filter LZ4: the size of it all and of a block, and then of every block its compressed size.
+pub(super) fn lz4_blocks(data: &[u8], most: usize) -> Result<Vec<u8>, Broken> {
+    let mut input = Bytes(data);
+    let total = usize::try_from(u64::from_be_bytes(input.array()?)).unwrap_or(usize::MAX);
+    let block = u32::from_be_bytes(input.array()?) as usize;
+    if total > most {
+        return Err(TOO_MUCH);
+    }
+    let mut output = Vec::new();
+    while output.len() < total {
+        let length = block.min(total - output.len());
+        let compressed = u32::from_be_bytes(input.array()?) as usize;
+        let bytes = input.take(compressed)?;
+        let before = output.len();
+        // A block that does not become smaller is stored as it is.
+        match bytes.len() == length {
+            true => output.extend_from_slice(bytes),
+            false => output.extend(lz4(bytes, length)?),
+        }
+        if output.len() - before != length || length == 0 {
+            return Err(Broken("a block of another size"));
+        }
+    }
     Ok(output)
 }
 

@@ -1,5 +1,6 @@
-//! What HDF5 files are compressed with, besides what `hdf5-reader` has of itself (deflate, shuffle, fletcher32, szip, n-bit,
-//! scale-offset and LZ4).
+//! What HDF5 files are compressed with, besides what `hdf5-reader` has of itself (deflate, shuffle, fletcher32, szip, n-bit
+//! and scale-offset). It has LZ4 too, but 0.12.1 takes the size of blocks for a part of each, so that it reads chunks of one
+//! block alone.
 //!
 //! | Filter | Number | By |
 //! | --- | --- | --- |
@@ -8,6 +9,7 @@
 //! | Blosc | 32001 | [`blosc`]: BloscLZ, LZ4, LZ4HC, Snappy, zlib, Zstandard, shuffled by bytes or bits or not |
 //! | Blosc2 | 32026 | [`blosc2`]: the same, with deltas |
 //! | bitshuffle | 32008 | [`bitshuffle`]: alone, with LZ4 or with Zstandard |
+//! | LZ4 | 32004 | blocks of the crate `lz4_flex` |
 //! | Zstandard | 32015 | the crate `ruzstd` |
 //!
 //! Every decoder is told how many bytes may come out, and writes no more: the sizes in compressed data are not believed.
@@ -30,12 +32,13 @@ type Decoder = fn(&[u8], &[u32], usize) -> Result<Vec<u8>, Broken>;
 pub(super) struct Broken(pub(super) &'static str);
 
 /// Those of `hdf5-reader`.
-const BUILT_IN: [u16; 7] = [1, 2, 3, 4, 5, 6, 32004];
+const BUILT_IN: [u16; 6] = [1, 2, 3, 4, 5, 6];
 
-const DECODERS: [(u16, &str, Decoder); 6] = [
+const DECODERS: [(u16, &str, Decoder); 7] = [
     (307, "bzip2", |data, _, most| codecs::bzip2(data, most)),
     (32000, "LZF", |data, _, most| lzf::decode(data, most)),
     (32001, "Blosc", |data, _, most| blosc::decode(data, most)),
+    (32004, "LZ4", |data, _, most| codecs::lz4_blocks(data, most)),
     (32008, "bitshuffle", bitshuffle::decode),
     (32015, "Zstandard", |data, _, most| codecs::zstd(data, most)),
     (32026, "Blosc2", |data, _, most| blosc2::decode(data, most)),

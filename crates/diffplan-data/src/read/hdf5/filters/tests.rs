@@ -29,7 +29,8 @@ fn every_filter_gives_the_numbers_back() {
         let bytes = source.bytes(&key, &header);
         if key == "zfp" {
             let error = bytes.unwrap_err().to_string();
-            let expected = "ZFP (filter 32013) is not read; write the file with gzip: h5repack -f GZIP=4 IN.hdf5 OUT.hdf5";
+            let expected =
+                "ZFP (filter 32013) is not read; write the file with gzip: h5repack -f GZIP=4 IN.hdf5 OUT.hdf5";
             assert!(error.ends_with(expected), "{error}");
             continue;
         }
@@ -49,14 +50,21 @@ fn every_filter_gives_the_numbers_back() {
                 decode(&source.bytes("noise", &header).unwrap(), &header).collect()
             }
             "blosc2_zero" => vec![0.0; 1500],
-            _ => (0..300).flat_map(|row| (0..columns).map(move |column| value(row, column))).collect(),
+            _ => (0..300)
+                .flat_map(|row| (0..columns).map(move |column| value(row, column)))
+                .collect(),
         };
         if numbers != expected {
             let at = numbers.iter().zip(&expected).position(|(a, b)| a != b);
             wrong.push(format!("{key}: {} numbers, wrong from {at:?} on", numbers.len()));
         }
     }
-    assert!(wrong.is_empty(), "{} of {count} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {count} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
     assert!(count > 50, "{count}");
 }
 
@@ -65,7 +73,9 @@ fn damaged_chunks_are_errors_and_nothing_worse() {
     let bytes = fs::read(Path::new(FILE)).unwrap();
     let mut state = 3u64;
     let mut random = |below: usize| {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        state = state
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
         (state >> 33) as usize % below
     };
     for _ in 0..120 {
@@ -89,7 +99,9 @@ fn decoders_stop_where_there_is_no_more_room() {
     use super::DECODERS;
     let mut state = 11u64;
     let mut random = |below: usize| {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        state = state
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
         (state >> 33) as usize % below
     };
     // Starts that are right, so that what follows is looked at.
