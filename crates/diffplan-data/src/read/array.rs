@@ -167,9 +167,8 @@ impl Planned {
     }
 
     fn single(self, place: String, expected: &'static str) -> Result<Self, ReadError> {
-        match &self.header.element {
-            other @ Element::Other(_) => return Err(wrong_element(place, expected, other)),
-            _ => {}
+        if let other @ Element::Other(_) = &self.header.element {
+            return Err(wrong_element(place, expected, other));
         }
         match self.header.shape[..] {
             [_] | [_, 1] => Ok(self),

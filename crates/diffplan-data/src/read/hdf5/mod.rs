@@ -231,11 +231,7 @@ fn walk(group: &Group, prefix: &str, depth: usize, show: &mut dyn FnMut(&str, &S
     let mut groups = Vec::new();
     for link in links.iter() {
         match group.member(&link.name) {
-            Ok(Some(Member::Array(stored))) => {
-                if !show(&format!("{prefix}{}", link.name), &stored) {
-                    return false;
-                }
-            }
+            Ok(Some(Member::Array(stored))) if !show(&format!("{prefix}{}", link.name), &stored) => return false,
             Ok(Some(Member::Group(place))) if groups.len() < LISTED => groups.push(Group {
                 place,
                 name: link.name.clone(),

@@ -238,7 +238,7 @@ impl Type {
         let Class::Compound(fields) = &self.class else {
             return None;
         };
-        let found = fields.iter().find_map(|field| {
+        fields.iter().find_map(|field| {
             let rest = path.strip_prefix(field.name.as_str())?;
             match rest.strip_prefix('.') {
                 Some(rest) => field
@@ -248,8 +248,7 @@ impl Type {
                 None if rest.is_empty() => Some((field.offset as usize, &field.of)),
                 None => None,
             }
-        });
-        found
+        })
     }
 
     /// How to take the numbers out of elements of this type, or a field of it.

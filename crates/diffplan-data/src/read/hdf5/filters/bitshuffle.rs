@@ -30,7 +30,7 @@ pub(super) fn decode(data: &[u8], parameters: &[u32], most: usize) -> Result<Vec
     let total = usize::try_from(u64::from_be_bytes(input.array()?)).unwrap_or(usize::MAX);
     let block = u32::from_be_bytes(input.array()?) as usize;
     let elements = if block == 0 { default } else { block / size };
-    if total > most || elements == 0 || elements % GROUP != 0 {
+    if total > most || elements == 0 || !elements.is_multiple_of(GROUP) {
         return Err(Broken("impossible sizes"));
     }
     let mut output = zeros(total)?;
@@ -51,7 +51,7 @@ pub(super) fn decode(data: &[u8], parameters: &[u32], most: usize) -> Result<Vec
 
 /// Without a codec.
 fn plain(data: &[u8], size: usize, elements: usize, most: usize) -> Result<Vec<u8>, Broken> {
-    if data.len() > most || elements % GROUP != 0 {
+    if data.len() > most || !elements.is_multiple_of(GROUP) {
         return Err(Broken("impossible sizes"));
     }
     let mut output = zeros(data.len())?;

@@ -109,8 +109,8 @@ impl Shape {
 
     /// Bytes of all blocks.
     fn filled(&self) -> Result<usize, Broken> {
-        let sizes = self.counts().into_iter().chain(self.block.iter().copied());
-        let total = sizes.fold(Some(self.size), |all, one| all?.checked_mul(one));
+        let mut sizes = self.counts().into_iter().chain(self.block.iter().copied());
+        let total = sizes.try_fold(self.size, |all, one| all.checked_mul(one));
         total.ok_or(Broken("impossible sizes"))
     }
 
