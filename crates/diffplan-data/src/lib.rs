@@ -62,7 +62,7 @@ pub use kind::NormalizerKind;
 pub use normalizer::Normalizer;
 pub use normalizers::Normalizers;
 #[cfg(feature = "hdf5")]
-pub use read::{ArrayInfo, FileFormat, Keys, LayoutNote, RawDataset, ReadError, ReadOptions, RewardRule};
+pub use read::{ArrayInfo, FileFormat, FileNote, Keys, LayoutNote, RawDataset, ReadError, ReadOptions, RewardRule};
 pub use samples::{DiscountedReturns, SequenceDataset, SequenceOptions, Window};
 pub use select::Selection;
 #[cfg(feature = "hdf5")]

@@ -13,7 +13,7 @@ pub(super) fn check(
     let rows = raw.observations.nrows();
     let end = episodes.last().map_or(rows, |last| last.end);
     let mut findings = Vec::new();
-    findings.extend(raw.not_closed.then_some(Finding::NotClosed));
+    findings.extend(raw.notes.iter().cloned().map(Finding::File));
     findings.extend(raw.layout_notes.iter().cloned().map(Finding::Layout));
     let (empty, episodes_short) = (raw.empty_episodes, raw.short_episodes);
     findings.extend((empty > 0).then_some(Finding::EpisodesSkipped { empty }));

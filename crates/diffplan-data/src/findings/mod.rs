@@ -9,7 +9,7 @@
 //! | --- | --- | --- |
 //! | where episodes end, and what belongs to none | a file | `episodes` |
 //! | flags that are a row off | a file | `boundaries` |
-//! | dimensions that never change, or that float32 rounds | a file | `dimensions` |
+//! | dimensions that never change | a file | `dimensions` |
 //! | what the environment would not show or take | a file | `spaces` |
 //! | rows of zeros that windows are padded with | a use | `padding` |
 //! | a penalty on episodes that reached their goal | a use | `goal` |
@@ -28,7 +28,7 @@ use std::path::PathBuf;
 
 use ndarray::{ArrayView1, ArrayView2};
 
-use crate::{EpisodeRange, Key, LayoutNote, RawDataset};
+use crate::{EpisodeRange, FileNote, Key, LayoutNote, RawDataset};
 pub use boundaries::Boundary;
 pub use padding::Padding;
 
@@ -73,8 +73,8 @@ pub enum Finding {
     },
     /// What the reading of a layout decided, or left out.
     Layout(LayoutNote),
-    /// The writer did not close the file.
-    NotClosed,
+    /// What is odd about the file itself, or about its numbers as they are kept.
+    File(FileNote),
     /// Flags before the last step of their episode.
     FlagsWithin {
         /// How many.
@@ -116,11 +116,6 @@ pub enum Finding {
     ConstantReward {
         /// The reward.
         value: f64,
-    },
-    /// Numbers so large that float32 keeps little of how they differ.
-    Coarse {
-        /// Names, steps of float32 there, and standard deviations.
-        dimensions: Vec<(String, f64, f64)>,
     },
     /// Another number of dimensions than the environment's.
     OtherDimensions {
@@ -216,16 +211,16 @@ impl fmt::Display for Finding {
                 write!(f, "{episodes} episodes have no observation after their last action")
             }
             Self::Layout(note) => write!(f, "{note}"),
-            Self::NotClosed => f.write_str(
-                "the writer did not close the file, so its end may be missing: close it (h5py: `h5clear -s FILE` after a crash), or \
-                 see that all episodes are there",
-            ),
+            Self::File(note) => write!(f, "{note}"),
             Self::FlagsWithin { flags } => write!(
                 f,
                 "{flags} flags before the last step of their episode, which are not looked at"
             ),
             Self::BothFlags { rows } => {
-                write!(f, "terminals and timeouts are both set in {rows} rows, which count as terminal")
+                write!(
+                    f,
+                    "terminals and timeouts are both set in {rows} rows, which count as terminal"
+                )
             }
             Self::ShortEpisodes {
                 count,
@@ -244,16 +239,6 @@ impl fmt::Display for Finding {
                 write!(f, "{key} that never change: {list}")
             }
             Self::ConstantReward { value } => write!(f, "every reward is {}", number(*value)),
-            Self::Coarse { dimensions } => {
-                let list = listed(dimensions, |(name, step, std)| {
-                    format!("{name} (steps of {}, standard deviation {})", number(*step), number(*std))
-                });
-                write!(
-                    f,
-                    "float32, in which data is kept, rounds much of how values differ away, beside their size: {list}; subtract an offset before \
-                     they are stored, or leave the dimension out"
-                )
-            }
             Self::OtherDimensions {
                 key,
                 actual,
@@ -265,7 +250,11 @@ impl fmt::Display for Finding {
                     Key::Actions => "action space",
                     _ => "observation space",
                 };
-                write!(f, "{rows} {key} lie outside the {space} of {env}, by up to {}", number(*most))
+                write!(
+                    f,
+                    "{rows} {key} lie outside the {space} of {env}, by up to {}",
+                    number(*most)
+                )
             }
             Self::EnvArguments { env, reason } => write!(
                 f,
@@ -436,7 +425,7 @@ pub fn of_file(
 ) -> Vec<Finding> {
     let steps = Steps::of_file(raw, episodes);
     let mut findings = episodes::check(raw, episodes, max_episode_steps, env);
-    findings.extend(dimensions::check(raw, &steps, env));
+    findings.extend(dimensions::check(&steps, env));
     findings.extend(
         env.into_iter()
             .flat_map(|env| spaces::check(&steps, env, raw.recorded_env.as_ref())),

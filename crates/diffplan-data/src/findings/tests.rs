@@ -126,13 +126,14 @@ fn joined_episodes_are_said_with_the_environments_limit() {
 fn what_was_left_out_is_counted() {
     let sample = Sample::new();
     let mut raw = sample.raw();
-    (raw.empty_episodes, raw.short_episodes, raw.not_closed) = (2, 1, true);
+    (raw.empty_episodes, raw.short_episodes) = (2, 1);
+    raw.notes.push(FileNote::NotClosed);
     let episodes = raw.episodes(None).unwrap();
     let texts: Vec<String> = of_file(&raw, &episodes[..9], None, None)
         .iter()
         .map(ToString::to_string)
         .collect();
-    assert!(texts[0].contains("did not close the file"), "{texts:?}");
+    assert!(texts[0].contains("not closed"), "{texts:?}");
     assert_eq!(texts[1], "2 episodes of no step are left out");
     assert_eq!(texts[2], "1 episodes have no observation after their last action");
     assert!(
@@ -201,17 +202,21 @@ fn a_penalty_on_goals_is_said() {
 
 #[test]
 fn what_float32_rounds_is_said() {
-    let stamps = |offset: f32| {
-        changed(|sample| {
-            let column = Array1::from_iter((0..ROWS).map(|row| offset + (row % 10) as f32 * 100.0));
-            sample.observations.column_mut(0).assign(&column);
-        })
-    };
-    one(
-        &stamps(1.6e9).of_file(None),
-        &["float32", "observation 0 (steps of 128"],
+    let sample = Sample::new();
+    let mut raw = sample.raw();
+    raw.notes.push(FileNote::Rounded {
+        key: "observations".into(),
+        column: 0,
+        in_file: 288.67,
+        kept: 293.06,
+    });
+    let episodes = raw.episodes(None).unwrap();
+    let found = of_file(&raw, &episodes, None, None);
+    let texts: Vec<String> = found.iter().map(ToString::to_string).collect();
+    assert!(
+        texts[0].contains("as float32 its standard deviation is 293.06"),
+        "{texts:?}"
     );
-    assert_eq!(stamps(1e5).of_file(None), []);
 }
 
 #[test]

@@ -1,13 +1,16 @@
 //! Arrays as files hold them, of whichever format: what they say of themselves, and bytes that become numbers.
 
+use half::f16;
 use ndarray::Array2;
 
 use super::ReadError;
 use super::error::shape as shown;
+use super::rounding::Rounding;
 
 /// One number in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Element {
+    Float16,
     Float32,
     Float64,
     /// One byte, 0 or 1.
@@ -48,8 +51,10 @@ pub(super) trait Source {
 }
 
 impl Element {
-    fn size(&self) -> u64 {
+    /// Bytes of one.
+    pub(super) fn size(&self) -> u64 {
         match self {
+            Self::Float16 => 2,
             Self::Float32 => 4,
             Self::Float64 => 8,
             Self::Bool => 1,
@@ -61,6 +66,7 @@ impl Element {
     /// As NumPy calls it.
     pub(super) fn name(&self) -> String {
         match self {
+            Self::Float16 => "float16".into(),
             Self::Float32 => "float32".into(),
             Self::Float64 => "float64".into(),
             Self::Bool => "bool".into(),
@@ -99,7 +105,6 @@ pub(super) struct Planned {
     header: Header,
 }
 
-const FLOATS: &str = "float32 or float64";
 const NUMBERS: &str = "numbers";
 const FLAGS: &str = "bool, or numbers that are 0 or 1";
 
@@ -112,20 +117,26 @@ impl Planned {
         self.header.columns()
     }
 
-    /// One vector of floats a row: (rows, dimensions), or (rows,) for one dimension.
+    /// Its name.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// One vector of numbers a row: (rows, dimensions), or (rows,) for one dimension. Whole numbers one a row are the names
+    /// of discrete actions where they are actions.
     pub(super) fn vectors(source: &mut impl Source, key: &str) -> Result<Self, ReadError> {
         let planned = Self::required(source, key)?;
         let place = source.place(key);
         match &planned.header.element {
-            Element::Float32 | Element::Float64 => {}
-            Element::Integer { .. } if key == "actions" => {
+            Element::Integer { .. } | Element::Bool if is_action(key) && planned.header.shape.len() == 1 => {
                 return Err(ReadError::ElementType {
                     key: place,
                     expected: "float32 or float64: discrete actions are not supported",
                     actual: planned.header.element.name(),
                 });
             }
-            other => return Err(wrong_element(place, FLOATS, other)),
+            other @ Element::Other(_) => return Err(wrong_element(place, NUMBERS, other)),
+            _ => {}
         }
         match planned.header.shape[..] {
             [rows] | [rows, _] if rows > 0 && planned.columns() > 0 => Ok(planned),
@@ -166,10 +177,8 @@ impl Planned {
     }
 
     fn single(self, place: String, expected: &'static str) -> Result<Self, ReadError> {
-        match &self.header.element {
-            Element::Bool if expected == NUMBERS => return Err(wrong_element(place, expected, &Element::Bool)),
-            other @ Element::Other(_) => return Err(wrong_element(place, expected, other)),
-            _ => {}
+        if let other @ Element::Other(_) = &self.header.element {
+            return Err(wrong_element(place, expected, other));
         }
         match self.header.shape[..] {
             [_] | [_, 1] => Ok(self),
@@ -209,11 +218,17 @@ impl Planned {
         self.header.len().saturating_mul(size)
     }
 
-    /// Appends the first `rows` rows as float32.
+    /// Appends the first `rows` rows as float32, and adds to what is known of the numbers that float32 rounds.
     ///
     /// # Errors
     /// [`ReadError::Unreadable`], and [`ReadError::Value`] for a finite number that float32 cannot hold.
-    pub(super) fn append_f32(&self, source: &mut impl Source, rows: u64, to: &mut Vec<f32>) -> Result<(), ReadError> {
+    pub(super) fn append_f32(
+        &self,
+        source: &mut impl Source,
+        rows: u64,
+        to: &mut Vec<f32>,
+        rounding: &mut Rounding,
+    ) -> Result<(), ReadError> {
         let bytes = self.read(source)?;
         let columns = self.columns() as usize;
         let count = (rows as usize).saturating_mul(columns);
@@ -221,6 +236,9 @@ impl Planned {
         let start = to.len();
         let wanted = || decode(&bytes, &self.header).take(count);
         to.extend(wanted().map(|value| value as f32));
+        if let Element::Float64 | Element::Integer { size: 4 | 8, .. } = self.header.element {
+            rounding.push(columns, wanted());
+        }
         if self.header.element == Element::Float64 {
             overflow = wanted()
                 .zip(&to[start..])
@@ -296,8 +314,13 @@ fn wrong_element(key: String, expected: &'static str, actual: &Element) -> ReadE
     }
 }
 
+/// Whether an array holds actions, by its name: `actions`, `action`, `acts`, `data/demo_0/actions`.
+fn is_action(key: &str) -> bool {
+    key.rsplit('/').next().is_some_and(|name| name.starts_with("act"))
+}
+
 /// The numbers of an array, each exactly but for integers beyond 2⁵³.
-fn decode<'a>(bytes: &'a [u8], header: &Header) -> Box<dyn Iterator<Item = f64> + 'a> {
+pub(super) fn decode<'a>(bytes: &'a [u8], header: &Header) -> Box<dyn Iterator<Item = f64> + 'a> {
     macro_rules! of {
         ($type:ty) => {{
             let big = header.order == Order::Big;
@@ -308,11 +331,12 @@ fn decode<'a>(bytes: &'a [u8], header: &Header) -> Box<dyn Iterator<Item = f64> 
                 } else {
                     <$type>::from_le_bytes(*element)
                 };
-                value as f64
+                f64::from_element(value)
             }))
         }};
     }
     match header.element {
+        Element::Float16 => of!(f16),
         Element::Float32 => of!(f32),
         Element::Float64 => of!(f64),
         Element::Bool => of!(u8),
@@ -325,6 +349,29 @@ fn decode<'a>(bytes: &'a [u8], header: &Header) -> Box<dyn Iterator<Item = f64> 
         Element::Integer { size: 8, signed: true } => of!(i64),
         Element::Integer { size: 8, signed: false } => of!(u64),
         Element::Integer { .. } | Element::Other(_) => Box::new(std::iter::empty()),
+    }
+}
+
+/// Elements as float64, which all but large integers fit.
+trait FromElement<T> {
+    fn from_element(value: T) -> Self;
+}
+
+macro_rules! from_elements {
+    ($($type:ty),*) => {
+        $(impl FromElement<$type> for f64 {
+            fn from_element(value: $type) -> Self {
+                value as f64
+            }
+        })*
+    };
+}
+
+from_elements!(f32, f64, i8, u8, i16, u16, i32, u32, i64, u64);
+
+impl FromElement<f16> for f64 {
+    fn from_element(value: f16) -> Self {
+        value.to_f64()
     }
 }
 

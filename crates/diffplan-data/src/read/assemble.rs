@@ -272,6 +272,11 @@ impl Plan {
         if file.is_some() {
             to.close(first_row);
         }
+        for note in tree.notes() {
+            if !to.file_notes.contains(&note) {
+                to.file_notes.push(note);
+            }
+        }
         to.empty += self.empty;
         to.short += self.short;
         for note in self.map.notes {
@@ -291,9 +296,11 @@ impl Plan {
         let scope = &mut scope;
         let (before, steps) = (to.rewards.len(), part.steps as usize);
         let observed = to.observations.len();
+        let [of_observations, of_actions] = &mut to.rounding;
+        let observed_rows = part.observations.rows();
         part.observations
-            .append(scope, part.observations.rows(), &mut to.observations)?;
-        part.actions.append(scope, part.steps, &mut to.actions)?;
+            .append(scope, observed_rows, &mut to.observations, of_observations)?;
+        part.actions.append(scope, part.steps, &mut to.actions, of_actions)?;
         to.append_rewards(part.rewards.as_ref(), part.steps, scope)?;
         let read = |planned: &Option<Planned>, scope: &mut Scope<'_>| {
             planned.as_ref().map(|planned| planned.read_flags(scope)).transpose()
@@ -372,8 +379,10 @@ impl Plan {
         };
         let scope = &mut scope;
         let (before, steps) = (to.rewards.len(), part.steps as usize);
-        part.observations.append(scope, part.steps, &mut to.observations)?;
-        part.actions.append(scope, part.steps, &mut to.actions)?;
+        let [of_observations, of_actions] = &mut to.rounding;
+        part.observations
+            .append(scope, part.steps, &mut to.observations, of_observations)?;
+        part.actions.append(scope, part.steps, &mut to.actions, of_actions)?;
         to.append_rewards(part.rewards.as_ref(), part.steps, scope)?;
         let mut terminated = false;
         if let PlannedEnds::Flags { terminals, timeouts } = &part.ends {

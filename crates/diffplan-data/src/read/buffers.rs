@@ -3,8 +3,9 @@
 use super::array::{Planned, reserved, rows};
 use super::assemble::Plan;
 use super::origin::Origin;
+use super::rounding::Rounding;
 use super::tree::Scope;
-use super::{LayoutNote, ReadError};
+use super::{FileNote, LayoutNote, ReadError};
 use ndarray::Array2;
 
 pub(super) fn extend(flags: &mut Option<Vec<bool>>, before: usize, steps: usize, more: Option<Vec<bool>>) {
@@ -33,6 +34,9 @@ pub(super) struct Buffers {
     pub(super) flags_within: usize,
     pub(super) origins: Vec<Origin>,
     pub(super) notes: Vec<LayoutNote>,
+    pub(super) file_notes: Vec<FileNote>,
+    /// Of observations and of actions, by array.
+    pub(super) rounding: [Vec<(String, Rounding)>; 2],
     pub(super) empty: usize,
     pub(super) short: usize,
     unfinished: usize,
@@ -55,6 +59,8 @@ impl Buffers {
             flags_within: 0,
             origins: Vec::new(),
             notes: Vec::new(),
+            file_notes: Vec::new(),
+            rounding: Default::default(),
             empty: 0,
             short: 0,
             unfinished: 0,
@@ -108,6 +114,19 @@ impl Buffers {
     pub(super) fn notes(&self) -> Vec<LayoutNote> {
         let unfinished = (self.unfinished > 0).then_some(LayoutNote::UnfinishedRows { count: self.unfinished });
         self.notes.iter().cloned().chain(unfinished).collect()
+    }
+
+    /// What is odd about the files, and the columns that float32 does not hold well.
+    pub(super) fn file_notes(&mut self) -> Vec<FileNote> {
+        let rounded = self
+            .rounding
+            .iter()
+            .flatten()
+            .flat_map(|(key, rounding)| rounding.notes(key));
+        let rounded: Vec<FileNote> = rounded.collect();
+        let mut notes = std::mem::take(&mut self.file_notes);
+        notes.extend(rounded);
+        notes
     }
 
     /// Observations and actions, as rows.

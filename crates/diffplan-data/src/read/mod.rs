@@ -21,9 +21,9 @@
 //! | folder | files of the layouts above | with its file at the latest |
 //! | told | [`Keys`] | as they say |
 //!
-//! The first bytes of a file decide between HDF5 and `.npz`. Observations and actions are kept as float32; vectors of shape
-//! (rows,) are of one dimension. Rewards are any numbers, kept as float64; (rows, 1) will do. Flags are booleans as h5py writes
-//! them, or numbers that are 0 or 1. An observation after the last action is left out. Episodes are in the order of their
+//! The first bytes of a file decide between HDF5 and `.npz`. Observations and actions are numbers of any type, kept as
+//! float32, of which it is noted where that loses too much; vectors of shape (rows,) are of one dimension. Rewards are any numbers, kept as
+//! float64; (rows, 1) will do. Flags are booleans, enumerations or numbers that are 0 or 1. An observation after the last action is left out. Episodes are in the order of their
 //! numbers. Dictionaries of arrays are flattened as Gymnasium does it: by name, or in the order of the space where a Minari
 //! dataset has it in its metadata. Pictures are refused, or left out with a [`LayoutNote`] where a layout has them beside numbers;
 //! discrete actions are refused. Rewards that are missing are an error, but for OGBench, whose tasks are goals: they are zero
@@ -39,14 +39,17 @@ mod layout_note;
 mod layouts;
 mod map;
 mod memory;
+mod note;
 mod npz;
 mod origin;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod rewards;
+mod rounding;
 mod space;
 mod tree;
 mod vectors;
+mod what;
 
 use std::fs;
 use std::io::Read;
@@ -65,6 +68,7 @@ pub use layout_note::LayoutNote;
 use layouts::{folder, lerobot, minari};
 use map::Map;
 use memory::Budget;
+pub use note::FileNote;
 use origin::Origin;
 pub use rewards::{RewardRule, RewardRuleError};
 use tree::Tree;
@@ -181,8 +185,8 @@ pub struct RawDataset {
     pub short_episodes: usize,
     /// What was decided that the file does not say, or left out.
     pub layout_notes: Vec<LayoutNote>,
-    /// Whether the program that wrote the file did not close it.
-    pub not_closed: bool,
+    /// What is odd about the file itself.
+    pub notes: Vec<FileNote>,
     origins: Vec<Origin>,
 }
 
@@ -405,13 +409,13 @@ fn finish(path: &Path, about: About, mut buffers: Buffers, options: &ReadOptions
         actions,
         rewards,
         layout_notes: buffers.notes(),
+        notes: buffers.file_notes(),
         terminals: buffers.terminals,
         timeouts: buffers.timeouts,
         groups: buffers.groups,
         flags_within: buffers.flags_within,
         empty_episodes: buffers.empty,
         short_episodes: buffers.short,
-        not_closed: false,
         origins: buffers.origins,
     })
 }
@@ -422,12 +426,12 @@ fn kind(start: &[u8], path: &Path) -> Result<Kind, String> {
         .extension()
         .map(|extension| extension.to_string_lossy().to_lowercase());
     let extension = extension.unwrap_or_default();
-    if start.starts_with(b"\x89HDF\r\n\x1a\n") {
+    if let Some(what) = what::named(start) {
+        Err(what.into())
+    } else if start.starts_with(b"\x89HDF\r\n\x1a\n") {
         Ok(Kind::Hdf5)
     } else if start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") {
         Ok(Kind::Npz)
-    } else if start.starts_with(b"version https://git-lfs") {
-        Err("it is a pointer of Git LFS, not the file itself".into())
     } else if ["hdf5", "h5", "hdf"].contains(&extension.as_str()) {
         // The decoder says what is wrong with it, or finds its header further in.
         Ok(Kind::Hdf5)

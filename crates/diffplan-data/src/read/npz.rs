@@ -194,6 +194,7 @@ fn element(descr: &str) -> (Element, Order) {
     };
     let integer = |size, signed| Element::Integer { size, signed };
     let element = match descr.trim_start_matches(['<', '>', '|', '=']) {
+        "f2" => Element::Float16,
         "f4" => Element::Float32,
         "f8" => Element::Float64,
         "b1" => Element::Bool,
@@ -205,7 +206,7 @@ fn element(descr: &str) -> (Element, Order) {
         "u2" => integer(2, false),
         "u4" => integer(4, false),
         "u8" => integer(8, false),
-        "f2" => Element::Other("float16".into()),
+        "f12" | "f16" => Element::Other("long double, which is another number on other machines".into()),
         "O" => Element::Other("Python objects".into()),
         other if other.starts_with(['U', 'S']) => Element::Other("strings".into()),
         _ => Element::Other(format!("{descr:?}")),

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::array::{Header, Source};
 use super::hdf5::{self, Arrays, Group};
 use super::npz::Archive;
-use super::{ArrayInfo, ReadError};
+use super::{ArrayInfo, FileNote, ReadError};
 
 /// Groups whose names are kept at a time. A part of a file has few.
 const OPEN: usize = 8;
@@ -50,6 +50,10 @@ pub(super) trait Tree: Source {
     fn strings(&mut self, key: &str) -> Result<Vec<String>, ReadError>;
     /// All arrays of a group, by their paths.
     fn list(&mut self, group: &str) -> Vec<ArrayInfo>;
+    /// What is odd about the file as a whole.
+    fn notes(&self) -> Vec<FileNote> {
+        Vec::new()
+    }
     /// What the file says of itself in strings.
     fn metadata(&self) -> Vec<(String, String)> {
         Vec::new()
@@ -200,6 +204,10 @@ impl Tree for Hdf5 {
 
     fn metadata(&self) -> Vec<(String, String)> {
         self.file.metadata()
+    }
+
+    fn notes(&self) -> Vec<FileNote> {
+        self.file.notes()
     }
 }
 

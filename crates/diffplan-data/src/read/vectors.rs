@@ -2,6 +2,7 @@
 
 use super::ReadError;
 use super::array::{Element, Planned, Source, reserved};
+use super::rounding::Rounding;
 use super::tree::Scope;
 
 /// Arrays side by side.
@@ -58,17 +59,27 @@ impl Vectors {
         self.0.iter().map(own).max().unwrap_or(0)
     }
 
-    pub(super) fn append(&self, scope: &mut Scope<'_>, rows: u64, to: &mut Vec<f32>) -> Result<(), ReadError> {
-        if let [one] = &self.0[..] {
-            return one.append_f32(scope, rows, to);
+    /// Appends the rows; `rounding` has one for each of the arrays.
+    pub(super) fn append(
+        &self,
+        scope: &mut Scope<'_>,
+        rows: u64,
+        to: &mut Vec<f32>,
+        rounding: &mut Vec<(String, Rounding)>,
+    ) -> Result<(), ReadError> {
+        for planned in self.0.iter().skip(rounding.len()) {
+            rounding.push((planned.key().to_owned(), Rounding::default()));
+        }
+        if let ([one], [(_, rounding), ..]) = (&self.0[..], &mut rounding[..]) {
+            return one.append_f32(scope, rows, to, rounding);
         }
         let (start, width) = (to.len(), self.columns() as usize);
         to.resize(start + rows as usize * width, 0.0);
         let mut first = 0;
-        for planned in &self.0 {
+        for (planned, (_, rounding)) in self.0.iter().zip(rounding) {
             let columns = planned.columns() as usize;
             let mut numbers = reserved(rows.saturating_mul(planned.columns()), "columns")?;
-            planned.append_f32(scope, rows, &mut numbers)?;
+            planned.append_f32(scope, rows, &mut numbers, rounding)?;
             let wide = to[start..].chunks_exact_mut(width);
             for (row, numbers) in wide.zip(numbers.chunks_exact(columns)) {
                 row[first..first + columns].copy_from_slice(numbers);

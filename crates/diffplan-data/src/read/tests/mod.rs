@@ -148,6 +148,14 @@ impl Hdf5 {
         read_bytes("data.hdf5", &self.bytes(), options)
     }
 
+    /// The file as it was read.
+    fn raw(self) -> RawDataset {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("data.hdf5");
+        fs::write(&path, self.bytes()).unwrap();
+        RawDataset::read(&path, &options()).unwrap()
+    }
+
     /// What reading complains of, without the name of the file.
     #[track_caller]
     fn complaint(self) -> String {
