@@ -16,13 +16,15 @@ use diffplan_train::{
 use ndarray::{Array1, ArrayD};
 use std::time::Instant;
 
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
 /// Of the channels.
 const ACTION_DIM: usize = 3;
 /// Samples of the audio network.
 const AUDIO: usize = 1024;
 
 /// The network of a name, and the length of its samples.
-fn named(name: &str) -> Result<(UNet1dModel, usize), Box<dyn std::error::Error>> {
+fn named(name: &str) -> Result<(UNet1dModel, usize), Failure> {
     let attention = || UNet1dConfig {
         temporal_attention: Some(TemporalAttention::Linear),
         ..UNet1dConfig::planner(CHANNELS, &LEVELS)
@@ -36,7 +38,7 @@ fn named(name: &str) -> Result<(UNet1dModel, usize), Box<dyn std::error::Error>>
     })
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Failure> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let (name, size, threads, repeat, forward) = match &args[..] {
         [name, batch, threads, repeat] => (name, batch, threads, repeat, false),
@@ -55,12 +57,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Seconds of each of so many forward passes, after one that is not counted.
-fn forwards(
-    model: &UNet1dModel,
-    batch: usize,
-    horizon: usize,
-    repeat: usize,
-) -> Result<Vec<f64>, Box<dyn std::error::Error + Send + Sync>> {
+fn forwards(model: &UNet1dModel, batch: usize, horizon: usize, repeat: usize) -> Result<Vec<f64>, Failure> {
     let sample = normal(horizon, batch, model.config().sample_channels()).to_bcl();
     let features = model.time_features(&vec![5.0; batch]);
     let mut workspace = Workspace::new(rayon::current_num_threads());
@@ -75,12 +72,7 @@ fn forwards(
 }
 
 /// Seconds of each of so many training steps, after one that is not counted.
-fn steps(
-    model: UNet1dModel,
-    size: usize,
-    horizon: usize,
-    repeat: usize,
-) -> Result<Vec<f64>, Box<dyn std::error::Error + Send + Sync>> {
+fn steps(model: UNet1dModel, size: usize, horizon: usize, repeat: usize) -> Result<Vec<f64>, Failure> {
     let schedule = DdpmScheduler::new(DdpmConfig::default())?.schedule().clone();
     let (channels, is_value) = (model.config().sample_channels(), model.is_value_function());
     let dims = (ACTION_DIM.min(channels - 1), channels, horizon);

@@ -147,7 +147,7 @@ fn broken_files_end_in_one_line() {
     fs::write(&text, "no dataset").unwrap();
     one_line(
         diffplan("data inspect", &[&text]),
-        &["notes.txt", "expected an HDF5 file"],
+        &["notes.txt", "expected a dataset in HDF5"],
     );
     one_line(
         diffplan("data inspect", &[&folder.path().join("gone")]),

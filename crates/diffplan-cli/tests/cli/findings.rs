@@ -8,7 +8,7 @@ const TINY: &str = "--channels 8,32 --horizon 8 --batch-size 4 --sample-every 0 
 
 /// Twelve episodes of twenty steps, with Pendulum's dimensions, in an archive that names no environment.
 struct Steps {
-    observations: Array2<f32>,
+    observations: Array2<f64>,
     rewards: Array1<f32>,
     terminals: Vec<bool>,
     timeouts: Option<Vec<bool>>,
@@ -20,7 +20,7 @@ impl Steps {
     fn new() -> Self {
         let noise = |i: usize| ((i * 7919) % 1000) as f32 / 1000.0 - 0.5;
         Self {
-            observations: Array2::from_shape_fn((ROWS, 3), |(row, column)| noise(3 * row + column)),
+            observations: Array2::from_shape_fn((ROWS, 3), |(row, column)| f64::from(noise(3 * row + column))),
             rewards: Array1::from_shape_fn(ROWS, noise),
             terminals: vec![false; ROWS],
             timeouts: Some((0..ROWS).map(|row| row % 20 == 19).collect()),
@@ -33,8 +33,8 @@ impl Steps {
         let place = Place(TempDir::new().unwrap());
         let mut npz = NpzWriter::new(fs::File::create(place.path("data.npz")).unwrap());
         npz.add_array("observations", &steps.observations).unwrap();
-        npz.add_array("actions", &steps.observations.slice(ndarray::s![.., ..1]))
-            .unwrap();
+        let actions = steps.observations.slice(ndarray::s![.., ..1]).mapv(|x| x as f32);
+        npz.add_array("actions", &actions).unwrap();
         npz.add_array("rewards", &steps.rewards).unwrap();
         npz.add_array("terminals", &Array1::from_vec(steps.terminals)).unwrap();
         if let Some(timeouts) = steps.timeouts {
@@ -166,10 +166,10 @@ fn a_penalty_on_goals() {
 #[test]
 fn what_float32_rounds() {
     let place = Steps::changed(|steps| {
-        let column = Array1::from_shape_fn(ROWS, |row| 1.7e9 + (row % 8) as f32 * 128.0);
+        let column = Array1::from_shape_fn(ROWS, |row| 1.7e9 + (row % 8) as f64 * 40.0);
         steps.observations.column_mut(1).assign(&column);
     });
-    place.says("", &["observation 1 (steps of 128", "float32", "observation 1 at -"]);
+    place.says("", &["observations, column 1: as float32", "observation 1 at -"]);
 }
 
 #[test]

@@ -26,9 +26,6 @@ pub enum Start {
     Overwrite,
 }
 
-/// So many visits of `dpm++` score as all timesteps of DDPM do, within the error, in a quarter of the time: the table in docs/samplers.md.
-const VISITS: usize = 5;
-
 /// A run's folder, and what its checkpoint has beside the networks.
 #[derive(Debug)]
 pub struct Output {
@@ -150,11 +147,11 @@ impl Output {
     }
 
     /// The text of planning_config.json: what it says already, with environment and horizon where it does not say them, or
-    /// `anew`. Where there is no file yet, also how plans are made in few visits.
+    /// `anew`.
     fn planning_config(&self, path: &Path, anew: bool) -> Result<Vec<u8>> {
         let mut config: Map<String, Value> = match fs::read(path) {
             Ok(text) => parse_json_object(&text, path)?,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => self.few_visits(),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Map::new(),
             Err(e) => return Err(FileError::io(path, e).into()),
         };
         let mut ours = vec![("planning_horizon", json!(self.horizon))];
@@ -176,23 +173,6 @@ impl Output {
             }
         }
         json(&config)
-    }
-
-    /// The options of [`VISITS`] visits; none where there are not more timesteps than that.
-    fn few_visits(&self) -> Map<String, Value> {
-        if self.scheduler.config().num_train_timesteps <= VISITS {
-            return Map::new();
-        }
-        let options = [
-            ("scheduler", json!("dpm++")),
-            ("num_inference_steps", json!(VISITS)),
-            ("timestep_spacing", json!("trailing")),
-            ("guidance", json!("diffuser")),
-        ];
-        options
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect()
     }
 }
 
