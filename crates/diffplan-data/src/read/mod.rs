@@ -26,7 +26,7 @@
 //! float64; (rows, 1) will do. Flags are booleans, enumerations or numbers that are 0 or 1. An observation after the last action is left out. Episodes are in the order of their
 //! numbers. Dictionaries of arrays are flattened as Gymnasium does it: by name, or in the order of the space where a Minari
 //! dataset has it in its metadata. Pictures are refused, or left out with a [`LayoutNote`] where a layout has them beside numbers;
-//! discrete actions are refused. Rewards that are missing are an error, but for OGBench, whose tasks are goals: they are zero
+//! discrete actions are refused. Rewards that are missing are an error, but for OGBench, ManiSkill and ACT, whose files usually have none: they are zero
 //! with a note, unless a [`RewardRule`] says what they are.
 
 mod array;

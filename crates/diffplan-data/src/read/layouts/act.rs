@@ -1,11 +1,11 @@
 //! ACT's episodes, one a file: `observations/` with `qpos`, `qvel` and pictures, and `action`. There are no rewards.
 
-use super::super::map::{Beyond, Episodes, Map, Rewards, Steps};
+use super::super::map::{Beyond, Episodes, Map, Steps};
 use super::super::tree::Scope;
 use super::flatten::{self, Others};
 use super::{Found, d4rl};
 use crate::FileFormat;
-use crate::read::{Keys, ReadError};
+use crate::read::{Keys, LayoutNote, ReadError};
 
 pub(super) fn is(found: &Found<'_>) -> Result<bool, ReadError> {
     if !found.top.has("action") || !found.top.has_group("observations") {
@@ -28,10 +28,11 @@ pub(super) fn map(found: &mut Found<'_>, keys: &Keys) -> Result<Map, ReadError> 
         true => flatten::arrays(&mut scope, "observations", None, Others::LeftOut, &["images"])?,
         false => (keys.observations.clone(), None),
     };
+    let mut notes: Vec<LayoutNote> = note.into_iter().collect();
     Ok(Map {
         observations,
         actions: vec!["action".into()],
-        rewards: Rewards::Of("rewards".into()),
+        rewards: super::rewards_if(found.top.has("rewards"), &mut notes),
         steps: Steps::Episodes(Episodes {
             prefix: String::new(),
             names: vec![String::new()],
@@ -42,7 +43,7 @@ pub(super) fn map(found: &mut Found<'_>, keys: &Keys) -> Result<Map, ReadError> 
             timeouts: None,
         }),
         flatten: true,
-        notes: note.into_iter().collect(),
+        notes,
         ..d4rl::map(FileFormat::Act)
     })
 }

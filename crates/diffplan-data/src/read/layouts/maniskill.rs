@@ -1,7 +1,7 @@
 //! ManiSkill: `traj_N/` with `actions`, `terminated`, `truncated`, `success`, `rewards` where they were recorded, and `obs` with
 //! one row more, an array or a dictionary. The JSON file of the same name beside it names the environment.
 
-use super::super::map::{Beyond, Episodes, Map, Rewards, Steps, fill, numbered};
+use super::super::map::{Beyond, Episodes, Map, Steps, fill, numbered};
 use super::super::tree::{Members, Scope};
 use super::flatten::{self, Others};
 use super::minari::json;
@@ -48,7 +48,7 @@ pub(super) fn map(found: &mut Found<'_>, keys: &Keys) -> Result<Map, ReadError> 
     });
     Ok(Map {
         observations,
-        rewards: Rewards::Of("rewards".into()),
+        rewards: super::rewards_if(inner.has("rewards"), &mut notes),
         steps: Steps::Episodes(Episodes {
             prefix: prefix.into(),
             names,

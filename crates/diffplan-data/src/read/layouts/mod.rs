@@ -15,9 +15,9 @@ mod told;
 
 use std::path::Path;
 
-use super::map::Map;
+use super::map::{Map, Rewards};
 use super::tree::{Members, Tree};
-use super::{FileFormat, Keys, Kind, ReadError};
+use super::{FileFormat, Keys, Kind, LayoutNote, ReadError};
 
 /// A file to be recognised.
 struct Found<'a> {
@@ -86,4 +86,13 @@ fn npz(found: &Found<'_>) -> Map {
     } else {
         d4rl::map(FileFormat::Npz)
     }
+}
+
+/// Rewards of a layout of demonstrations, which often have none: zeros then, with a note.
+fn rewards_if(there: bool, notes: &mut Vec<LayoutNote>) -> Rewards {
+    if there {
+        return Rewards::Of("rewards".into());
+    }
+    notes.push(LayoutNote::ZeroRewards);
+    Rewards::Zeros
 }

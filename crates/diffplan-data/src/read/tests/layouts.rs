@@ -180,12 +180,19 @@ fn keys_change_what_a_layout_takes() {
 }
 
 #[test]
-fn rewards_that_are_missing_are_asked_for() {
-    complains(
-        "act",
-        &options(),
-        r#""rewards" is missing, there are action, observations/: name the array by --keys rewards=NAME, or take zeros by --rewards zeros"#,
+fn rewards_that_are_missing_are_zero_where_demonstrations_have_none() {
+    let without = raw("act", &options());
+    assert!(
+        without.layout_notes.contains(&LayoutNote::ZeroRewards),
+        "{:?}",
+        without.layout_notes
     );
+    assert!(without.rewards.iter().all(|reward| *reward == 0.0));
+    let asked = ReadOptions {
+        rewards: Some("zeros".parse().unwrap()),
+        ..options()
+    };
+    assert!(!raw("act", &asked).layout_notes.contains(&LayoutNote::ZeroRewards));
     let goal = ReadOptions {
         rewards: Some("goal=0,0;tolerance=1".parse().unwrap()),
         ..options()
