@@ -273,6 +273,7 @@ mod tests {
             ("t_stopgrad", "0"),
             ("num_inference_steps", "3"),
             ("scheduler", "ddim"),
+            ("timestep_spacing", "trailing"),
             ("eta", "0.25"),
             ("precision", "bf16"),
         ];
