@@ -58,7 +58,7 @@ class LinearAttention(torch.nn.Module):
 def build(name):
     """The network, and a sample's shape."""
     if name == "audio":
-        return UNet1DModel(), (args.batch_size, 2, 1024)
+        return UNet1DModel(extra_in_channels=64), (args.batch_size, 2, 1024)
     model = UNet1DModel(**MODELS["planner" if name == "attention" else name])
     if name == "attention":
         for block in [*model.down_blocks, *model.up_blocks]:

@@ -29,11 +29,16 @@ fn named(name: &str) -> Result<(UNet1dModel, usize), Failure> {
         temporal_attention: Some(TemporalAttention::Linear),
         ..UNet1dConfig::planner(CHANNELS, &LEVELS)
     };
+    // diffusers' defaults, with room for the time embedding that they join to the sample.
+    let audio = || UNet1dConfig {
+        extra_in_channels: 64,
+        ..UNet1dConfig::default()
+    };
     Ok(match name {
         "planner" => (planner(), HORIZON),
         "value" => (value_function(), HORIZON),
         "attention" => (network(attention())?, HORIZON),
-        "audio" => (network(UNet1dConfig::default())?, AUDIO),
+        "audio" => (network(audio())?, AUDIO),
         other => return Err(format!("{other}: none of planner, value, attention, audio").into()),
     })
 }
