@@ -91,10 +91,8 @@ impl RecordedEnv {
     #[must_use]
     pub fn of_spec(spec: &Value) -> Option<Self> {
         if let Value::String(text) = spec {
-            // Python writes infinities as JSON has none: in texts they are told apart where they are used.
-            let plain = || text.replace("-Infinity", "\"-inf\"").replace("Infinity", "\"inf\"");
-            let object = serde_json::from_str::<Map<String, Value>>(text);
-            let object = object.or_else(|_| serde_json::from_str(&plain())).ok()?;
+            // Infinities become texts, which are told apart where they are used.
+            let object = diffplan_files::parse_json_object(text.as_bytes(), "env_spec".as_ref()).ok()?;
             return Self::of_spec(&object.into());
         }
         let mut kwargs = match spec.get("kwargs") {
@@ -184,7 +182,7 @@ mod tests {
         assert_eq!((&bare, bare.to_string().as_str()), (&RecordedEnv::new("A-v0"), "A-v0"));
         let infinite = r#"{"id": "Hopper-v5", "kwargs": {"healthy_z_range": [0.7, Infinity]}}"#;
         let infinite = RecordedEnv::of_spec(&infinite.into()).unwrap();
-        assert_eq!(infinite.kwargs["healthy_z_range"], json!([0.7, "inf"]));
+        assert_eq!(infinite.kwargs["healthy_z_range"], json!([0.7, "Infinity"]));
         // What is not a spec, at any depth.
         for none in [
             json!(null),

@@ -11,24 +11,34 @@ const TOO_MUCH: f64 = 1e-3;
 /// Relative to the mean, a deviation that is of rounding in float64.
 const SAME: f64 = 1e-13;
 
-/// Mean and variance of what was seen, by Welford's method: sums of squares would lose what is to be measured.
+/// Mean and variance of what was seen, from sums of distances to the first number: sums of the numbers' own squares would lose what is to be
+/// measured, and a running mean takes a division a number.
 #[derive(Debug, Clone, Copy, Default)]
 struct Moments {
     count: f64,
-    mean: f64,
+    first: f64,
+    sum: f64,
     squares: f64,
 }
 
 impl Moments {
     fn push(&mut self, value: f64) {
+        if self.count == 0.0 {
+            self.first = value;
+        }
+        let off = value - self.first;
         self.count += 1.0;
-        let off = value - self.mean;
-        self.mean += off / self.count;
-        self.squares += off * (value - self.mean);
+        self.sum += off;
+        self.squares += off * off;
+    }
+
+    fn mean(self) -> f64 {
+        self.first + self.sum / self.count
     }
 
     fn deviation(self) -> f64 {
-        (self.squares / self.count).sqrt()
+        let off = self.sum / self.count;
+        (self.squares / self.count - off * off).max(0.0).sqrt()
     }
 }
 
@@ -44,13 +54,15 @@ impl Rounding {
         if self.columns.len() < columns {
             self.columns.resize(columns, Default::default());
         }
-        for (at, value) in wide.enumerate() {
-            if let Some([file, kept]) = self.columns.get_mut(at % columns.max(1))
+        let mut column = 0;
+        for value in wide {
+            if let Some([file, kept]) = self.columns.get_mut(column)
                 && value.is_finite()
             {
                 file.push(value);
                 kept.push(f64::from(value as f32));
             }
+            column = if column + 1 < columns { column + 1 } else { 0 };
         }
     }
 
@@ -59,9 +71,9 @@ impl Rounding {
         let columns = self.columns.iter().enumerate();
         columns.filter_map(move |(column, [file, kept])| {
             // What differs by the last bits alone is constant, however it was computed.
-            let constant = file.deviation() <= SAME * file.mean.abs();
+            let constant = file.deviation() <= SAME * file.mean().abs();
             let allowed = TOO_MUCH * file.deviation();
-            let (deviation, mean) = (file.deviation() - kept.deviation(), file.mean - kept.mean);
+            let (deviation, mean) = (file.deviation() - kept.deviation(), file.mean() - kept.mean());
             (!constant && (deviation.abs() > allowed || mean.abs() > allowed)).then(|| FileNote::Rounded {
                 key: key.into(),
                 column,
