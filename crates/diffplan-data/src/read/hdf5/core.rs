@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hdf5_reader::error::Error;
-use hdf5_reader::storage::{DynStorage, Storage, StorageBuffer};
+use hdf5_reader::storage::{BlockCacheStorage, DynStorage, Storage, StorageBuffer};
 use hdf5_reader::superblock::Superblock;
 use hdf5_reader::{BytesStorage, FileStorage};
 
@@ -17,6 +17,9 @@ use crate::read::{Content, ReadError};
 const MOST_FILES_DEEP: u8 = 8;
 /// Files beside it that a file refers to.
 const MOST_FILES: usize = 4096;
+/// Bytes of a block, and blocks that are kept.
+const BLOCK: usize = 1 << 14;
+const MOST_BLOCKS: usize = 64;
 /// Groups whose links are remembered.
 const RECENT: usize = 8;
 
@@ -58,6 +61,31 @@ impl Storage for Tail {
     }
 }
 
+/// A file of which what is small (headers, links) is read by blocks that are kept for a while, and what is large at once.
+struct Blocks {
+    file: DynStorage,
+    blocks: BlockCacheStorage,
+}
+
+impl Storage for Blocks {
+    fn len(&self) -> u64 {
+        self.file.len()
+    }
+
+    fn read_range(&self, offset: u64, length: usize) -> Result<StorageBuffer, Error> {
+        match length < BLOCK {
+            true => self.blocks.read_range(offset, length),
+            false => self.file.read_range(offset, length),
+        }
+    }
+}
+
+fn by_blocks(path: &Path) -> Result<DynStorage, Error> {
+    let file: DynStorage = Arc::new(FileStorage::open(path)?);
+    let blocks = BlockCacheStorage::new(Arc::clone(&file), BLOCK, MOST_BLOCKS);
+    Ok(Arc::new(Blocks { file, blocks }))
+}
+
 impl Core {
     pub(super) fn open(content: &Content, budget: Budget) -> Result<Arc<Self>, Error> {
         let (storage, folder): (DynStorage, _) = match content {
@@ -66,7 +94,7 @@ impl Core {
                     true => PathBuf::from("."),
                     false => folder.into(),
                 });
-                (Arc::new(FileStorage::open(path)?), folder)
+                (by_blocks(path)?, folder)
             }
             Content::Bytes(bytes) => (Arc::new(BytesStorage::from_shared(Arc::clone(bytes))), None),
         };
