@@ -60,7 +60,8 @@ fn from_nothing_to_plans_for_a_robot() {
         "train both --channels 32,32 --horizon 16 --steps 20 --value-steps 10 --batch-size 8 --dataset",
         &[&path("hopper.hdf5"), Path::new("--out"), &path("run")],
     );
-    trained.succeeded();
+    // A robot that moves at random falls soon: most windows reach past the end of their episode.
+    trained.warned(&["windows past an episode's end", "windows reach past the end"]);
     let played = diffplan(
         "rollout --batch-size 2 --episodes 3 --json --checkpoint",
         &[&path("run")],
