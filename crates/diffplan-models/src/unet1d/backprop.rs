@@ -1,6 +1,6 @@
 //! Gradients of all parameters.
 //!
-//! A batch is cut into parts of a fixed number of samples. [`forward_saving`](UNet1dModel::forward_saving) takes the parts
+//! A batch is cut into parts, of a number of samples that hangs on their length alone. [`forward_saving`](UNet1dModel::forward_saving) takes the parts
 //! through the network in parallel and keeps every layer's input; the caller turns the output into the gradient of its loss;
 //! [`backward`](UNet1dModel::backward) takes the parts back, keeping every layer's gradient, and then sums the parameters'
 //! gradients, layers in parallel, each over the parts in order. So the bits do not depend on the number of threads, and no
@@ -18,8 +18,15 @@ use diffplan_nn::{Algorithm, Compute, Precision, zeros_like};
 use ndarray::{Array3, ArrayD, ArrayView3, ArrayViewD, ArrayViewMut3, ArrayViewMutD, Axis, Ix3};
 use rayon::prelude::*;
 
-/// Samples that are computed together. Fixed, so that sums are the same for any number of threads.
-const SAMPLES_A_PART: usize = 16;
+/// Positions that are computed together, of as many samples as it takes, but of no more than [`MOST_SAMPLES`].
+const POSITIONS_A_PART: usize = 512;
+const MOST_SAMPLES: usize = 16;
+
+/// Samples of a part. By their length alone, so that sums are the same for any number of threads: a few long samples are then shared
+/// out too.
+fn samples_a_part(len: usize) -> usize {
+    (POSITIONS_A_PART / len.max(1)).clamp(1, MOST_SAMPLES)
+}
 
 /// Everything a forward pass keeps for the backward pass, of one model; made once and used for every step.
 #[derive(Debug, Default)]
@@ -75,12 +82,13 @@ impl UNet1dModel {
             backprop.model = self.identity.number();
             backprop.parts.clear();
         }
-        let count = batch.div_ceil(SAMPLES_A_PART);
+        let per_part = samples_a_part(sample.dim().2);
+        let count = batch.div_ceil(per_part);
         backprop.parts.truncate(count);
         let times: Vec<TimeFeatures> = (0..count)
             .map(|i| match timesteps {
                 [one] => self.time_features(&[*one]),
-                each => self.time_features(&each[i * SAMPLES_A_PART..batch.min((i + 1) * SAMPLES_A_PART)]),
+                each => self.time_features(&each[i * per_part..batch.min((i + 1) * per_part)]),
             })
             .collect();
         for (i, time) in times.into_iter().enumerate() {
@@ -99,8 +107,8 @@ impl UNet1dModel {
                 precision: Precision::F32,
             };
         }
-        let samples = sample.axis_chunks_iter(Axis(0), SAMPLES_A_PART);
-        let outputs = output.axis_chunks_iter_mut(Axis(0), SAMPLES_A_PART);
+        let samples = sample.axis_chunks_iter(Axis(0), per_part);
+        let outputs = output.axis_chunks_iter_mut(Axis(0), per_part);
         let work: Vec<_> = backprop.parts.iter_mut().zip(samples.zip(outputs)).collect();
         work.into_par_iter().for_each(|(part, (sample, output))| {
             self.forward_chunk(&mut part.chunk, 0, sample, &part.time);
@@ -145,7 +153,8 @@ impl UNet1dModel {
                 &[batch, self.config().sample_channels(), len],
             )?;
         }
-        let cotangents = cotangent.axis_chunks_iter(Axis(0), SAMPLES_A_PART);
+        let per_part = samples_a_part(len);
+        let cotangents = cotangent.axis_chunks_iter(Axis(0), per_part);
         let work: Vec<_> = backprop.parts.iter_mut().zip(cotangents).collect();
         work.into_par_iter().for_each(|(part, cotangent)| {
             let d_values: Vec<f32> = match cotangent.view().into_dimensionality::<Ix3>() {
@@ -158,11 +167,7 @@ impl UNet1dModel {
             self.backward_chunk(&mut part.chunk, &d_values);
         });
         if let Some(mut grad) = sample_grad {
-            for (part, grad) in backprop
-                .parts
-                .iter()
-                .zip(grad.axis_chunks_iter_mut(Axis(0), SAMPLES_A_PART))
-            {
+            for (part, grad) in backprop.parts.iter().zip(grad.axis_chunks_iter_mut(Axis(0), per_part)) {
                 part.chunk.x.copy_to_bcl(grad);
             }
         }
