@@ -21,7 +21,9 @@ const NAMES: [&str; 12] = [
 ];
 
 fuzz_target!(|data: &[u8]| {
-    let Some((&which, bytes)) = data.split_first() else { return };
+    let Some((&which, bytes)) = data.split_first() else {
+        return;
+    };
     let name = NAMES[usize::from(which) % NAMES.len()];
     let variant = (name.contains("fp16")).then_some("fp16");
     let folder = checkpoint_with(name, bytes).of_variant(variant);

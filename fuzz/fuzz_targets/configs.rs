@@ -16,7 +16,10 @@ fuzz_target!(|data: &[u8]| {
         let _ = scheduler.to_map();
     }
     let _ = Normalizers::from_bytes(data, "x.json".as_ref());
-    let folder = Folder::in_memory("x", ["config.json", "planning_config.json"].map(|name| (name.to_owned(), data.to_vec())));
+    let folder = Folder::in_memory(
+        "x",
+        ["config.json", "planning_config.json"].map(|name| (name.to_owned(), data.to_vec())),
+    );
     let _ = PlanningConfig::of_folder(&folder);
     let _ = UNet1dModel::from_folder(&folder);
 });

@@ -3,4 +3,6 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|data: &[u8]| diffplan_fuzz::dataset(data, "x.hdf5"));
+fuzz_target!(|data: &[u8]| {
+    diffplan_fuzz::dataset(data, "x.hdf5");
+});

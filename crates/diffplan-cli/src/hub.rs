@@ -22,7 +22,7 @@ pub(crate) fn checkpoint(path: &Path, files: &FilesArgs, missing: io::Error) -> 
 #[cfg(feature = "hub")]
 fn by_name(path: &Path, files: &FilesArgs) -> std::result::Result<Folder, String> {
     use crate::output;
-    use diffplan_hub::{Event, Hub, Part, RepoName};
+    use diffplan_hub::{Event, Hub, Part, RepoName, Settings};
 
     let (name, within) = match RepoName::of_cached(path) {
         Some(found) => found,
@@ -42,7 +42,9 @@ fn by_name(path: &Path, files: &FilesArgs) -> std::result::Result<Folder, String
         variant: files.variant.clone(),
     };
     let bar = Bar::new();
-    let hub = Hub::from_env().map_err(|error| error.to_string())?;
+    let mut settings = Settings::from_env().map_err(|error| error.to_string())?;
+    settings.offline |= files.offline;
+    let hub = Hub::new(settings);
     let fetched = hub.fetch(&name, &part, &|Event { file, done, total, .. }| {
         bar.at(file, done, total)
     });

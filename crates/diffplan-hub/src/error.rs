@@ -122,7 +122,7 @@ pub enum Error {
         actual: String,
     },
     /// Offline, and not in the cache.
-    #[error("offline (HF_HUB_OFFLINE), and {repo}@{revision} is not in the cache {}: download it once without HF_HUB_OFFLINE", cache.display())]
+    #[error("offline (--offline or HF_HUB_OFFLINE), and {repo}@{revision} is not in the cache {}: download it once without", cache.display())]
     Offline {
         /// The repository.
         repo: String,

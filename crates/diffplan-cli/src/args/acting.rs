@@ -22,6 +22,9 @@ pub(crate) struct FilesArgs {
     /// Read diffusion_pytorch_model.V.safetensors (or .bin), or the weights in a folder V/: fp16, ema, 190000
     #[arg(long, value_name = "V")]
     pub(crate) variant: Option<String>,
+    /// Ask nothing of the Hub, and take what its cache has of the repository; as HF_HUB_OFFLINE=1
+    #[arg(long)]
+    pub(crate) offline: bool,
 }
 
 impl CheckpointArgs {
@@ -31,6 +34,7 @@ impl CheckpointArgs {
             (self.path.is_some(), "checkpoint"),
             (self.files.subfolder.is_some(), "subfolder"),
             (self.files.variant.is_some(), "variant"),
+            (self.files.offline, "offline"),
         ];
         flags.into_iter().find_map(|(given, flag)| given.then_some(flag))
     }

@@ -166,3 +166,19 @@ fn optional_files_may_be_missing() {
     // Diffusers' own options then, but no environment.
     diffplan("rollout --checkpoint", &[copy.path()]).failed_with(&["no environment", "--env", "planning_config.json"]);
 }
+
+#[test]
+#[cfg(feature = "hub")]
+fn offline_nothing_but_the_cache_is_asked() {
+    let home = TempDir::new().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_diffplan"));
+    // An endpoint that would answer with an error of another kind.
+    let command = command
+        .args(["inspect", "owner/name", "--offline"])
+        .env("HF_HOME", home.path())
+        .env("HF_ENDPOINT", "http://127.0.0.1:9");
+    ended(command).failed_with(&[
+        "offline (--offline or HF_HUB_OFFLINE)",
+        "owner/name@main is not in the cache",
+    ]);
+}

@@ -33,6 +33,8 @@ mod array;
 mod assemble;
 mod buffers;
 mod error;
+#[cfg(feature = "parquet")]
+mod guard;
 mod hdf5;
 mod keys;
 mod layout_note;

@@ -1,4 +1,4 @@
-//! Parquet files of the same columns, one after the other, as one source of arrays.
+//! Parquet files of the same columns, one after the other, as one source of arrays. The library panics on some damaged files: those are errors.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,6 +11,7 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::array::{Element, Header, Order, Source, reserved};
+use super::guard::guarded;
 use super::tree::{Members, Tree};
 use super::{ArrayInfo, ReadError};
 
@@ -45,31 +46,42 @@ impl Table {
             about,
         };
         for at in 0..table.files.len() {
-            let (reader, place) = table.reader(at)?;
-            let metadata = reader.metadata().file_metadata();
-            table.rows = table
-                .rows
-                .saturating_add(u64::try_from(metadata.num_rows()).unwrap_or(0));
-            for column in metadata.schema_descr().columns() {
-                let Some(name) = column.path().parts().first() else {
-                    continue;
-                };
-                let own = column.physical_type();
-                let first = *table.types.entry(name.clone()).or_insert(own);
-                if first != own && table.widths.contains_key(name) {
-                    return Err(ReadError::Unreadable {
-                        place: format!("{place}: {name}"),
-                        reason: format!("{own}, expected {first} as in the first file"),
-                    });
-                }
-            }
+            guarded(table.place_of(at), || table.look(at))?;
         }
         Ok(table)
     }
 
+    /// Adds what the end of a file says.
+    fn look(&mut self, at: usize) -> Result<(), ReadError> {
+        let (reader, place) = self.reader(at)?;
+        let metadata = reader.metadata().file_metadata();
+        self.rows = self
+            .rows
+            .saturating_add(u64::try_from(metadata.num_rows()).unwrap_or(0));
+        for column in metadata.schema_descr().columns() {
+            let Some(name) = column.path().parts().first() else {
+                continue;
+            };
+            let own = column.physical_type();
+            let first = *self.types.entry(name.clone()).or_insert(own);
+            if first != own && self.widths.contains_key(name) {
+                return Err(ReadError::Unreadable {
+                    place: format!("{place}: {name}"),
+                    reason: format!("{own}, expected {first} as in the first file"),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn place_of(&self, at: usize) -> String {
+        let path = &self.files[at];
+        path.strip_prefix(&self.folder).unwrap_or(path).display().to_string()
+    }
+
     fn reader(&self, at: usize) -> Result<(SerializedFileReader<fs::File>, String), ReadError> {
         let path = &self.files[at];
-        let place = path.strip_prefix(&self.folder).unwrap_or(path).display().to_string();
+        let place = self.place_of(at);
         let unreadable = |reason: String| ReadError::Unreadable {
             place: place.clone(),
             reason,
@@ -184,7 +196,7 @@ impl Source for Table {
         let width = self.widths.get(key).copied().unwrap_or(1) as usize;
         let mut bytes = reserved(header.bytes(), key)?;
         for at in 0..self.files.len() {
-            self.append(at, key, width, &mut bytes)?;
+            guarded(self.place_of(at), || self.append(at, key, width, &mut bytes))?;
         }
         Ok(bytes)
     }

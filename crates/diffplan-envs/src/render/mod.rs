@@ -2,6 +2,8 @@
 
 #[cfg(feature = "render")]
 mod canvas;
+#[cfg(feature = "mujoco")]
+mod mjcf;
 mod overlay;
 #[cfg(feature = "mujoco")]
 mod planar;

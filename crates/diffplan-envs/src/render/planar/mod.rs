@@ -12,7 +12,7 @@
 
 #[cfg(feature = "render")]
 mod draw;
-pub(super) mod mjcf;
+mod mjcf;
 
 use ndarray::{Array2, ArrayView1, ArrayView2, s};
 

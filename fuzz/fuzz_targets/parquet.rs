@@ -1,0 +1,8 @@
+//! The steps of LeRobot.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    diffplan_fuzz::lerobot(data);
+});
