@@ -1,6 +1,7 @@
 """Small dataset files of every layout that diffplan reads, and what their own projects' readers find in them.
 
     python datasets.py ../../testdata/datasets        # needs minari, gymnasium, h5py, pyarrow; ogbench where it is installed
+    python datasets.py ../../testdata/datasets own    # adds to them what d3rlpy, imitation and datasets write; needs these
 
 Minari's files are written and read by minari, and flattened by Gymnasium; OGBench's are read by ogbench; LeRobot's are written
 and read by pyarrow. The others are written with h5py and NumPy as their projects document them (robomimic
@@ -310,6 +311,53 @@ def d3rlpy():
     expect("d3rlpy-v2.h5", "d3rlpy HDF5", eps)
 
 
+def own_packages():
+    """Files that d3rlpy, imitation and Hugging Face's datasets write themselves."""
+    # This script has the name of a package that is needed here.
+    sys.path[:] = [p for p in sys.path if Path(p).resolve() != Path(__file__).resolve().parent]
+    import d3rlpy as d3
+    import datasets
+    import imitation as im
+    from imitation.data import serialize, types
+
+    eps = episodes(38, [4, 6, 3], terminated=[False, True, False])
+    buffer = d3.dataset.create_infinite_replay_buffer(
+        episodes=[d3.dataset.Episode(o[:-1], a, r[:, None], t) for o, a, r, t in eps]
+    )
+    with open(OUT / "d3rlpy-own.h5", "w+b") as f:
+        buffer.dump(f)
+    expect("d3rlpy-own.h5", "d3rlpy HDF5", short(eps))
+
+    # With pyarrow and Python 3.11 its fingerprints cannot be pickled, and nothing here reads them.
+    import datasets.arrow_dataset
+    import datasets.fingerprint
+
+    datasets.fingerprint.generate_fingerprint = datasets.arrow_dataset.generate_fingerprint = lambda _: "0" * 16
+    trajectories = [types.TrajectoryWithRew(obs=o, acts=a, rews=r.astype(np.float64), infos=None, terminal=t) for o, a, r, t in eps]
+    serialize.save(OUT / "imitation-own", trajectories)
+    read = serialize.load(OUT / "imitation-own")
+    expect("imitation-own", "imitation", [(np.asarray(e.obs)[:-1], e.acts, e.rews, e.terminal) for e in read])
+
+    value, vector = datasets.Value, lambda n: datasets.Sequence(datasets.Value("float32"), n)
+    columns = {
+        "observation.state": (vector(3), [row.tolist() for e in eps for row in e[0][:-1]]),
+        "action": (vector(2), [row.tolist() for e in eps for row in e[1]]),
+        "next.reward": (value("float32"), [float(x) for e in eps for x in e[2]]),
+        "episode_index": (value("int64"), [i for i, e in enumerate(eps) for _ in e[1]]),
+    }
+    features = datasets.Features({name: feature for name, (feature, _) in columns.items()})
+    root = OUT / "lerobot-own"
+    (root / "data/chunk-000").mkdir(parents=True)
+    (root / "meta").mkdir()
+    table = datasets.Dataset.from_dict({name: values for name, (_, values) in columns.items()}, features=features)
+    table.to_parquet(str(root / "data/chunk-000/file-000.parquet"))
+    shapes = {"observation.state": ("float32", 3), "action": ("float32", 2), "next.reward": ("float32", 1), "episode_index": ("int64", 1)}
+    info = {"codebase_version": "v3.0", "features": {name: {"dtype": d, "shape": [n]} for name, (d, n) in shapes.items()}}
+    (root / "meta/info.json").write_text(json.dumps(info, indent=1))
+    expect("lerobot-own", "LeRobot", [(o, a, r, False) for o, a, r, _ in short(eps)])
+    EXPECTED["versions of own packages"] = {m.__name__: m.__version__ for m in (d3, im, datasets)}
+
+
 def told():
     eps = short(episodes(36, [4, 3], obs=4, terminated=[True, False]))
     with h5py.File(OUT / "told.hdf5", "w") as f:
@@ -404,6 +452,13 @@ def lerobot():
 
 
 def main():
+    if sys.argv[2:] == ["own"]:
+        EXPECTED.update(json.loads((OUT / "expected.json").read_text()))
+        for name in ["imitation-own", "lerobot-own"]:
+            shutil.rmtree(OUT / name, ignore_errors=True)
+        own_packages()
+        (OUT / "expected.json").write_text(json.dumps(EXPECTED, indent=1) + "\n")
+        return
     if OUT.exists():
         shutil.rmtree(OUT)
     OUT.mkdir(parents=True)

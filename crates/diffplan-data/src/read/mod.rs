@@ -17,6 +17,7 @@
 //! | d3rlpy, version 2 | `observations_N`, `actions_N` | with its arrays; in a terminal state if `terminated_N` is set |
 //! | Stable-Baselines, `.npz` | `obs`, `episode_starts` | before the next start, and with the file |
 //! | imitation, `.npz` | `obs`, `acts`, `indices` | before every index, and with the file; in a terminal state if `terminal` says so |
+//! | imitation since 1.0 (feature `parquet`) | a folder with `state.json` | with its row; in a terminal state if `terminal` says so |
 //! | LeRobot (feature `parquet`) | a folder with `meta/info.json` | where `episode_index` changes |
 //! | folder | files of the layouts above | with its file at the latest |
 //! | told | [`Keys`] | as they say |
@@ -30,6 +31,8 @@
 //! with a note, unless a [`RewardRule`] says what they are.
 
 mod array;
+#[cfg(feature = "parquet")]
+mod arrow;
 mod assemble;
 mod buffers;
 mod error;
@@ -67,7 +70,7 @@ use buffers::Buffers;
 pub use error::ReadError;
 pub use keys::{Keys, KeysError};
 pub use layout_note::LayoutNote;
-use layouts::{folder, lerobot, minari};
+use layouts::{folder, imitation, lerobot, minari};
 use map::Map;
 use memory::Budget;
 pub use note::FileNote;
@@ -112,6 +115,8 @@ pub enum FileFormat {
     StableBaselines,
     /// NumPy's archive of trajectories.
     Imitation,
+    /// A folder of Arrow files, a row a trajectory.
+    ImitationFolder,
     /// A folder of Parquet files.
     LeRobot,
     /// HDF5 or NumPy's archive, read by [`Keys`].
@@ -133,6 +138,7 @@ impl FileFormat {
             Self::D3rlpy => "d3rlpy HDF5",
             Self::StableBaselines => "Stable-Baselines npz",
             Self::Imitation => "imitation npz",
+            Self::ImitationFolder => "imitation",
             Self::LeRobot => "LeRobot",
             Self::Told => "by keys",
         }
@@ -208,8 +214,10 @@ impl RawDataset {
             fs::File::open(path).map_err(io)?;
             return read_content(&Content::File(path), path, options).map_err(|error| file_error(path, error.into()));
         }
-        if lerobot::is(path) {
-            return lerobot::read(path, options).map_err(|error| file_error(path, error.into()));
+        for (is, read) in FOLDERS {
+            if is(path) {
+                return read(path, options).map_err(|error| file_error(path, error.into()));
+            }
         }
         let none = match minari::file_in(path) {
             Ok(file) => {
@@ -293,6 +301,13 @@ fn file_error(path: &Path, error: Error) -> Error {
         error: Box::new(error),
     }
 }
+
+/// Folders that are one dataset: how they are recognised and read.
+type FolderKind = (
+    fn(&Path) -> bool,
+    fn(&Path, &ReadOptions) -> Result<RawDataset, ReadError>,
+);
+const FOLDERS: [FolderKind; 2] = [(lerobot::is, lerobot::read), (imitation::is, imitation::read)];
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {

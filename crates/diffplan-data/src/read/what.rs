@@ -54,11 +54,11 @@ const KNOWN: [(&[u8], &str); 11] = [
     (b"7z\xbc\xaf\x27\x1c", "it is a 7-Zip archive: unpack it first"),
     (
         b"PAR1",
-        "it is a Parquet file, as LeRobot and newer Minari datasets are made of, which is not read: convert it to HDF5",
+        "it is one Parquet file: of a LeRobot dataset give the folder, with meta/info.json; others are not read, convert them to HDF5 or .npz",
     ),
     (
         b"ARROW1",
-        "it is an Arrow file, as Hugging Face datasets are made of, which is not read: convert it to HDF5 or .npz",
+        "it is one Arrow file: of imitation's trajectories give the folder, with state.json; others are not read, convert them to HDF5 or .npz",
     ),
     (
         b"version https://git-lfs",

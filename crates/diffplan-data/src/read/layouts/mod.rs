@@ -5,6 +5,7 @@ mod d3rlpy;
 mod d4rl;
 mod flatten;
 pub(super) mod folder;
+pub(super) mod imitation;
 pub(super) mod lerobot;
 mod maniskill;
 pub(super) mod minari;
