@@ -4,7 +4,7 @@ use diffplan_data::{Error, RawDataset, ReadOptions, RewardRule, findings};
 use diffplan_files::Folder;
 use diffplan_models::{UNet1dConfig, UNet1dModel};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
@@ -161,16 +161,30 @@ fn used(read: Result<RawDataset, Error>) -> bool {
 
 /// A folder of LeRobot, in [`scratch`], with these bytes as its only file of steps.
 pub fn lerobot(bytes: &[u8]) -> bool {
-    static FOLDER: OnceLock<std::path::PathBuf> = OnceLock::new();
-    let folder = FOLDER.get_or_init(|| {
-        let folder = scratch().join("lerobot");
-        for part in ["meta", "data/chunk-000"] {
-            fs::create_dir_all(folder.join(part)).expect("a folder to write to");
-        }
-        let info = include_bytes!("../../testdata/datasets/lerobot-v3/meta/info.json");
-        fs::write(folder.join("meta/info.json"), info).expect("a folder to write to");
-        folder
-    });
-    fs::write(folder.join("data/chunk-000/file-000.parquet"), bytes).expect("a folder to write to");
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let info = include_bytes!("../../testdata/datasets/lerobot-v3/meta/info.json");
+    let folder = FOLDER.get_or_init(|| folder("lerobot", "meta/info.json", info));
+    written(folder, "data/chunk-000/file-000.parquet", bytes)
+}
+
+/// A folder of imitation in the same way.
+pub fn imitation(bytes: &[u8]) -> bool {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let state = include_bytes!("../../testdata/datasets/imitation-own/state.json");
+    let folder = FOLDER.get_or_init(|| folder("imitation", "state.json", state));
+    written(folder, "data-00000-of-00001.arrow", bytes)
+}
+
+fn folder(name: &str, about: &str, says: &[u8]) -> PathBuf {
+    let folder = scratch().join(name);
+    for part in ["meta", "data/chunk-000"] {
+        fs::create_dir_all(folder.join(part)).expect("a folder to write to");
+    }
+    fs::write(folder.join(about), says).expect("a folder to write to");
+    folder
+}
+
+fn written(folder: &Path, name: &str, bytes: &[u8]) -> bool {
+    fs::write(folder.join(name), bytes).expect("a folder to write to");
     dataset_at(folder)
 }

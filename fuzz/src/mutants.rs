@@ -4,7 +4,7 @@
 //! overflow, pieces cut, doubled, moved, taken from another file of the kind. Ends at the first panic, or where one reading takes longer than
 //! [`SLOWEST`]; else says how many were still datasets, the slowest, and what the process took at most.
 
-use diffplan_fuzz::{MEMORY, array, dataset, lerobot};
+use diffplan_fuzz::{MEMORY, array, dataset, imitation, lerobot};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::path::{Path, PathBuf};
@@ -90,6 +90,7 @@ fn collect(folder: &Path, seeds: &mut Vec<Seed>) {
             Some("hdf5" | "h5") | None => "hdf5",
             Some("npz") => "npz",
             Some("parquet") => "parquet",
+            Some("arrow") => "arrow",
             _ => continue,
         };
         let bytes = fs::read(&path).expect("a file to read");
@@ -102,6 +103,7 @@ fn collect(folder: &Path, seeds: &mut Vec<Seed>) {
 fn read(kind: &str, bytes: &[u8]) -> bool {
     match kind {
         "parquet" => lerobot(bytes),
+        "arrow" => imitation(bytes),
         "arrays" => array(bytes),
         _ => dataset(bytes, &format!("x.{kind}")),
     }
