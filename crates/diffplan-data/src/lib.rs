@@ -66,4 +66,4 @@ pub use read::{ArrayInfo, FileFormat, FileNote, Keys, LayoutNote, RawDataset, Re
 pub use samples::{DiscountedReturns, SequenceDataset, SequenceOptions, Window};
 pub use select::Selection;
 #[cfg(feature = "hdf5")]
-pub use write::D4rlFile;
+pub use write::{Conversion, ConversionNote, D4rlFile, WriteFormat};
