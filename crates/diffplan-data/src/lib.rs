@@ -48,6 +48,7 @@ pub mod read;
 mod samples;
 mod select;
 mod statistics;
+pub mod summary;
 mod transform;
 #[cfg(feature = "hdf5")]
 mod write;

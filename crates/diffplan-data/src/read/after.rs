@@ -58,7 +58,11 @@ impl RawDataset {
             let known = own.iter().any(|x| !x.is_nan());
             known && own.iter().zip(other).any(|(a, b)| a.to_bits() != b.to_bits())
         };
-        let within = |episode: &EpisodeRange| (episode.start..episode.end.saturating_sub(1)).filter(|row| differs(*row)).count();
+        let within = |episode: &EpisodeRange| {
+            (episode.start..episode.end.saturating_sub(1))
+                .filter(|row| differs(*row))
+                .count()
+        };
         episodes.iter().map(within).sum()
     }
 

@@ -86,7 +86,12 @@ fn required_flags(scope: &mut Scope<'_>, key: &str) -> Result<Planned, ReadError
 }
 
 /// The next observations, where they are asked for and are such.
-fn next(scope: &mut Scope<'_>, keys: &[String], observations: &Vectors, steps: u64) -> Result<Option<Vectors>, ReadError> {
+fn next(
+    scope: &mut Scope<'_>,
+    keys: &[String],
+    observations: &Vectors,
+    steps: u64,
+) -> Result<Option<Vectors>, ReadError> {
     let Some(keys) = next_keys(keys) else { return Ok(None) };
     for key in &keys {
         if scope.header(key)?.is_none() {
@@ -368,7 +373,8 @@ impl Plan {
                 if self.map.after {
                     for (episode, end) in ends.iter().enumerate() {
                         let at = observed + (end + episode) * width;
-                        to.after.put_last(observed + end * width, &to.observations[at..at + width]);
+                        to.after
+                            .put_last(observed + end * width, &to.observations[at..at + width]);
                     }
                 }
                 drop_last_observations(&mut to.observations, observed, width, &ends);
@@ -416,7 +422,8 @@ impl Plan {
         if self.map.after {
             let width = part.observations.columns() as usize;
             let all = part.observations.rows();
-            part.observations.append(scope, all, &mut to.observations, of_observations)?;
+            part.observations
+                .append(scope, all, &mut to.observations, of_observations)?;
             let end = observed + steps * width;
             if all > part.steps && !self.map.repeated {
                 to.after.put_last(end, &to.observations[end..end + width]);
@@ -425,7 +432,10 @@ impl Plan {
                 next.append(scope, part.steps, &mut to.after.next, &mut Vec::new())?;
             }
             to.observations.truncate(end);
-            let seed = scope.tree.number(&prefix, "seed").filter(|seed| *seed >= 0.0 && seed.fract() == 0.0);
+            let seed = scope
+                .tree
+                .number(&prefix, "seed")
+                .filter(|seed| *seed >= 0.0 && seed.fract() == 0.0);
             to.after.seeds.push(seed.map(|seed| seed as u64));
         } else {
             part.observations

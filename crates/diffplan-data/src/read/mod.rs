@@ -200,6 +200,23 @@ pub struct RawDataset {
     after: After,
 }
 
+impl FileFormat {
+    /// What a file is, by its first bytes and the names in it; no array is read. It is called `name` where that decides, so that a file under
+    /// a temporary name is known.
+    ///
+    /// # Errors
+    /// As [`RawDataset::read`] says of a file that cannot be read.
+    pub fn of_file(path: impl AsRef<Path>, name: impl AsRef<Path>) -> Result<Self, Error> {
+        let (path, name) = (path.as_ref(), name.as_ref());
+        let options = ReadOptions::default();
+        let look = || {
+            let (mut tree, kind) = open(&Content::File(path), name, Budget::new(None))?;
+            Ok(plan(&mut *tree, kind, Some(path), &options)?.map().format)
+        };
+        look().map_err(|error: ReadError| file_error(name, error.into()))
+    }
+}
+
 impl RawDataset {
     /// Reads a file or folder.
     ///

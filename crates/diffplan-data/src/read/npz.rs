@@ -60,7 +60,10 @@ impl Archive {
 
     /// What the archive says of itself: strings named `metadata/…`, as far as they can be read.
     pub(super) fn metadata(&self) -> Vec<(String, String)> {
-        let named = self.keys.iter().filter_map(|key| Some((key, key.strip_prefix("metadata/")?)));
+        let named = self
+            .keys
+            .iter()
+            .filter_map(|key| Some((key, key.strip_prefix("metadata/")?)));
         let text = |(key, name): (&String, &str)| Some((name.to_owned(), self.text(key)?));
         named.filter_map(text).collect()
     }
@@ -71,11 +74,16 @@ impl Archive {
         let mut zip = self.zip.borrow_mut();
         let mut entry = zip.by_name(&format!("{key}.npy")).ok()?;
         let npy = npy(key, &mut entry).ok()?;
-        let characters = npy.characters.filter(|count| *count <= STRING && matches!(npy.header.shape[..], [] | [1]))?;
+        let characters = npy
+            .characters
+            .filter(|count| *count <= STRING && matches!(npy.header.shape[..], [] | [1]))?;
         let mut bytes = Vec::new();
         entry.take(4 * characters).read_to_end(&mut bytes).ok()?;
         let (codes, _) = bytes.as_chunks::<4>();
-        let text: Option<String> = codes.iter().map(|code| char::from_u32(u32::from_le_bytes(*code))).collect();
+        let text: Option<String> = codes
+            .iter()
+            .map(|code| char::from_u32(u32::from_le_bytes(*code)))
+            .collect();
         Some(text?.trim_end_matches('\0').to_owned())
     }
 
@@ -212,7 +220,11 @@ fn dictionary(value: &Value) -> Option<Npy> {
     let (element, order, characters) = match entry("descr")? {
         Value::String(descr) => {
             let (element, order) = element(descr);
-            (element, order, descr.strip_prefix("<U").and_then(|count| count.parse().ok()))
+            (
+                element,
+                order,
+                descr.strip_prefix("<U").and_then(|count| count.parse().ok()),
+            )
         }
         _ => (Element::Other("a compound type".into()), Order::Little, None),
     };

@@ -99,7 +99,10 @@ impl Conversion {
         }
         let timeouts = raw.timeouts.as_deref();
         let is_cut = |episode: &EpisodeRange| timeouts.is_some_and(|flags| flags[episode.end - 1]);
-        let both = episodes.iter().map(|episode| episode.terminated && is_cut(episode)).collect();
+        let both = episodes
+            .iter()
+            .map(|episode| episode.terminated && is_cut(episode))
+            .collect();
         let mut metadata: Vec<(String, String)> = Vec::new();
         for (name, value) in std::mem::take(&mut raw.metadata) {
             let known = metadata.iter().any(|(own, _)| *own == name);
@@ -153,7 +156,10 @@ impl Conversion {
             (_, 0) => None,
             (WriteFormat::Minari, episodes) => Some(ConversionNote::LastRepeated { episodes, of }),
             _ if self.known_after == 0 => None,
-            _ => Some(ConversionNote::AfterLastLeftOut { known: self.known_after, of }),
+            _ => Some(ConversionNote::AfterLastLeftOut {
+                known: self.known_after,
+                of,
+            }),
         };
         let own = self.notes.iter().chain(&last).map(ToString::to_string);
         let layout = self.layout_notes.iter().map(ToString::to_string);
@@ -182,7 +188,8 @@ impl Conversion {
                 write_atomically(path, &bytes).map_err(io)
             }
             WriteFormat::Minari => {
-                let files: BTreeMap<String, Vec<u8>> = minari::encode(self, path).map_err(io::Error::other).map_err(io)?;
+                let files: BTreeMap<String, Vec<u8>> =
+                    minari::encode(self, path).map_err(io::Error::other).map_err(io)?;
                 write_folder_atomically(path, &files)?;
                 Ok(())
             }
@@ -222,12 +229,16 @@ impl Conversion {
 
     /// What is observed after every action, where it is known of all.
     pub(super) fn next_observations(&self) -> Option<Array2<f32>> {
-        let after = self.after.as_ref().filter(|_| self.known_after == self.dataset.episodes().len())?;
+        let after = self
+            .after
+            .as_ref()
+            .filter(|_| self.known_after == self.dataset.episodes().len())?;
         let observations = self.dataset.observations();
         let mut next = Array2::zeros((self.rows(), observations.ncols()));
         for (episode, after) in self.dataset.episodes().iter().zip(after.rows()) {
             let EpisodeRange { start, end, .. } = *episode;
-            next.slice_mut(s![start..end - 1, ..]).assign(&observations.slice(s![start + 1..end, ..]));
+            next.slice_mut(s![start..end - 1, ..])
+                .assign(&observations.slice(s![start + 1..end, ..]));
             next.row_mut(end - 1).assign(&after);
         }
         Some(next)
@@ -237,9 +248,15 @@ impl Conversion {
     pub(super) fn observed(&self, number: usize, episode: &EpisodeRange) -> Array2<f32> {
         let (steps, observations) = (episode.len(), self.dataset.observations());
         let mut all = Array2::zeros((steps + 1, observations.ncols()));
-        all.slice_mut(s![..steps, ..]).assign(&observations.slice(s![episode.start..episode.end, ..]));
-        let after = self.after.as_ref().map(|after| after.row(number)).filter(|row| row.iter().all(|x| x.is_finite()));
-        all.row_mut(steps).assign(&after.unwrap_or_else(|| observations.row(episode.end - 1)));
+        all.slice_mut(s![..steps, ..])
+            .assign(&observations.slice(s![episode.start..episode.end, ..]));
+        let after = self
+            .after
+            .as_ref()
+            .map(|after| after.row(number))
+            .filter(|row| row.iter().all(|x| x.is_finite()));
+        all.row_mut(steps)
+            .assign(&after.unwrap_or_else(|| observations.row(episode.end - 1)));
         all
     }
 
@@ -251,7 +268,12 @@ impl Conversion {
     /// What a format of one name and one string has room for: the environment, what the source said of itself.
     pub(super) fn strings(&self) -> Vec<(String, String)> {
         let mut strings = Vec::new();
-        if let Some(RecordedEnv { id, kwargs, max_episode_steps }) = self.dataset.recorded_env() {
+        if let Some(RecordedEnv {
+            id,
+            kwargs,
+            max_episode_steps,
+        }) = self.dataset.recorded_env()
+        {
             strings.push(("env_id".to_owned(), id.clone()));
             if !kwargs.is_empty() {
                 strings.push(("env_kwargs".to_owned(), Value::from(kwargs.clone()).to_string()));
@@ -292,10 +314,14 @@ fn notes(raw: &RawDataset, episodes: &[EpisodeRange], rows: usize) -> Vec<Conver
         notes.push(ConversionNote::RowsLeftOut { rows: left });
     }
     if raw.empty_episodes > 0 {
-        notes.push(ConversionNote::EmptyLeftOut { episodes: raw.empty_episodes });
+        notes.push(ConversionNote::EmptyLeftOut {
+            episodes: raw.empty_episodes,
+        });
     }
     if raw.flags_within > 0 {
-        notes.push(ConversionNote::FlagsLeftOut { flags: raw.flags_within });
+        notes.push(ConversionNote::FlagsLeftOut {
+            flags: raw.flags_within,
+        });
     }
     for (key, arrays) in raw.sources() {
         if arrays.len() > 1 {
@@ -303,8 +329,15 @@ fn notes(raw: &RawDataset, episodes: &[EpisodeRange], rows: usize) -> Vec<Conver
         }
     }
     let sources: Vec<String> = raw.sources().into_iter().flat_map(|(_, arrays)| arrays).collect();
-    let of_source = |name: &str| sources.iter().any(|source| name == source || name.ends_with(&format!("/{source}")));
-    let other = raw.arrays.iter().filter(|array| array.dtype != "float32" && of_source(&array.name));
+    let of_source = |name: &str| {
+        sources
+            .iter()
+            .any(|source| name == source || name.ends_with(&format!("/{source}")))
+    };
+    let other = raw
+        .arrays
+        .iter()
+        .filter(|array| array.dtype != "float32" && of_source(&array.name));
     let arrays: Vec<String> = other.map(|array| format!("{} ({})", array.name, array.dtype)).collect();
     if !arrays.is_empty() {
         notes.push(ConversionNote::AsFloat32 { arrays });

@@ -69,7 +69,13 @@ impl D4rlFile<'_> {
         let rewards = self.rewards.to_vec();
         let rewards = hdf5::numbers("rewards", vec![rewards.len() as u64], &rewards, Compressed)?;
         let next = self.next_observations;
-        encode([self.observations, self.actions], rewards, [self.terminals, self.timeouts], next, self.metadata)
+        encode(
+            [self.observations, self.actions],
+            rewards,
+            [self.terminals, self.timeouts],
+            next,
+            self.metadata,
+        )
     }
 }
 

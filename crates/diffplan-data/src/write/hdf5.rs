@@ -1,8 +1,8 @@
 //! Arrays in HDF5 as h5py writes NumPy's.
 
 use hdf5_writer::{
-    ByteOrder, DatasetBuilder, Datatype, EnumMember, FILTER_DEFLATE, FilterDescription, H5WriteElement, Hdf5Builder, Result,
-    WriteOptions,
+    ByteOrder, DatasetBuilder, Datatype, EnumMember, FILTER_DEFLATE, FilterDescription, H5WriteElement, Hdf5Builder,
+    Result, WriteOptions,
 };
 use ndarray::ArrayView2;
 

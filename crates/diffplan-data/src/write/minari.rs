@@ -39,8 +39,16 @@ fn episodes(of: &Conversion) -> Result<Hdf5Builder> {
         let last = |flag: bool| (1..=steps).map(|step| flag && step == steps).collect::<Vec<bool>>();
         let cut = !episode.terminated || of.both[number];
         file = file
-            .dataset(hdf5::vectors(&name("observations"), of.observed(number, episode).view(), Plain)?)
-            .dataset(hdf5::vectors(&name("actions"), actions.slice(s![episode.start..episode.end, ..]), Plain)?)
+            .dataset(hdf5::vectors(
+                &name("observations"),
+                of.observed(number, episode).view(),
+                Plain,
+            )?)
+            .dataset(hdf5::vectors(
+                &name("actions"),
+                actions.slice(s![episode.start..episode.end, ..]),
+                Plain,
+            )?)
             .dataset(match wide {
                 true => hdf5::numbers(&name("rewards"), vec![steps as u64], &own_rewards, Plain)?,
                 false => {
@@ -52,7 +60,13 @@ fn episodes(of: &Conversion) -> Result<Hdf5Builder> {
             .dataset(hdf5::flags(&name("truncations"), &last(cut), Plain))
             .group_attribute(&group, AttributeBuilder::scalar("id", number as i64)?)
             .group_attribute(&group, AttributeBuilder::scalar("total_steps", steps as i64)?);
-        if let Some(seed) = of.seeds.get(number).copied().flatten().and_then(|seed| i64::try_from(seed).ok()) {
+        if let Some(seed) = of
+            .seeds
+            .get(number)
+            .copied()
+            .flatten()
+            .and_then(|seed| i64::try_from(seed).ok())
+        {
             file = file.group_attribute(&group, AttributeBuilder::scalar("seed", seed)?);
         }
     }
@@ -87,7 +101,11 @@ fn metadata(of: &Conversion, folder: &Path, bytes: usize) -> Map<String, Value> 
         }
     }
     if !of.metadata.is_empty() {
-        let strings: Map<String, Value> = of.metadata.iter().map(|(name, text)| (name.clone(), text.clone().into())).collect();
+        let strings: Map<String, Value> = of
+            .metadata
+            .iter()
+            .map(|(name, text)| (name.clone(), text.clone().into()))
+            .collect();
         metadata.insert(STRINGS.into(), strings.into());
     }
     if of.repeats() {
@@ -116,7 +134,13 @@ fn metadata(of: &Conversion, folder: &Path, bytes: usize) -> Map<String, Value> 
 /// A dataset's id of a folder's name: letters, digits, `-` and `_`, and a version at the end.
 fn id_of(folder: &Path) -> String {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    let allowed = |c: char| if c.is_alphanumeric() || c == '-' || c == '_' { c } else { '-' };
+    let allowed = |c: char| {
+        if c.is_alphanumeric() || c == '-' || c == '_' {
+            c
+        } else {
+            '-'
+        }
+    };
     let name: String = name.chars().map(allowed).collect();
     let version = name.rsplit_once("-v").map(|(_, version)| version);
     match version {

@@ -27,7 +27,8 @@ impl Archive {
         let length = (10 + dictionary.len() + 1).next_multiple_of(ALIGNMENT) - 10;
         self.0.write_all(b"\x93NUMPY\x01\x00")?;
         self.0.write_all(&(length as u16).to_le_bytes())?;
-        self.0.write_all(format!("{dictionary:<width$}\n", width = length - 1).as_bytes())?;
+        self.0
+            .write_all(format!("{dictionary:<width$}\n", width = length - 1).as_bytes())?;
         let mut buffer = Vec::with_capacity(1 << 16);
         for byte in bytes {
             buffer.push(byte);

@@ -12,7 +12,11 @@ const ON_MUJOCO: [(&str, &str, &str); 11] = [
     ("Hopper", "hopper", "HopperEnv"),
     ("Humanoid", "humanoid", "HumanoidEnv"),
     ("HumanoidStandup", "humanoidstandup", "HumanoidStandupEnv"),
-    ("InvertedDoublePendulum", "inverted_double_pendulum", "InvertedDoublePendulumEnv"),
+    (
+        "InvertedDoublePendulum",
+        "inverted_double_pendulum",
+        "InvertedDoublePendulumEnv",
+    ),
     ("InvertedPendulum", "inverted_pendulum", "InvertedPendulumEnv"),
     ("Pusher", "pusher", "PusherEnv"),
     ("Reacher", "reacher", "ReacherEnv"),
@@ -30,7 +34,9 @@ fn entry_point(id: &str) -> Option<String> {
         }
         _ => {}
     }
-    let (name, version) = id.rsplit_once("-v").filter(|(_, version)| ["4", "5"].contains(version))?;
+    let (name, version) = id
+        .rsplit_once("-v")
+        .filter(|(_, version)| ["4", "5"].contains(version))?;
     let (_, module, class) = ON_MUJOCO.iter().find(|(known, ..)| *known == name)?;
     Some(format!("gymnasium.envs.mujoco.{module}_v{version}:{class}"))
 }
@@ -52,7 +58,9 @@ pub(super) fn env_spec(env: &RecordedEnv, max_episode_steps: Option<usize>) -> S
     // Names that the reader gave to what JSON has no word for and Python writes nevertheless.
     ["Infinity", "-Infinity", "NaN"]
         .iter()
-        .fold(spec.to_string(), |text, word| text.replace(&format!("\"{word}\""), word))
+        .fold(spec.to_string(), |text, word| {
+            text.replace(&format!("\"{word}\""), word)
+        })
 }
 
 /// A box of float32 in Minari's words; without bounds where they are not those of as many dimensions.
@@ -97,7 +105,12 @@ pub(super) fn bounds_of(space: &Value) -> Option<Bounds> {
         return None;
     }
     let numbers = |name: &str| -> Option<Vec<f64>> {
-        object.get(name)?.as_array()?.iter().map(diffplan_files::number).collect()
+        object
+            .get(name)?
+            .as_array()?
+            .iter()
+            .map(diffplan_files::number)
+            .collect()
     };
     Some(Bounds {
         low: numbers("low")?,
@@ -134,6 +147,9 @@ mod tests {
         env.max_episode_steps = Some(1000);
         assert_eq!(RecordedEnv::of_spec(&Value::String(text)), Some(env));
         let own = env_spec(&RecordedEnv::new("Mine-v0"), None);
-        assert!(own.contains(r#""entry_point":null"#) && own.contains(r#""max_episode_steps":null"#), "{own}");
+        assert!(
+            own.contains(r#""entry_point":null"#) && own.contains(r#""max_episode_steps":null"#),
+            "{own}"
+        );
     }
 }

@@ -43,7 +43,10 @@ const COMPUTED: [&str; 10] = [
 
 /// What a dataset says of itself that holds in whatever format it is written: of its own metadata, or of those that another format has
 /// of it, which are taken from the others.
-pub(in super::super) fn kept(own: &Object<String, Value>, metadata: &mut Vec<(String, String)>) -> Object<String, Value> {
+pub(in super::super) fn kept(
+    own: &Object<String, Value>,
+    metadata: &mut Vec<(String, String)>,
+) -> Object<String, Value> {
     let mut kept = own.clone();
     if let Some(Value::Object(strings)) = own.get(STRINGS) {
         let text = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
@@ -51,7 +54,9 @@ pub(in super::super) fn kept(own: &Object<String, Value>, metadata: &mut Vec<(St
     }
     metadata.retain(|(name, text)| {
         let object = (name == KEPT).then(|| serde_json::from_str(text).ok()).flatten();
-        let Some(Value::Object(object)) = object else { return true };
+        let Some(Value::Object(object)) = object else {
+            return true;
+        };
         kept.extend(object);
         false
     });
@@ -123,7 +128,9 @@ pub(super) fn map(found: &mut Found<'_>, keys: &Keys) -> Result<Map, ReadError> 
         }),
         flatten: true,
         env: env(metadata.as_ref(), found),
-        repeated: metadata.as_ref().is_some_and(|metadata| metadata.get(REPEATED) == Some(&Value::Bool(true))),
+        repeated: metadata
+            .as_ref()
+            .is_some_and(|metadata| metadata.get(REPEATED) == Some(&Value::Bool(true))),
         about: match metadata {
             Some(Value::Object(metadata)) => metadata,
             _ => Object::new(),
