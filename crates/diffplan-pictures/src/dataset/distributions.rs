@@ -9,10 +9,15 @@ use plotters::style::{FontStyle, FontTransform};
 use std::ops::Range;
 
 const TITLE: usize = 34;
-const X_AXIS: usize = 54;
-const Y_AXIS: usize = 86;
-/// Room for the names of dimensions, upright.
-const NAMES: usize = 168;
+const LEFT: usize = 22;
+const BOTTOM: usize = 18;
+const X_AXIS: usize = 44;
+const Y_AXIS: usize = 64;
+/// Room for the names of dimensions, upright and level.
+const NAMES: usize = 186;
+const LEVEL_NAMES: usize = 60;
+/// A dimension that has so much room has its name level.
+const LEVEL: f64 = 150.0;
 /// Where the axis of deviations has its marks.
 const MARKS: [f64; 15] = [
     -1000.0, -300.0, -100.0, -30.0, -10.0, -3.0, -1.0, 0.0, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0,
@@ -25,10 +30,15 @@ pub(super) fn histogram(area: &Area, title: &str, of_what: &str, histogram: Opti
         return nothing(area);
     };
     let highest = histogram.counts.iter().max().copied().unwrap_or(1).max(1) as f64;
-    let margin = 0.02 * (histogram.high - histogram.low);
+    // A few bins would be as wide as the panel.
+    let few = (10.0 - histogram.counts.len() as f64).max(0.0) / 2.0 * histogram.width();
+    let margin = (0.02 * (histogram.high - histogram.low)).max(few);
     let x = histogram.low - margin..histogram.high + margin;
+    let whole = histogram.low.fract().abs() == 0.5;
     let mut chart = ChartBuilder::on(area)
         .margin_top(px(TITLE))
+        .margin_left(px(LEFT))
+        .margin_bottom(px(BOTTOM))
         .margin_right(px(24))
         .x_label_area_size(px(X_AXIS))
         .y_label_area_size(px(Y_AXIS))
@@ -46,7 +56,10 @@ pub(super) fn histogram(area: &Area, title: &str, of_what: &str, histogram: Opti
         .y_labels(marks)
         .x_desc(of_what)
         .y_desc("episodes")
-        .x_label_formatter(&|x| number(*x, span))
+        .x_label_formatter(&|x| match whole && x.fract() != 0.0 {
+            true => String::new(),
+            false => number(*x, span),
+        })
         .y_label_formatter(&|y| number(*y, highest))
         .label_style(text(14, FontStyle::Normal, MUTED, HPos::Center))
         .axis_desc_style(text(15, FontStyle::Normal, INK, HPos::Center))
@@ -87,6 +100,8 @@ pub(super) fn actions(area: &Area, of: &DatasetPicture) -> DrawResult {
     let span = x.end - x.start;
     let mut chart = ChartBuilder::on(area)
         .margin_top(px(TITLE + 24))
+        .margin_left(px(LEFT))
+        .margin_bottom(px(BOTTOM))
         .margin_right(px(30))
         .x_label_area_size(px(X_AXIS))
         .y_label_area_size(px(Y_AXIS))
@@ -106,7 +121,7 @@ pub(super) fn actions(area: &Area, of: &DatasetPicture) -> DrawResult {
         .label_style(text(14, FontStyle::Normal, MUTED, HPos::Center))
         .axis_desc_style(text(15, FontStyle::Normal, INK, HPos::Center))
         .draw()?;
-    let mut next = (px(Y_AXIS) as i32, px(TITLE + 8) as i32);
+    let mut next = (px(LEFT + Y_AXIS) as i32, px(TITLE + 8) as i32);
     let limit = area.dim_in_pixel().0 as i32 - px(60) as i32;
     for (((name, _), (histogram, shares)), colour) in of
         .actions
@@ -140,9 +155,11 @@ fn action_map(area: &Area, of: &DatasetPicture, first: &Histogram) -> DrawResult
     let style = |size: usize| text(size, FontStyle::Normal, MUTED, HPos::Right);
     let mut chart = ChartBuilder::on(area)
         .margin_top(px(TITLE))
+        .margin_left(px(LEFT))
+        .margin_bottom(px(BOTTOM))
         .margin_right(px(30))
         .x_label_area_size(px(X_AXIS))
-        .y_label_area_size(px(Y_AXIS + 40))
+        .y_label_area_size(px(Y_AXIS + 50))
         .build_cartesian_2d(first.low..first.high, 0.0..rows as f64)?;
     chart
         .configure_mesh()
@@ -171,15 +188,15 @@ fn action_map(area: &Area, of: &DatasetPicture, first: &Histogram) -> DrawResult
     }
     let plot = chart.plotting_area().get_pixel_range();
     let height = (plot.1.end - plot.1.start) as f64 / rows as f64;
-    let size = (height / f64::from(px(1)) * 0.8).clamp(6.0, 14.0) as usize;
+    let every = (13.0 / (height / f64::from(px(1)))).ceil().max(1.0) as usize;
     let corner = area.get_pixel_range();
-    for (row, (name, _)) in of.actions.iter().enumerate() {
+    for (row, (name, _)) in of.actions.iter().enumerate().step_by(every) {
         let y = plot.1.start - corner.1.start + (height * (row as f64 + 0.5)) as i32;
-        let name = fitting(area, name, &style(size), Y_AXIS + 26)?;
+        let name = fitting(area, name, &style(13), Y_AXIS + 36)?;
         area.draw(&Text::new(
             name,
             (plot.0.start - corner.0.start - px(8) as i32, y),
-            style(size),
+            style(13),
         ))?;
     }
     Ok(())
@@ -200,10 +217,14 @@ pub(super) fn ranges(area: &Area, of: &DatasetPicture) -> DrawResult {
         .collect();
     let range = deviations(dims.iter().filter_map(|((_, spread), _)| spread.as_ref()));
     let count = dims.len();
+    let room = area.dim_in_pixel().0 as f64 / f64::from(px(1)) - (LEFT + Y_AXIS + 30) as f64;
+    let level = room / count as f64 > LEVEL;
     let mut chart = ChartBuilder::on(area)
         .margin_top(px(TITLE))
+        .margin_left(px(LEFT))
+        .margin_bottom(px(BOTTOM))
         .margin_right(px(30))
-        .x_label_area_size(px(NAMES))
+        .x_label_area_size(px(if level { LEVEL_NAMES } else { NAMES }))
         .y_label_area_size(px(Y_AXIS))
         .build_cartesian_2d(-0.5..count as f64 - 0.5, range.clone())?;
     chart
@@ -255,12 +276,35 @@ pub(super) fn ranges(area: &Area, of: &DatasetPicture) -> DrawResult {
         let dot = px(if slot > 12.0 { 3 } else { 2 });
         chart.draw_series([min, max].map(|y| Circle::new((x, y), dot, colour.filled())))?;
     }
-    names(
-        area,
-        &dims,
-        (plot.0.start - corner.0.start, plot.1.end - corner.1.start),
-        slot,
-    )
+    let place = (plot.0.start - corner.0.start, plot.1.end - corner.1.start);
+    match level {
+        true => level_names(area, &dims, place, slot),
+        false => names(area, &dims, place, slot),
+    }
+}
+
+fn moments(spread: Option<&Spread>) -> String {
+    spread.map_or_else(String::new, |spread| {
+        let scale = spread.std.max(spread.mean.abs());
+        format!("{} ± {}", short(spread.mean, scale), short(spread.std, scale))
+    })
+}
+
+/// Below their dimensions, and below them mean and deviation in the data's own units.
+fn level_names(
+    area: &Area,
+    dims: &[(&(String, Option<Spread>), RGBColor)],
+    (left, top): (i32, i32),
+    slot: f64,
+) -> DrawResult {
+    for (place, ((name, spread), colour)) in dims.iter().enumerate() {
+        let style = text(15, FontStyle::Normal, *colour, HPos::Center);
+        let x = left + ((place as f64 + 0.5) * slot * f64::from(px(1))) as i32;
+        let name = fitting(area, name, &style, slot as usize - 8)?;
+        area.draw(&Text::new(name, (x, top + px(16) as i32), style.clone()))?;
+        area.draw(&Text::new(moments(spread.as_ref()), (x, top + px(38) as i32), style))?;
+    }
+    Ok(())
 }
 
 /// Upright below their dimensions, with mean and deviation in the data's own units; every so many where there is no room for all.
@@ -273,22 +317,15 @@ fn names(
     let size = (slot * 0.8).clamp(9.0, 14.0) as usize;
     let every = ((size as f64 * 1.1 / slot).ceil() as usize).max(1);
     for (place, ((name, spread), colour)) in dims.iter().enumerate().step_by(every) {
-        let style = |bold| {
-            let font = if bold { FontStyle::Bold } else { FontStyle::Normal };
-            text(size, font, *colour, HPos::Right).transform(FontTransform::Rotate270)
-        };
         let flat = text(size, FontStyle::Normal, *colour, HPos::Right);
-        let moments = spread.map_or_else(String::new, |spread| {
-            let scale = spread.std.max(spread.mean.abs());
-            format!("  {} ± {}", short(spread.mean, scale), short(spread.std, scale))
-        });
+        let moments = format!("  {}", moments(spread.as_ref()));
         let room = NAMES - 14 - area.estimate_text_size(&moments, &flat)?.0 as usize / px(1) as usize;
         let name = fitting(area, name, &flat, room)?;
         let x = left + ((place as f64 + 0.5) * slot * f64::from(px(1))) as i32;
         area.draw(&Text::new(
             format!("{name}{moments}"),
             (x, top + px(8) as i32),
-            style(false),
+            flat.transform(FontTransform::Rotate270),
         ))?;
     }
     Ok(())

@@ -9,8 +9,10 @@ use plotters::style::text_anchor::HPos;
 use std::ops::Range;
 
 const TITLE: usize = 58;
-const X_AXIS: usize = 54;
-const Y_AXIS: usize = 86;
+const LEFT: usize = 22;
+const BOTTOM: usize = 18;
+const X_AXIS: usize = 44;
+const Y_AXIS: usize = 64;
 /// Deviations at which a map's colours end.
 const FULL: f64 = 3.0;
 /// Columns of a map; longer episodes are drawn at every so many steps.
@@ -25,7 +27,7 @@ pub(super) fn draw(area: &Area, of: &DatasetPicture) -> DrawResult {
         false => "Observations of the best, the median and the worst episode, in standard deviations from the mean",
     };
     heading(area, words)?;
-    let (left, right) = (px(Y_AXIS) as i32, px(36) as i32);
+    let (left, right) = (px(LEFT + Y_AXIS) as i32, px(38) as i32);
     match is_map {
         true => key(area, (left, right))?,
         false => {
@@ -57,8 +59,12 @@ fn spread(of: &DatasetPicture, dim: usize) -> Option<&Spread> {
 fn frame(panel: &Area, shown: &Shown) -> DrawResult {
     let style = text(15, FontStyle::Normal, INK, HPos::Left);
     let width = panel.dim_in_pixel().0 as usize / px(1) as usize;
-    let title = fitting(panel, &shown.title, &style, width.saturating_sub(Y_AXIS + 20))?;
-    panel.draw(&Text::new(title, (px(Y_AXIS) as i32, px(TITLE + 2) as i32), style))
+    let title = fitting(panel, &shown.title, &style, width.saturating_sub(LEFT + Y_AXIS + 20))?;
+    panel.draw(&Text::new(
+        title,
+        (px(LEFT + Y_AXIS) as i32, px(TITLE + 4) as i32),
+        style,
+    ))
 }
 
 fn steps(shown: &Shown) -> Range<f64> {
@@ -93,6 +99,8 @@ fn lines(panel: &Area, of: &DatasetPicture, shown: &Shown) -> DrawResult {
     let (x, height) = (steps(shown), y.end - y.start);
     let mut chart = ChartBuilder::on(panel)
         .margin_top(px(TITLE + 18))
+        .margin_left(px(LEFT))
+        .margin_bottom(px(BOTTOM))
         .margin_right(px(24))
         .x_label_area_size(px(X_AXIS))
         .y_label_area_size(px(Y_AXIS))
@@ -127,6 +135,8 @@ fn map(panel: &Area, of: &DatasetPicture, shown: &Shown) -> DrawResult {
     let (length, rows) = shown.observations.dim();
     let mut chart = ChartBuilder::on(panel)
         .margin_top(px(TITLE + 18))
+        .margin_left(px(LEFT))
+        .margin_bottom(px(BOTTOM))
         .margin_right(px(24))
         .x_label_area_size(px(X_AXIS))
         .y_label_area_size(px(Y_AXIS))
@@ -136,15 +146,30 @@ fn map(panel: &Area, of: &DatasetPicture, shown: &Shown) -> DrawResult {
         .disable_mesh()
         .axis_style(GRID.stroke_width(px(1)))
         .x_labels(6)
-        .y_labels(6)
+        .disable_y_axis()
         .x_desc("step")
         .y_desc("dimension, from 0")
         .x_label_formatter(&|x| number(*x, x.abs().max(1.0)))
-        // The first dimension is at the top, as its name is the first.
-        .y_label_formatter(&|y| number(rows as f64 - *y, rows as f64))
         .label_style(text(14, FontStyle::Normal, MUTED, HPos::Center))
         .axis_desc_style(text(15, FontStyle::Normal, INK, HPos::Center))
         .draw()?;
+    // The first dimension is at the top, as its name is the first.
+    let plot = chart.plotting_area().get_pixel_range();
+    let corner = panel.get_pixel_range();
+    let height = f64::from(plot.1.end - plot.1.start) / rows as f64;
+    let every = [1, 2, 5, 10, 20, 50, 100, 200, 500]
+        .into_iter()
+        .find(|every| rows <= 8 * every)
+        .unwrap_or(1000);
+    for dim in (0..rows).step_by(every) {
+        let style = text(14, FontStyle::Normal, MUTED, HPos::Right);
+        let y = plot.1.start - corner.1.start + (height * (dim as f64 + 0.5)) as i32;
+        panel.draw(&Text::new(
+            dim.to_string(),
+            (plot.0.start - corner.0.start - px(8) as i32, y),
+            style,
+        ))?;
+    }
     let stride = length.div_ceil(COLUMNS).max(1);
     for dim in 0..rows {
         let top = (rows - dim) as f64;

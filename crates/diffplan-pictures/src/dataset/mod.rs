@@ -15,8 +15,8 @@ const FILE: &str = "a picture of a dataset";
 const WIDTH: usize = 1600;
 const HEIGHT: usize = 1200;
 const HEADER: usize = 96;
-const HISTOGRAMS: usize = 300;
-const RANGES: usize = 424;
+const HISTOGRAMS: usize = 312;
+const RANGES: usize = 404;
 /// Dimensions that are lines of their own colours; more are rows of a map.
 const LINES: usize = 6;
 

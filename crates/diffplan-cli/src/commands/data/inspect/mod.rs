@@ -96,7 +96,7 @@ pub(super) fn run(args: &DataInspectArgs, registry: &Registry) -> Result<()> {
     let odd = odd(&raw, found, args.max_episode_steps, facts.as_ref());
     let report = Report::of(&raw, &names, &episodes, &odd);
     if let Some(path) = &args.plot {
-        plot::draw(&raw, &names, found, path)?;
+        plot::draw(&raw, &names, found, (&args.file, path))?;
     }
     if args.json {
         json::print_line(&report)?;

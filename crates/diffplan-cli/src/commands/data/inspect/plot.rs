@@ -15,19 +15,25 @@ use std::path::Path;
 /// Bins at most.
 const BINS: usize = 50;
 
-pub(super) fn draw(raw: &RawDataset, names: &Names, episodes: &[EpisodeRange], path: &Path) -> Result<()> {
+/// `given` is what was asked for.
+pub(super) fn draw(
+    raw: &RawDataset,
+    names: &Names,
+    episodes: &[EpisodeRange],
+    (given, path): (&Path, &Path),
+) -> Result<()> {
     output::prepare_folder(folder_of(path))?;
     let busy = Busy::new("drawing".into());
-    let picture = picture(raw, names, episodes);
+    let picture = picture(raw, names, episodes, given);
     let png = dataset_png(&picture)?;
     drop(busy);
     output::write_atomically(path, &png)
 }
 
-fn picture(raw: &RawDataset, names: &Names, episodes: &[EpisodeRange]) -> DatasetPicture {
+fn picture(raw: &RawDataset, names: &Names, episodes: &[EpisodeRange], given: &Path) -> DatasetPicture {
     let dims = |names: &[String], values: ArrayView2<f32>| {
         let column = |(name, column): (&String, ndarray::ArrayView1<f32>)| {
-            (name.clone(), Spread::of(column.iter().copied().map(f64::from)))
+            (short(name), Spread::of(column.iter().copied().map(f64::from)))
         };
         names.iter().zip(values.columns()).map(column).collect::<Vec<_>>()
     };
@@ -37,9 +43,14 @@ fn picture(raw: &RawDataset, names: &Names, episodes: &[EpisodeRange]) -> Datase
         Some(env) => format!("{env} · "),
         None => String::new(),
     };
-    let file = raw.path.canonicalize().unwrap_or_else(|_| raw.path.clone());
-    let file = file.file_name().map_or_else(
-        || raw.path.display().to_string(),
+    let full = given.canonicalize().unwrap_or_else(|_| given.to_owned());
+    // Of all of Minari's the file has the same name.
+    let named = match full.ends_with("data/main_data.hdf5") {
+        true => full.ancestors().nth(2).unwrap_or(&full),
+        false => &full,
+    };
+    let file = named.file_name().map_or_else(
+        || given.display().to_string(),
         |name| name.to_string_lossy().into_owned(),
     );
     DatasetPicture {
@@ -57,6 +68,14 @@ fn picture(raw: &RawDataset, names: &Names, episodes: &[EpisodeRange]) -> Datase
         actions: dims(&names.actions, raw.actions.view()),
         action_histograms: action_histograms(raw.actions.view()),
         episodes: shown(raw, episodes, &returns),
+    }
+}
+
+/// Of dimensions without names of their own.
+fn short(name: &str) -> String {
+    match name.strip_prefix("observation ") {
+        Some(number) => format!("obs {number}"),
+        None => name.to_owned(),
     }
 }
 
