@@ -76,6 +76,9 @@ fn there_and_back_are_the_same_bits() {
             diffplan("data convert --force", &[&via, &back]).succeeded();
             are_the_same(&source, &via);
             are_the_same(&source, &back);
+            let again = at("again");
+            diffplan("data convert --force", &[&back, &again]).succeeded();
+            are_the_same(&source, &again);
             let strings = |file: &Path| {
                 let mut strings = RawDataset::read(file, &ReadOptions::default()).unwrap().metadata;
                 strings.sort();

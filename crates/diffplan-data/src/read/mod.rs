@@ -67,7 +67,7 @@ use buffers::Buffers;
 pub use error::ReadError;
 pub use keys::{Keys, KeysError};
 pub use layout_note::LayoutNote;
-pub(crate) use layouts::minari::{DEFAULT_LIMIT, KEPT, REPEATED, STRINGS};
+pub(crate) use layouts::minari::{DEFAULT_LIMIT, KEPT, MADE, REPEATED, STRINGS};
 use layouts::{folder, lerobot, minari};
 use map::Map;
 use memory::Budget;

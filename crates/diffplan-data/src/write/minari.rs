@@ -11,7 +11,7 @@ use super::Conversion;
 use super::conversion::narrow;
 use super::hdf5::{self, Storage::Plain};
 use super::spec::{bounds_of, env_spec, space};
-use crate::read::{DEFAULT_LIMIT, REPEATED, STRINGS};
+use crate::read::{DEFAULT_LIMIT, MADE, REPEATED, STRINGS};
 
 /// The release whose files these are.
 const VERSION: &str = "0.5.4";
@@ -91,6 +91,9 @@ fn metadata(of: &Conversion, folder: &Path, bytes: usize) -> Map<String, Value> 
         of.dataset.actions().ncols(),
         facts.and_then(|facts| facts.actions.as_ref()),
     );
+    if !metadata.contains_key("env_spec") {
+        metadata.insert(MADE.into(), true.into());
+    }
     // A recorded specification has more than is known of it here.
     if let (Some(env), false) = (of.dataset.recorded_env(), metadata.contains_key("env_spec")) {
         let own = facts.and_then(|facts| facts.max_episode_steps);

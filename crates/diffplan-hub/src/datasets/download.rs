@@ -141,7 +141,7 @@ impl Datasets {
         let mut failed = Vec::new();
         for mirror in &mirrors {
             let tried = match mirror {
-                Mirror::Web(_) => self.of_web(known, mirror, &path, options, look, said),
+                Mirror::Web(_) | Mirror::Flat(_) => self.of_web(known, mirror, &path, options, look, said),
                 Mirror::Hub { owner } => self.of_hub(known, owner, &path, options, look, said),
             };
             match tried {
@@ -182,14 +182,12 @@ impl Datasets {
     /// What somebody with another network would do.
     fn by_hand(&self, known: &Known, mirrors: &[Mirror], data: &Path) -> String {
         let address = |mirror: &Mirror| match mirror {
-            Mirror::Web(base) => format!("{base}/{}", known.path()),
             Mirror::Hub { owner } => {
                 let (repo, within) = known.path().split_once('/').unwrap_or((known.path(), ""));
-                format!(
-                    "{}/datasets/{owner}/{repo}/tree/main/{within}",
-                    self.client.settings.endpoint
-                )
+                let endpoint = &self.client.settings.endpoint;
+                format!("{endpoint}/datasets/{owner}/{repo}/tree/main/{within}")
             }
+            other => other.addresses(known).into_iter().next().unwrap_or_default(),
         };
         let addresses: Vec<String> = mirrors.iter().map(address).collect();
         let what = match known.family() {

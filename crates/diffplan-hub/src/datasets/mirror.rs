@@ -10,18 +10,20 @@ use std::str::FromStr;
 const BUCKET: &str = "https://storage.googleapis.com/minari-remote";
 /// Whose they are on the Hub.
 const OWNER: &str = "farama-minari";
-const D4RL: [&str; 3] = [
+const D4RL: [&str; 2] = [
     "https://rail.eecs.berkeley.edu/datasets/offline_rl",
     "http://rail.eecs.berkeley.edu/datasets/offline_rl",
-    // Of version 2 of Gym-MuJoCo, without folders.
-    "https://huggingface.co/datasets/imone/D4RL/resolve/main",
 ];
+/// Of version 2 of Gym-MuJoCo, somebody's copy.
+const COPIED: &str = "https://huggingface.co/datasets/imone/D4RL/resolve/main";
 
 /// A server that has datasets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mirror {
     /// Files below an address, by their path there or by their name alone.
     Web(String),
+    /// Files below an address by their name alone.
+    Flat(String),
     /// Repositories of datasets on the Hub, a namespace each.
     Hub {
         /// Whose they are.
@@ -54,7 +56,10 @@ impl Mirror {
                 each.map(str::parse).collect()
             }
             None => Ok(match family {
-                Family::D4rl => D4RL.iter().map(|base| Self::Web((*base).to_owned())).collect(),
+                Family::D4rl => {
+                    let own = D4RL.iter().map(|base| Self::Web((*base).to_owned()));
+                    own.chain([Self::Flat(COPIED.into())]).collect()
+                }
                 Family::Minari => vec![Self::Hub { owner: OWNER.into() }, Self::Web(BUCKET.into())],
             }),
         }
@@ -62,12 +67,13 @@ impl Mirror {
 
     /// The addresses of a file of a dataset, in the order in which they are tried; none on the Hub, where a commit is part of them.
     pub(crate) fn addresses(&self, known: &Known) -> Vec<String> {
-        let Self::Web(base) = self else { return Vec::new() };
-        let mut all = vec![format!("{base}/{}", known.path())];
-        if known.family() == Family::D4rl {
-            all.push(format!("{base}/{}", known.file()));
+        let (path, file) = (known.path(), known.file());
+        match (self, known.family()) {
+            (Self::Hub { .. }, _) => Vec::new(),
+            (Self::Web(base), Family::D4rl) => vec![format!("{base}/{path}"), format!("{base}/{file}")],
+            (Self::Flat(base), Family::D4rl) => vec![format!("{base}/{file}")],
+            (Self::Web(base) | Self::Flat(base), Family::Minari) => vec![format!("{base}/{path}")],
         }
-        all
     }
 }
 
@@ -97,7 +103,7 @@ impl FromStr for Mirror {
 impl fmt::Display for Mirror {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Web(base) => f.write_str(base),
+            Self::Web(base) | Self::Flat(base) => f.write_str(base),
             Self::Hub { owner } => write!(f, "hf://{owner}"),
         }
     }
@@ -143,6 +149,6 @@ mod tests {
         assert_eq!(two, [Mirror::Web("http://a".into()), Mirror::Web("https://b/c".into())]);
         let own = of(Family::Minari, "MINARI_REMOTE", "hf://me");
         assert_eq!(own, [Mirror::Hub { owner: "me".into() }]);
-        assert_eq!(of(Family::D4rl, "OTHER", "x").len(), D4RL.len());
+        assert_eq!(of(Family::D4rl, "OTHER", "x").len(), 3);
     }
 }

@@ -5,6 +5,7 @@ use crate::commands::convert::is_within;
 use crate::error::{Error, Result};
 use crate::patience::Busy;
 use crate::{datasets, json, output, settings};
+use diffplan_data::findings::EnvFacts;
 use diffplan_data::{Conversion, RawDataset, RecordedEnv, WriteFormat};
 use diffplan_eval::{Registry, table};
 use diffplan_files::folder_of;
@@ -57,7 +58,7 @@ pub(super) fn run(args: &DataConvertArgs, registry: &Registry) -> Result<()> {
             max_episode_steps: None,
             ..env.clone()
         };
-        settings::env_facts(registry, &made)
+        settings::env_facts(registry, &made).or_else(|| registered(registry, &env.id))
     });
     let conversion = Conversion::new(raw, args.max_episode_steps)?
         .with_facts(facts)
@@ -83,6 +84,16 @@ pub(super) fn run(args: &DataConvertArgs, registry: &Registry) -> Result<()> {
         true => json::print_line(&report),
         false => output::print(report.text()),
     }
+}
+
+/// What is known of an environment that cannot be made here.
+fn registered(registry: &Registry, id: &str) -> Option<EnvFacts> {
+    let spec = registry.envs.registered().find(|spec| spec.id == id)?;
+    Some(EnvFacts {
+        id: spec.id.clone(),
+        max_episode_steps: spec.max_episode_steps,
+        ..EnvFacts::default()
+    })
 }
 
 fn format(args: &DataConvertArgs) -> Result<WriteFormat> {

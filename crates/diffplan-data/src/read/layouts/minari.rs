@@ -23,12 +23,16 @@ const METADATA: u64 = 1 << 24;
 pub(crate) const REPEATED: &str = "diffplan_last_observation_repeated";
 /// What it adds where the limit of episodes is the environment's own, which the source did not say.
 pub(crate) const DEFAULT_LIMIT: &str = "diffplan_default_max_episode_steps";
+/// What it adds where environment and spaces are made of what is known of the environment, rather than the source's own.
+pub(crate) const MADE: &str = "diffplan_env_spec_made";
 /// Under which name it keeps what another format said of itself in strings.
 pub(crate) const STRINGS: &str = "diffplan_metadata";
 /// Under which name another format keeps what is [`kept`].
 pub(crate) const KEPT: &str = "minari";
+/// What is made anew where it was made once.
+const OF_ENV: [&str; 4] = ["env_spec", "observation_space", "action_space", "dataset_id"];
 /// What is computed from the steps, or of the format alone.
-const COMPUTED: [&str; 10] = [
+const COMPUTED: [&str; 11] = [
     "total_episodes",
     "total_steps",
     "data_format",
@@ -38,6 +42,7 @@ const COMPUTED: [&str; 10] = [
     "combined_datasets",
     REPEATED,
     DEFAULT_LIMIT,
+    MADE,
     STRINGS,
 ];
 
@@ -48,6 +53,9 @@ pub(in super::super) fn kept(
     metadata: &mut Vec<(String, String)>,
 ) -> Object<String, Value> {
     let mut kept = own.clone();
+    if kept.contains_key(MADE) {
+        kept.retain(|name, _| !OF_ENV.contains(&name.as_str()));
+    }
     if let Some(Value::Object(strings)) = own.get(STRINGS) {
         let text = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
         metadata.extend(strings.iter().filter_map(text));
