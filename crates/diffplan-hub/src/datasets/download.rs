@@ -1,5 +1,6 @@
 //! [`Datasets`]: a dataset by its name, whole and where its project looks for it.
 
+use super::checksum::{Stored, record, recorded, stored, write_checksum};
 use super::mirror::Mirror;
 use super::names::{Family, Known};
 use super::places::Places;
@@ -12,7 +13,6 @@ use crate::name::RepoName;
 use crate::repository::Remote;
 use crate::settings::Settings;
 use crate::{Event, is_gone};
-use diffplan_files::write_atomically;
 use serde_json::Value;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -32,17 +32,6 @@ pub struct Options {
     pub sha256: Option<String>,
     /// Whether one that is there is downloaded again.
     pub again: bool,
-}
-
-/// A file that is there.
-#[derive(Clone, Debug)]
-pub struct Stored {
-    /// Where.
-    pub path: PathBuf,
-    /// Its bytes.
-    pub bytes: u64,
-    /// Its checksum.
-    pub sha256: String,
 }
 
 /// A dataset that is there.
@@ -373,39 +362,6 @@ fn there(path: PathBuf, data: &Path, options: &Options, look: Look<'_>) -> Resul
         failed: Vec::new(),
         recorded: missing,
     })
-}
-
-fn record(data: &Path) -> Result<Stored> {
-    let actual = sha256(data)?;
-    write_checksum(data, &actual)?;
-    stored(data, actual)
-}
-
-fn stored(data: &Path, sha256: String) -> Result<Stored> {
-    let bytes = fs::metadata(data).map_err(Error::io("read", data))?.len();
-    Ok(Stored {
-        path: data.to_owned(),
-        bytes,
-        sha256,
-    })
-}
-
-fn beside(data: &Path) -> PathBuf {
-    let name = data.file_name().unwrap_or_default().to_string_lossy();
-    data.with_file_name(format!("{name}.sha256"))
-}
-
-/// What `sha256sum` wrote of it, or this.
-fn recorded(data: &Path) -> Option<String> {
-    let text = fs::read_to_string(beside(data)).ok()?;
-    let sum = text.split_whitespace().next()?.to_ascii_lowercase();
-    (sum.len() == 64 && sum.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(sum)
-}
-
-fn write_checksum(data: &Path, sha256: &str) -> Result<()> {
-    let name = data.file_name().unwrap_or_default().to_string_lossy();
-    let path = beside(data);
-    write_atomically(&path, format!("{sha256}  {name}\n").as_bytes()).map_err(Error::io("write", &path))
 }
 
 /// Keeps a second process from the same file; it goes with what holds it.

@@ -10,13 +10,15 @@
 //! Hub's checksum or the caller's, and looked at by the caller; then it gets its name, and `FILE.sha256` beside it (as `sha256sum` writes it),
 //! with which it is compared whenever it is asked for again.
 
+mod checksum;
 mod download;
 mod mirror;
 mod names;
 mod places;
 mod transfer;
 
-pub use download::{Datasets, Downloaded, Options, Stored};
+pub use checksum::Stored;
+pub use download::{Datasets, Downloaded, Options};
 pub use mirror::Mirror;
 pub use names::{Family, Known};
 pub use places::Places;
