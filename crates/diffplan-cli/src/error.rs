@@ -28,6 +28,13 @@ pub(crate) enum Error {
     Import(#[from] diffplan_import::Error),
     #[error(transparent)]
     File(#[from] diffplan_files::FileError),
+    #[cfg(feature = "hub")]
+    #[error(transparent)]
+    Hub(#[from] diffplan_hub::Error),
+    /// A name that stands for a dataset, which is not here.
+    #[cfg(feature = "hub")]
+    #[error("{name} is no file here, and was not downloaded to {}: diffplan data download {name}", path.display())]
+    NotDownloaded { name: String, path: PathBuf },
     /// Of `--strict`, about datasets.
     #[error("{}: {findings} warning{}, which --strict does not let pass", file.display(), if *findings == 1 { "" } else { "s" })]
     OddDataset { file: PathBuf, findings: usize },

@@ -60,8 +60,9 @@ fn by_name(_: &Path, _: &FilesArgs) -> std::result::Result<Folder, String> {
     Err("this program was built without the feature `hub`".into())
 }
 
+/// How far a download is.
 #[cfg(feature = "hub")]
-struct Bar {
+pub(crate) struct Bar {
     bar: indicatif::ProgressBar,
     started: std::time::Instant,
 }
@@ -70,7 +71,7 @@ struct Bar {
 impl Bar {
     const WAIT: std::time::Duration = std::time::Duration::from_secs(2);
 
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
         let template = "downloading {msg} [{bar:32.cyan/blue}] {bytes}/{total_bytes}, {eta} left";
         let style = ProgressStyle::with_template(template).expect("the template above is well formed");
@@ -81,8 +82,8 @@ impl Bar {
         }
     }
 
-    fn at(&self, file: &str, done: u64, total: u64) {
-        if self.bar.message() != file {
+    pub(crate) fn at(&self, file: &str, done: u64, total: u64) {
+        if self.bar.message() != file || self.bar.length() != Some(total) {
             self.bar.set_message(file.to_owned());
             self.bar.set_length(total);
         }

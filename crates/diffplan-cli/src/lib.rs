@@ -8,6 +8,7 @@
 
 mod args;
 mod commands;
+mod datasets;
 mod error;
 mod hub;
 mod interrupt;

@@ -1,7 +1,9 @@
-//! A bar on stderr for who has waited for two seconds.
+//! Bars on stderr for who has waited for two seconds.
 
 use diffplan_pictures::Watch;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 const WAIT: Duration = Duration::from_secs(2);
@@ -40,6 +42,51 @@ impl Watch for Patience {
 
 impl Drop for Patience {
     fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// That something goes on of which nobody knows how long it takes.
+pub(crate) struct Busy {
+    bar: ProgressBar,
+    /// Nothing is sent: it is dropped.
+    end: Option<Sender<()>>,
+    shown: Option<JoinHandle<()>>,
+}
+
+impl Busy {
+    pub(crate) fn new(what: String) -> Self {
+        let style =
+            ProgressStyle::with_template("{spinner} {msg}, {elapsed}").expect("the template above is well formed");
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()).with_style(style);
+        bar.set_message(what);
+        let (end, ended) = mpsc::channel();
+        let shown = bar.clone();
+        let shown = thread::spawn(move || {
+            if ended.recv_timeout(WAIT) == Err(RecvTimeoutError::Timeout) {
+                shown.set_draw_target(ProgressDrawTarget::stderr());
+                shown.enable_steady_tick(Duration::from_millis(200));
+            }
+        });
+        Self {
+            bar,
+            end: Some(end),
+            shown: Some(shown),
+        }
+    }
+
+    pub(crate) fn say(&self, what: String) {
+        self.bar.set_message(what);
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        if let Some(shown) = self.shown.take() {
+            // It only waits.
+            let _ = shown.join();
+        }
         self.bar.finish_and_clear();
     }
 }

@@ -48,6 +48,7 @@ pub mod read;
 mod samples;
 mod select;
 mod statistics;
+pub mod summary;
 mod transform;
 #[cfg(feature = "hdf5")]
 mod write;
@@ -66,4 +67,4 @@ pub use read::{ArrayInfo, FileFormat, FileNote, Keys, LayoutNote, RawDataset, Re
 pub use samples::{DiscountedReturns, SequenceDataset, SequenceOptions, Window};
 pub use select::Selection;
 #[cfg(feature = "hdf5")]
-pub use write::D4rlFile;
+pub use write::{Conversion, ConversionNote, D4rlFile, WriteFormat};

@@ -1,6 +1,6 @@
 //! How diffplan meets files, in one place.
 //!
-//! - [`write_atomically`] writes a file that appears whole or not at all; a [`FolderLock`] keeps a second process out.
+//! - [`write_atomically`] and [`write_folder_atomically`] write what appears whole or not at all; a [`FolderLock`] keeps a second process out.
 //! - [`Rows`] is a table on disk that grows a row at a time and survives a kill.
 //! - A [`Folder`] holds a checkpoint's files: on disk, embedded in the program, or in memory. Every loader takes one.
 //! - [`parse_json_object`] reads JSON as Python writes it; [`nearest`] finds the key that was meant; a
@@ -18,6 +18,7 @@ mod lock;
 mod nearest;
 mod release;
 mod rows;
+mod whole;
 mod wrong;
 
 pub use atomic::{folder_of, prepare_folder, write_atomically};
@@ -28,6 +29,7 @@ pub use lock::FolderLock;
 pub use nearest::nearest;
 pub use release::Release;
 pub use rows::{Rows, read_rows};
+pub use whole::write_folder_atomically;
 pub use wrong::{WrongContent, recognise};
 
 /// The release of diffusers whose layout is written; it goes into the files, as diffusers writes its own.

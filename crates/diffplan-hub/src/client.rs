@@ -48,12 +48,23 @@ pub(crate) enum Follow {
     Within,
 }
 
+/// Which part of a file is asked for.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Part<'a> {
+    /// From this byte on.
+    pub(crate) from: u64,
+    /// Only if it is still the file of this ETag or date; else whole.
+    pub(crate) if_range: Option<&'a str>,
+}
+
 /// A failure that may pass, or one that will not.
 pub(crate) enum Failure {
     Passing {
         host: String,
         reason: String,
         after: Option<Duration>,
+        /// Whether the host answered at all.
+        reached: bool,
     },
     Final(Error),
 }
@@ -70,7 +81,8 @@ impl Client {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .timeout_connect(Some(Duration::from_secs(15)))
+            .timeout_resolve(Some(settings.connect))
+            .timeout_connect(Some(settings.connect))
             .timeout_recv_response(Some(Duration::from_secs(60)))
             .timeout_recv_body(Some(BODY))
             .user_agent(concat!("diffplan/", env!("CARGO_PKG_VERSION")))
@@ -86,7 +98,7 @@ impl Client {
         &self,
         head: bool,
         url: &str,
-        from: u64,
+        part: Part<'_>,
         follow: Follow,
     ) -> std::result::Result<Answer, Failure> {
         let own = origin(&self.settings.endpoint).unwrap_or_default().to_owned();
@@ -100,8 +112,11 @@ impl Client {
             if let (Some(token), true) = (&self.settings.token, host == own) {
                 request = request.header("Authorization", format!("Bearer {}", token.secret()));
             }
-            if from > 0 {
-                request = request.header("Range", format!("bytes={from}-"));
+            if part.from > 0 {
+                request = request.header("Range", format!("bytes={}-", part.from));
+                if let Some(state) = part.if_range {
+                    request = request.header("If-Range", state);
+                }
             }
             // Whole bytes: a compressed answer has another length.
             let response = request
@@ -111,6 +126,7 @@ impl Client {
                     host: host.clone(),
                     reason: reason(&error),
                     after: None,
+                    reached: false,
                 })?;
             let status = response.status().as_u16();
             if status == 408 || status == 429 || status >= 500 {
@@ -119,6 +135,7 @@ impl Client {
                     host,
                     reason: format!("it answered {status}"),
                     after: after.map(Duration::from_secs),
+                    reached: true,
                 });
             }
             let location = header(response.headers(), "location").map(str::to_owned);
@@ -158,9 +175,19 @@ impl Client {
             match work(&mut further) {
                 Ok(value) => return Ok(value),
                 Err(Failure::Final(error)) => return Err(error),
-                Err(Failure::Passing { host, reason, after }) => {
+                Err(Failure::Passing {
+                    host,
+                    reason,
+                    after,
+                    reached,
+                }) => {
                     failed = if further { 1 } else { failed + 1 };
-                    if failed >= self.settings.tries {
+                    let enough = if reached {
+                        self.settings.tries
+                    } else {
+                        self.settings.tries_to_reach
+                    };
+                    if failed >= enough {
                         return Err(Error::Network { host, reason });
                     }
                     let pause = self.settings.pause.saturating_mul(1 << (failed - 1).min(10));

@@ -1,7 +1,7 @@
 //! One file of a repository: asked what it is, fetched from where it stopped, compared with its checksum, put in its place.
 
 use crate::cache::{Repo, make_folder_of};
-use crate::client::{Answer, Client, Failure, Follow, protocol};
+use crate::client::{Answer, Client, Failure, Follow, Part, protocol};
 use crate::error::{Error, Result};
 use crate::name::is_safe;
 use sha1::Sha1;
@@ -109,7 +109,11 @@ fn proceed(
     if have == info.size {
         return Ok(());
     }
-    let answer = client.try_once(false, url, have, Follow::All)?;
+    let asked = Part {
+        from: have,
+        if_range: None,
+    };
+    let answer = client.try_once(false, url, asked, Follow::All)?;
     let wrong = |reason: String| Failure::Final(protocol(&answer.host, name, reason));
     match answer.status {
         206 => {
@@ -131,6 +135,20 @@ fn proceed(
             }));
         }
     }
+    pour(answer, name, &mut file, have, (part, Some(info.size)), further, said)
+}
+
+/// The body of an answer to the end of a file that has so many bytes, and that is to have `size` of them where that is known.
+pub(crate) fn pour(
+    answer: Answer,
+    name: &str,
+    file: &mut File,
+    mut have: u64,
+    (path, size): (&Path, Option<u64>),
+    further: &mut bool,
+    said: &dyn Fn(u64),
+) -> std::result::Result<(), Failure> {
+    let io = |error| Error::io("write", path)(error);
     let host = answer.host.clone();
     let mut body = answer.response.into_body().into_reader();
     let mut buffer = vec![0; 1 << 16];
@@ -139,15 +157,18 @@ fn proceed(
             host: host.clone(),
             reason,
             after: None,
+            reached: true,
         };
-        let read = match body.read(&mut buffer) {
-            Ok(0) if have == info.size => return Ok(()),
-            Ok(0) => return Err(passing(format!("{name} ends after {have} of {} bytes", info.size))),
-            Ok(read) => read,
-            Err(error) => return Err(passing(format!("{name} stopped after {have} bytes: {error}"))),
+        let read = match (body.read(&mut buffer), size) {
+            (Ok(0), Some(size)) if have < size => {
+                return Err(passing(format!("{name} ends after {have} of {size} bytes")));
+            }
+            (Ok(0), _) => return Ok(()),
+            (Ok(read), _) => read,
+            (Err(error), _) => return Err(passing(format!("{name} stopped after {have} bytes: {error}"))),
         };
-        if have + read as u64 > info.size {
-            let reason = format!("more than the {} bytes that were announced", info.size);
+        if let Some(size) = size.filter(|size| have + read as u64 > *size) {
+            let reason = format!("more than the {size} bytes that were announced");
             return Err(Failure::Final(protocol(&host, name, reason)));
         }
         file.write_all(&buffer[..read]).map_err(io)?;
@@ -158,13 +179,18 @@ fn proceed(
 }
 
 /// The checksum of the kind that the ETag is: SHA-256 of large files, Git's SHA-1 of others; none where it is neither.
-fn checksum(path: &Path, info: &Info) -> Result<Option<String>> {
+pub(crate) fn checksum(path: &Path, info: &Info) -> Result<Option<String>> {
     let is_hex = info.etag.bytes().all(|byte| byte.is_ascii_hexdigit());
     match info.etag.len() {
         64 if is_hex => digest(path, Sha256::new()).map(Some),
         40 if is_hex => digest(path, Sha1::new().chain_update(format!("blob {}\0", info.size))).map(Some),
         _ => Ok(None),
     }
+}
+
+/// SHA-256 of a file.
+pub(crate) fn sha256(path: &Path) -> Result<String> {
+    digest(path, Sha256::new())
 }
 
 fn digest(path: &Path, mut hasher: impl Digest) -> Result<String> {

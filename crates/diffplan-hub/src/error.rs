@@ -131,6 +131,66 @@ pub enum Error {
         /// The cache.
         cache: PathBuf,
     },
+    /// No name of a dataset.
+    #[error(
+        "{name:?} is no dataset that is known{}: `diffplan data download --list` lists them",
+        near_text(near)
+    )]
+    UnknownDataset {
+        /// What was given.
+        name: String,
+        /// Names that may have been meant.
+        near: Vec<String>,
+    },
+    /// No mirror has it, or can be reached.
+    #[error("{name} could not be downloaded: {tried}{}. By hand: {by_hand}", near_text(near))]
+    NoMirror {
+        /// The dataset.
+        name: String,
+        /// Every mirror, and why it failed.
+        tried: String,
+        /// Of a name that is not listed: names that may have been meant.
+        near: Vec<String>,
+        /// What to do without a network here.
+        by_hand: String,
+    },
+    /// Offline, and not there.
+    #[error("offline (HF_HUB_OFFLINE), and {name} is not there. By hand: {by_hand}")]
+    OfflineDataset {
+        /// The dataset.
+        name: String,
+        /// What to do without a network here.
+        by_hand: String,
+    },
+    /// A file that is there is not the one that was downloaded, or that is asked for.
+    #[error(
+        "{} is there, and is another file than expected: its SHA-256 is {actual}, expected {expected}; --force downloads it again",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was recorded, or asked for.
+        expected: String,
+        /// Of the file.
+        actual: String,
+    },
+    /// What came is no dataset.
+    #[error("{what} is no dataset: {reason}")]
+    NotADataset {
+        /// The address, or the file.
+        what: String,
+        /// What it is.
+        reason: String,
+    },
+    /// An address that is none.
+    #[error("{text:?} is no mirror: {reason}; expected https://HOST/PATH or hf://OWNER")]
+    Mirror {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A setting in the environment that cannot be used.
     #[error("{name}: {reason}")]
     Setting {
@@ -155,6 +215,18 @@ pub enum Error {
     /// A file of the cache.
     #[error(transparent)]
     File(#[from] FileError),
+}
+
+fn near_text(near: &[String]) -> String {
+    match near {
+        [] => String::new(),
+        near => format!("; near it are {}", near.join(", ")),
+    }
+}
+
+/// Whether a server has no such file.
+pub(crate) fn is_gone(error: &Error) -> bool {
+    matches!(error, Error::Status { status: 404 | 410, .. })
 }
 
 impl Error {

@@ -1,4 +1,4 @@
-//! Checkpoints by the name of their repository on the Hub: `owner/name[@revision]`.
+//! Checkpoints by the name of their repository on the Hub: `owner/name[@revision]`; datasets by the names of D4RL and Minari ([`datasets`]).
 //!
 //! [`Hub::fetch`] asks which files a repository has, takes those that loading a checkpoint needs, of one variant and one subfolder, and
 //! puts them in the cache that `huggingface_hub` uses too: what one has downloaded, the other finds.
@@ -10,13 +10,16 @@
 
 mod cache;
 mod client;
+pub mod datasets;
 mod download;
 mod error;
 mod hub;
 mod name;
+mod repository;
 mod select;
 mod settings;
 
+pub(crate) use error::is_gone;
 pub use error::{Error, Result};
 pub use hub::{Event, Fetched, Hub, Part};
 pub use name::RepoName;

@@ -53,8 +53,12 @@ pub struct Settings {
     pub offline: bool,
     /// How often in a row something may fail for want of a network or a well server.
     pub tries: u32,
+    /// How often in a row a host is asked that does not answer at all.
+    pub tries_to_reach: u32,
     /// The pause after the first failure; it doubles.
     pub pause: Duration,
+    /// How long a host is waited for, first for its address and then for itself.
+    pub connect: Duration,
 }
 
 impl Settings {
@@ -66,7 +70,9 @@ impl Settings {
             token: None,
             offline: false,
             tries: 5,
+            tries_to_reach: 5,
             pause: Duration::from_millis(500),
+            connect: Duration::from_secs(15),
         }
     }
 

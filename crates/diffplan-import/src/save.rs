@@ -1,10 +1,10 @@
-//! A folder that appears whole or not at all: written under a temporary name beside its place, then renamed.
+//! Where a checkpoint may be written, so that nothing else is lost.
 
 use crate::error::{Error, Result};
-use diffplan_files::{FileError, folder_of, write_atomically};
+use diffplan_files::{FileError, write_folder_atomically};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What may stand in a folder that is replaced: a checkpoint's own parts.
 const OF_CHECKPOINTS: [&str; 8] = [
@@ -17,16 +17,6 @@ const OF_CHECKPOINTS: [&str; 8] = [
     "config.json",
     "README.md",
 ];
-
-/// Removes the temporary folder if it is not renamed.
-struct Temporary(PathBuf);
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // What cannot be removed does no harm.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 /// That a folder may be written: nothing is there, or an empty folder, or with `replace` an older checkpoint.
 pub(crate) fn check(to: &Path, replace: bool) -> Result<()> {
@@ -67,32 +57,7 @@ pub(crate) fn check(to: &Path, replace: bool) -> Result<()> {
 /// Writes the files of a folder, by their names in it.
 pub(crate) fn write(files: &BTreeMap<String, Vec<u8>>, to: &Path, replace: bool) -> Result<()> {
     check(to, replace)?;
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |error| FileError::io(path, error)
-    };
-    let parent = folder_of(to);
-    fs::create_dir_all(parent).map_err(failed(parent))?;
-    let name = to.file_name().unwrap_or_default().to_string_lossy();
-    let beside = |what: &str| parent.join(format!(".diffplan-{what}-{}-{name}", std::process::id()));
-    let temporary = Temporary(beside("new"));
-    fs::create_dir(&temporary.0).map_err(failed(&temporary.0))?;
-    for (name, bytes) in files {
-        let path = temporary.0.join(name);
-        let folder = folder_of(&path);
-        fs::create_dir_all(folder).map_err(failed(folder))?;
-        write_atomically(&path, bytes).map_err(failed(&path))?;
-    }
-    if to.exists() {
-        let old = Temporary(beside("old"));
-        fs::rename(to, &old.0).map_err(failed(to))?;
-        if let Err(error) = fs::rename(&temporary.0, to) {
-            fs::rename(&old.0, to).map_err(failed(to))?;
-            return Err(FileError::io(to, error).into());
-        }
-        return Ok(());
-    }
-    fs::rename(&temporary.0, to).map_err(failed(to))?;
+    write_folder_atomically(to, files)?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@
 //! | [`episode_png`] | a panel for every observation, action and the reward: what came true, and what was planned |
 //! | [`Recording`] | how a plan comes out of noise |
 //! | [`loss_png`] | how losses went |
+//! | [`dataset_png`] | what a dataset holds: returns, lengths, ranges, actions, a few episodes |
 //! | [`samples`] | what a network in training gives, beside the dataset |
 //! | [`returns_png`] | the returns of evaluations, side by side |
 //!
@@ -14,6 +15,7 @@
 //! environment draws itself ([`Env::render_with`](diffplan_envs::Env::render_with)) it is drawn, and where it does not, charts are.
 
 mod chart;
+mod dataset;
 mod denoising;
 mod episode;
 mod error;
@@ -27,6 +29,7 @@ mod stage;
 mod style;
 mod watch;
 
+pub use dataset::{DatasetPicture, Shown, dataset_png};
 pub use denoising::Recording;
 pub use episode::{EpisodePicture, episode_png};
 pub use error::{Error, Result};

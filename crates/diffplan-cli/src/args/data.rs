@@ -1,7 +1,8 @@
 //! What `diffplan data` takes.
 
 use super::{CheckpointArgs, EnvArgs, PlanningArgs, ReadArgs, RunArgs, count, env_argument, seed};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use diffplan_data::WriteFormat;
 use std::path::PathBuf;
 
 /// Look into datasets, and make some
@@ -16,6 +17,9 @@ pub(crate) struct DataArgs {
 pub(crate) enum DataCommand {
     Inspect(Box<DataInspectArgs>),
     Collect(Box<CollectArgs>),
+    Convert(Box<DataConvertArgs>),
+    #[cfg(feature = "hub")]
+    Download(DownloadArgs),
 }
 
 /// Show what a dataset holds, and what is wrong or odd about it
@@ -33,9 +37,11 @@ Examples:
   diffplan data inspect lift.hdf5 --keys observations=obs/object+obs/robot0_eef_pos,mask=train
   diffplan data inspect own.hdf5 --keys 'episodes=runs/run_*/,observations=joints,actions=acts,rewards=rew'
   diffplan data inspect antmaze-medium-navigate-v0.npz --rewards goal=20,20
+  diffplan data inspect pendulum.hdf5 --plot pendulum.png
+  diffplan data inspect hopper-medium-v2                 downloaded by `diffplan data download`
   diffplan data inspect pendulum.hdf5 --strict           exit status 1 if anything is odd about it")]
 pub(crate) struct DataInspectArgs {
-    /// Dataset: a file, the folder of a Minari or LeRobot dataset, or a folder of files
+    /// Dataset: a file, the folder of a Minari or LeRobot dataset, a folder of files, or the name of one that was downloaded
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     /// Steps after which an episode ends, in a file without timeouts
@@ -43,12 +49,118 @@ pub(crate) struct DataInspectArgs {
     pub(crate) max_episode_steps: Option<usize>,
     #[command(flatten)]
     pub(crate) read: ReadArgs,
+    /// A picture of returns, lengths, ranges, actions and a few episodes
+    #[arg(long, value_name = "FILE.png")]
+    pub(crate) plot: Option<PathBuf>,
     /// Exit status 1 if anything is odd
     #[arg(long)]
     pub(crate) strict: bool,
     /// Print one JSON object, and nothing else on stdout
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Write a dataset in another format: D4RL's HDF5, Minari's folder or .npz
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Any layout that `diffplan data inspect` reads. What is written: the steps of finished episodes, the environment and what it was made with,
+what the source says of itself. Observations and actions are float32; rewards are float64 where float32 would round them. What is observed
+after an episode's last action is kept where the source has it (as next_observations in D4RL and .npz); a Minari dataset needs it, and where it
+is not known the last observation is repeated, which is said and marked in metadata.json.
+
+Examples:
+  diffplan data convert pendulum.hdf5 ~/.minari/datasets/pendulum/mixed-v0
+  diffplan data convert ~/.minari/datasets/D4RL/pen/human-v2 pen.hdf5
+  diffplan data convert hopper-medium-v2 hopper.npz      downloaded by `diffplan data download`
+  diffplan data convert lift.hdf5 lift.npz --keys observations=obs/object+obs/robot0_eef_pos
+  diffplan data convert hopper-medium-v0.hdf5 hopper --to minari --max-episode-steps 1000")]
+pub(crate) struct DataConvertArgs {
+    /// Dataset: what `diffplan data inspect` takes
+    #[arg(value_name = "SRC")]
+    pub(crate) source: PathBuf,
+    /// The file or folder to write
+    #[arg(value_name = "DST")]
+    pub(crate) out: PathBuf,
+    /// Its format; by default by its ending: .hdf5 and .h5 are D4RL's, .npz NumPy's, a name without an ending is a folder of Minari
+    #[arg(long, value_enum)]
+    pub(crate) to: Option<DataFormat>,
+    /// Steps after which an episode ends, in a file without timeouts
+    #[arg(long, value_name = "N", value_parser = count(1, 1_000_000_000))]
+    pub(crate) max_episode_steps: Option<usize>,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+    /// Replace a dataset that is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Print one JSON object, and nothing else on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DataFormat {
+    D4rl,
+    Minari,
+    Npz,
+}
+
+impl From<DataFormat> for WriteFormat {
+    fn from(format: DataFormat) -> Self {
+        match format {
+            DataFormat::D4rl => Self::D4rl,
+            DataFormat::Minari => Self::Minari,
+            DataFormat::Npz => Self::Npz,
+        }
+    }
+}
+
+/// Download a dataset of D4RL or Minari by its name
+#[cfg(feature = "hub")]
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A dataset lands where its project looks for it: $D4RL_DATASET_DIR or ~/.d4rl/datasets, $MINARI_DATASETS_PATH or ~/.minari/datasets; every
+command that takes a dataset takes its name then. A download that broke off goes on where it stopped. The file's SHA-256 is recorded beside it
+(FILE.sha256) and compared when it is asked for again; of Minari's, the Hub's own is compared too.
+
+Mirrors are tried in their order; --mirror, $DIFFPLAN_D4RL_MIRRORS and $DIFFPLAN_MINARI_MIRRORS (addresses with commas between them) replace
+them. HTTPS_PROXY, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE mean what they mean elsewhere.
+
+Examples:
+  diffplan data download hopper-medium-v2
+  diffplan data download D4RL/door/human-v2
+  diffplan data download --list kitchen
+  diffplan data download hopper-medium-v2 --out data --mirror https://example.org/d4rl
+  diffplan data download mujoco/hopper/expert-v0 --mirror hf://farama-minari")]
+pub(crate) struct DownloadArgs {
+    /// Its name: hopper-medium-v2 of D4RL, D4RL/door/human-v2 of Minari; with --list, part of names
+    #[arg(value_name = "NAME", required_unless_present = "list")]
+    pub(crate) name: Option<String>,
+    /// List the names that are known, or those that NAME is a part of
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Put it into this folder
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Ask here, and nowhere else: an address that files are below, or hf://OWNER, repositories on the Hub. May be given several times
+    #[arg(long, value_name = "URL")]
+    pub(crate) mirror: Vec<String>,
+    /// The SHA-256 that the file is to have
+    #[arg(long, value_name = "HEX", value_parser = sha256)]
+    pub(crate) sha256: Option<String>,
+    /// Download it again, if it is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Print one JSON object, and nothing else on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(feature = "hub")]
+fn sha256(text: &str) -> Result<String, String> {
+    match text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        true => Ok(text.to_ascii_lowercase()),
+        false => Err("expected 64 hexadecimal digits".into()),
+    }
 }
 
 /// Play an environment and write the steps as a dataset in the layout of D4RL

@@ -2,7 +2,7 @@
 
 use crate::args::{ConvertArgs, Which};
 use crate::error::{Error, Result};
-use crate::{json, output};
+use crate::{datasets, json, output};
 use diffplan_eval::table;
 use diffplan_import::{Checkpoint, Options, Report, Source, Statistics, Target, jannerm};
 use serde::Serialize;
@@ -49,7 +49,10 @@ pub(crate) fn run(args: ConvertArgs) -> Result<()> {
             expected: format!("a folder outside of {}, which is read", inside.display()),
         });
     }
-    let options = options(&args);
+    let mut options = options(&args);
+    if let Statistics::Dataset(path) = &mut options.statistics {
+        *path = datasets::path(path)?;
+    }
     let checkpoint = match source {
         Some(source) => Source::of(source)?.convert(&options)?,
         None => jannerm::convert(args.planner.as_deref(), args.value.as_deref(), &options)?,
@@ -73,7 +76,7 @@ fn sources<'a>(args: &'a ConvertArgs, source: Option<&'a PathBuf>) -> impl Itera
 }
 
 /// Whether a folder that may not be there yet is another, or in it.
-fn is_within(out: &Path, source: &Path) -> bool {
+pub(crate) fn is_within(out: &Path, source: &Path) -> bool {
     let Ok(source) = source.canonicalize() else {
         return false;
     };

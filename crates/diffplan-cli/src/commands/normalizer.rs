@@ -2,7 +2,7 @@
 
 use crate::args::NormalizerArgs;
 use crate::error::{Error, Result};
-use crate::{json, output};
+use crate::{datasets, json, output};
 use diffplan_data::Normalizers;
 use diffplan_eval::table;
 use diffplan_files::folder_of;
@@ -31,12 +31,13 @@ pub(crate) fn run(args: &NormalizerArgs) -> Result<()> {
         });
     }
     let options = args.read.options(args.max_episode_steps);
-    let normalizers = Normalizers::of_file(&args.dataset, args.kind, &options)?;
+    let dataset = datasets::path(&args.dataset)?;
+    let normalizers = Normalizers::of_file(&dataset, args.kind, &options)?;
     output::prepare_folder(folder_of(out))?;
     normalizers.save(out)?;
     let report = Report {
         out,
-        dataset: &args.dataset,
+        dataset: &dataset,
         kind: args.kind.name(),
         observation_dim: normalizers.observations().dimensions(),
         action_dim: normalizers.actions().dimensions(),
@@ -46,7 +47,7 @@ pub(crate) fn run(args: &NormalizerArgs) -> Result<()> {
         return json::print_line(&report);
     }
     let mut fields = vec![
-        ("dataset", args.dataset.display().to_string()),
+        ("dataset", dataset.display().to_string()),
         ("kind", report.kind.to_owned()),
     ];
     if let (Some(observations), Some(actions)) = (report.observation_dim, report.action_dim) {

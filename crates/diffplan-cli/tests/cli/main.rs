@@ -7,6 +7,7 @@ mod bench;
 mod comparisons;
 mod convert;
 mod data;
+mod datasets;
 mod doctor;
 mod environments;
 mod evaluate;

@@ -2,6 +2,7 @@
 //! arrays are read. One way for all layouts.
 
 use super::ReadError;
+use super::after::next_keys;
 use super::array::{Planned, Source, reserved};
 use super::buffers::{Buffers, extend};
 use super::map::{Beyond, Ends, Episodes, Map, Rewards, Steps, fill};
@@ -15,6 +16,8 @@ struct Part {
     episode: usize,
     steps: u64,
     observations: Vectors,
+    /// Of the same rows as actions.
+    next: Option<Vectors>,
     actions: Vectors,
     rewards: Option<Planned>,
     ends: PlannedEnds,
@@ -80,6 +83,24 @@ fn required_flags(scope: &mut Scope<'_>, key: &str) -> Result<Planned, ReadError
         key: scope.place(key),
         present: scope.near(key),
     })
+}
+
+/// The next observations, where they are asked for and are such.
+fn next(
+    scope: &mut Scope<'_>,
+    keys: &[String],
+    observations: &Vectors,
+    steps: u64,
+) -> Result<Option<Vectors>, ReadError> {
+    let Some(keys) = next_keys(keys) else { return Ok(None) };
+    for key in &keys {
+        if scope.header(key)?.is_none() {
+            return Ok(None);
+        }
+    }
+    let next = Vectors::of(scope, &keys, false)?;
+    let same = next.columns() == observations.columns() && next.rows() == steps;
+    Ok(same.then_some(next))
 }
 
 const AS_OBSERVATIONS: &str = "as many as observations has";
@@ -173,6 +194,10 @@ impl Plan {
             _ => (observations.rows(), AS_OBSERVATIONS),
         };
         actions.check_rows(scope, steps, reason)?;
+        let next = match map.after {
+            true => next(scope, &map.observations, &observations, steps)?,
+            false => None,
+        };
         let of_rows = |planned: &Planned| planned.check_rows(scope, steps, reason);
         rewards.iter().try_for_each(of_rows)?;
         if !matches!(ends, PlannedEnds::Splits { .. }) {
@@ -182,6 +207,7 @@ impl Plan {
             episode: 0,
             steps,
             observations,
+            next,
             actions,
             rewards,
             ends,
@@ -223,6 +249,7 @@ impl Plan {
             .saturating_mul(self.dimensions().1)
             .saturating_mul(4)
             .saturating_add(observations)
+            .saturating_add(if self.map.after { observations } else { 0 })
             .saturating_add(steps.saturating_mul(8 + flags))
     }
 
@@ -300,6 +327,10 @@ impl Plan {
         let observed_rows = part.observations.rows();
         part.observations
             .append(scope, observed_rows, &mut to.observations, of_observations)?;
+        if let Some(next) = &part.next {
+            to.after.skip_to(observed);
+            next.append(scope, part.steps, &mut to.after.next, &mut Vec::new())?;
+        }
         part.actions.append(scope, part.steps, &mut to.actions, of_actions)?;
         to.append_rewards(part.rewards.as_ref(), part.steps, scope)?;
         let read = |planned: &Option<Planned>, scope: &mut Scope<'_>| {
@@ -339,6 +370,13 @@ impl Plan {
                 starts.append_f64(scope, &mut values)?;
                 let ends = splits(scope, self.starts(), &values, steps)?;
                 let width = part.observations.columns() as usize;
+                if self.map.after {
+                    for (episode, end) in ends.iter().enumerate() {
+                        let at = observed + (end + episode) * width;
+                        to.after
+                            .put_last(observed + end * width, &to.observations[at..at + width]);
+                    }
+                }
                 drop_last_observations(&mut to.observations, observed, width, &ends);
                 let terminal = read(terminal, scope)?;
                 let (mut terminals, mut timeouts) = (vec![false; steps], vec![false; steps]);
@@ -380,8 +418,29 @@ impl Plan {
         let scope = &mut scope;
         let (before, steps) = (to.rewards.len(), part.steps as usize);
         let [of_observations, of_actions] = &mut to.rounding;
-        part.observations
-            .append(scope, part.steps, &mut to.observations, of_observations)?;
+        let observed = to.observations.len();
+        if self.map.after {
+            let width = part.observations.columns() as usize;
+            let all = part.observations.rows();
+            part.observations
+                .append(scope, all, &mut to.observations, of_observations)?;
+            let end = observed + steps * width;
+            if all > part.steps && !self.map.repeated {
+                to.after.put_last(end, &to.observations[end..end + width]);
+            } else if let Some(next) = &part.next {
+                to.after.skip_to(observed);
+                next.append(scope, part.steps, &mut to.after.next, &mut Vec::new())?;
+            }
+            to.observations.truncate(end);
+            let seed = scope
+                .tree
+                .number(&prefix, "seed")
+                .filter(|seed| *seed >= 0.0 && seed.fract() == 0.0);
+            to.after.seeds.push(seed.map(|seed| seed as u64));
+        } else {
+            part.observations
+                .append(scope, part.steps, &mut to.observations, of_observations)?;
+        }
         part.actions.append(scope, part.steps, &mut to.actions, of_actions)?;
         to.append_rewards(part.rewards.as_ref(), part.steps, scope)?;
         let mut terminated = false;
@@ -458,10 +517,15 @@ impl Map {
         if observations.rows() != steps && observations.rows() != steps.saturating_add(1) {
             observations.check_rows(scope, beyond.0, beyond.1)?;
         }
+        let next = match self.after && observations.rows() == steps {
+            true => next(scope, &filled(&self.observations), &observations, steps)?,
+            false => None,
+        };
         let part = Part {
             episode: at,
             steps,
             observations,
+            next,
             actions,
             rewards: reward,
             ends: PlannedEnds::Flags { terminals, timeouts },

@@ -1,5 +1,6 @@
 //! [`Buffers`]: steps as they are read, of one file or of several.
 
+use super::after::After;
 use super::array::{Planned, reserved, rows};
 use super::assemble::Plan;
 use super::origin::Origin;
@@ -39,6 +40,7 @@ pub(super) struct Buffers {
     pub(super) rounding: [Vec<(String, Rounding)>; 2],
     pub(super) empty: usize,
     pub(super) short: usize,
+    pub(super) after: After,
     unfinished: usize,
 }
 
@@ -63,6 +65,7 @@ impl Buffers {
             rounding: Default::default(),
             empty: 0,
             short: 0,
+            after: After::default(),
             unfinished: 0,
         })
     }
@@ -97,6 +100,7 @@ impl Buffers {
             Some(end) => {
                 self.unfinished += rows - end;
                 self.observations.truncate(end * self.dimensions.0 as usize);
+                self.after.next.truncate(end * self.dimensions.0 as usize);
                 self.actions.truncate(end * self.dimensions.1 as usize);
                 self.rewards.truncate(end);
                 for flags in [&mut self.terminals, &mut self.timeouts].into_iter().flatten() {

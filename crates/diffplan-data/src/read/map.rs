@@ -17,6 +17,12 @@ pub(super) struct Map {
     /// Whether arrays of more than two dimensions are read as rows of as many values.
     pub(super) flatten: bool,
     pub(super) env: Option<RecordedEnv>,
+    /// Whether what is observed after the last action is kept.
+    pub(super) after: bool,
+    /// Whether that is said to be the last observation again, for want of another.
+    pub(super) repeated: bool,
+    /// What a dataset's own `metadata.json` says.
+    pub(super) about: serde_json::Map<String, serde_json::Value>,
     pub(super) notes: Vec<LayoutNote>,
 }
 

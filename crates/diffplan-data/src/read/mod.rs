@@ -30,6 +30,7 @@
 //! discrete actions are refused. Rewards that are missing are an error, but for OGBench, ManiSkill and ACT, whose files usually have none: they are zero
 //! with a note, unless a [`RewardRule`] says what they are.
 
+mod after;
 mod array;
 #[cfg(feature = "parquet")]
 mod arrow;
@@ -65,11 +66,13 @@ use ndarray::{Array1, Array2};
 
 use crate::dataset::split;
 use crate::{Dataset, EpisodeEnds, EpisodeRange, Error, RecordedEnv};
+use after::After;
 use assemble::Plan;
 use buffers::Buffers;
 pub use error::ReadError;
 pub use keys::{Keys, KeysError};
 pub use layout_note::LayoutNote;
+pub(crate) use layouts::minari::{DEFAULT_LIMIT, KEPT, MADE, REPEATED, STRINGS};
 use layouts::{folder, imitation, lerobot, minari};
 use map::Map;
 use memory::Budget;
@@ -89,6 +92,9 @@ pub struct ReadOptions {
     pub keys: Keys,
     /// What rewards are, in place of those of the file.
     pub rewards: Option<RewardRule>,
+    /// Whether what is observed after an episode's last action is kept too, and its seed: for
+    /// [`RawDataset::after_last`]. It may double what is read.
+    pub after_last: bool,
 }
 
 /// A kind of dataset file.
@@ -171,6 +177,9 @@ pub struct RawDataset {
     pub recorded_env: Option<RecordedEnv>,
     /// What else the file says of itself in strings.
     pub metadata: Vec<(String, String)>,
+    /// What the `metadata.json` of a Minari dataset says, but for what is computed from its steps; as it is kept where such a dataset is
+    /// written in another format.
+    pub minari: serde_json::Map<String, serde_json::Value>,
     /// All arrays of the file; of one with a group an episode, those of the first; of a folder, those of the first file.
     pub arrays: Vec<ArrayInfo>,
     /// (rows, observation dimensions).
@@ -196,6 +205,24 @@ pub struct RawDataset {
     /// What is odd about the file itself.
     pub notes: Vec<FileNote>,
     origins: Vec<Origin>,
+    after: After,
+}
+
+impl FileFormat {
+    /// What a file is, by its first bytes and the names in it; no array is read. It is called `name` where that decides, so that a file under
+    /// a temporary name is known.
+    ///
+    /// # Errors
+    /// As [`RawDataset::read`] says of a file that cannot be read.
+    pub fn of_file(path: impl AsRef<Path>, name: impl AsRef<Path>) -> Result<Self, Error> {
+        let (path, name) = (path.as_ref(), name.as_ref());
+        let options = ReadOptions::default();
+        let look = || {
+            let (mut tree, kind) = open(&Content::File(path), name, Budget::new(None))?;
+            Ok(plan(&mut *tree, kind, Some(path), &options)?.map().format)
+        };
+        look().map_err(|error: ReadError| file_error(name, error.into()))
+    }
 }
 
 impl RawDataset {
@@ -245,6 +272,19 @@ impl RawDataset {
         let (bytes, path) = (bytes.into(), path.as_ref());
         let result = read_content(&Content::Bytes(bytes), path, options);
         result.map_err(|error| file_error(path, error.into()))
+    }
+
+    /// The arrays that observations and actions were read from; of a file with a group an episode without its name.
+    #[must_use]
+    pub fn sources(&self) -> [(&'static str, Vec<String>); 2] {
+        let names = |of: fn(&Origin) -> &Vec<(String, usize)>| {
+            let first = self.origins.first().map(of);
+            first.into_iter().flatten().map(|(name, _)| name.clone()).collect()
+        };
+        [
+            ("observations", names(|origin| &origin.observations)),
+            ("actions", names(|origin| &origin.actions)),
+        ]
     }
 
     /// Where episodes begin and end.
@@ -356,6 +396,7 @@ fn plan_of(mut map: Map, tree: &mut dyn Tree, options: &ReadOptions) -> Result<P
         map.rewards = map::Rewards::Zeros;
         map.notes.retain(|note| *note != LayoutNote::ZeroRewards);
     }
+    map.after = options.after_last;
     Plan::of(map, tree)
 }
 
@@ -384,6 +425,7 @@ struct About {
     format: FileFormat,
     env: Option<RecordedEnv>,
     metadata: Vec<(String, String)>,
+    minari: serde_json::Map<String, serde_json::Value>,
     arrays: Vec<ArrayInfo>,
 }
 
@@ -399,11 +441,13 @@ impl About {
         let mut metadata = tree.metadata();
         let env = map.env.clone();
         let env = env.or_else(|| env_of(&metadata).map(|id| made_with(&id, &metadata)));
+        let minari = minari::kept(&map.about, &mut metadata);
         metadata.retain(|(name, _)| map.format != FileFormat::Minari || name != "env_spec");
         Self {
             format: map.format,
             env,
             metadata,
+            minari,
             arrays: tree.list(&group),
         }
     }
@@ -421,6 +465,7 @@ fn finish(path: &Path, about: About, mut buffers: Buffers, options: &ReadOptions
         env: about.env.as_ref().map(|env| env.id.clone()),
         recorded_env: about.env,
         metadata: about.metadata,
+        minari: about.minari,
         arrays: about.arrays,
         observations,
         actions,
@@ -434,6 +479,7 @@ fn finish(path: &Path, about: About, mut buffers: Buffers, options: &ReadOptions
         empty_episodes: buffers.empty,
         short_episodes: buffers.short,
         origins: buffers.origins,
+        after: buffers.after,
     })
 }
 

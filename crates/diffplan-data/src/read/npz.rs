@@ -3,6 +3,7 @@
 //! An array's header is read before the array is, and its bytes are decoded like those of HDF5: a header that claims too
 //! much must not be believed, and `ndarray-npy` reads header and array in one go.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::{BufReader, Cursor, Read, Seek};
 use std::sync::Arc;
@@ -16,6 +17,9 @@ use super::{ArrayInfo, Content, ReadError};
 /// Bytes of a header's dictionary at most. That of an array of numbers takes some 120.
 const DICTIONARY: u64 = 4096;
 
+/// Characters of a string that is read at most.
+const STRING: u64 = 1 << 16;
+
 /// Brackets within brackets of a header: a dictionary, of it the list of a compound type's fields, of those each with a shape.
 const MOST_DEPTH: usize = 5;
 
@@ -25,7 +29,7 @@ impl<T: Read + Seek> ReadSeek for T {}
 
 /// An open archive.
 pub(super) struct Archive {
-    zip: ZipArchive<Box<dyn ReadSeek>>,
+    zip: RefCell<ZipArchive<Box<dyn ReadSeek>>>,
     keys: Vec<String>,
 }
 
@@ -34,6 +38,8 @@ struct Npy {
     header: Header,
     /// First axis fastest.
     fortran: bool,
+    /// Of strings in Unicode: characters of each.
+    characters: Option<u64>,
 }
 
 impl Archive {
@@ -46,7 +52,39 @@ impl Archive {
         let keys = zip.file_names().filter_map(|name| name.strip_suffix(".npy"));
         let mut keys: Vec<String> = keys.map(str::to_owned).collect();
         keys.sort();
-        Ok(Self { zip, keys })
+        Ok(Self {
+            zip: RefCell::new(zip),
+            keys,
+        })
+    }
+
+    /// What the archive says of itself: strings named `metadata/…`, as far as they can be read.
+    pub(super) fn metadata(&self) -> Vec<(String, String)> {
+        let named = self
+            .keys
+            .iter()
+            .filter_map(|key| Some((key, key.strip_prefix("metadata/")?)));
+        let text = |(key, name): (&String, &str)| Some((name.to_owned(), self.text(key)?));
+        named.filter_map(text).collect()
+    }
+
+    /// A single string.
+    fn text(&self, key: &str) -> Option<String> {
+        // Looking at an archive changes where it stands.
+        let mut zip = self.zip.borrow_mut();
+        let mut entry = zip.by_name(&format!("{key}.npy")).ok()?;
+        let npy = npy(key, &mut entry).ok()?;
+        let characters = npy
+            .characters
+            .filter(|count| *count <= STRING && matches!(npy.header.shape[..], [] | [1]))?;
+        let mut bytes = Vec::new();
+        entry.take(4 * characters).read_to_end(&mut bytes).ok()?;
+        let (codes, _) = bytes.as_chunks::<4>();
+        let text: Option<String> = codes
+            .iter()
+            .map(|code| char::from_u32(u32::from_le_bytes(*code)))
+            .collect();
+        Some(text?.trim_end_matches('\0').to_owned())
     }
 
     /// All arrays whose headers can be read.
@@ -73,7 +111,11 @@ impl Source for Archive {
         if !self.keys.iter().any(|name| name == key) {
             return Ok(None);
         }
-        let mut entry = self.zip.by_name(&format!("{key}.npy")).map_err(unreadable(key))?;
+        let mut entry = self
+            .zip
+            .get_mut()
+            .by_name(&format!("{key}.npy"))
+            .map_err(unreadable(key))?;
         Ok(Some(npy(key, &mut entry)?.header))
     }
 
@@ -82,7 +124,11 @@ impl Source for Archive {
     }
 
     fn bytes(&mut self, key: &str, header: &Header) -> Result<Vec<u8>, ReadError> {
-        let mut entry = self.zip.by_name(&format!("{key}.npy")).map_err(unreadable(key))?;
+        let mut entry = self
+            .zip
+            .get_mut()
+            .by_name(&format!("{key}.npy"))
+            .map_err(unreadable(key))?;
         let Npy { fortran, .. } = npy(key, &mut entry)?;
         let length = header.bytes();
         let mut bytes = reserved(length, key)?;
@@ -171,9 +217,16 @@ fn dictionary(value: &Value) -> Option<Npy> {
     };
     let sizes = entry("shape")?.as_tuple()?.iter();
     let shape = sizes.map(|size| u64::try_from(size.as_integer()?.clone()).ok());
-    let (element, order) = match entry("descr")? {
-        Value::String(descr) => element(descr),
-        _ => (Element::Other("a compound type".into()), Order::Little),
+    let (element, order, characters) = match entry("descr")? {
+        Value::String(descr) => {
+            let (element, order) = element(descr);
+            (
+                element,
+                order,
+                descr.strip_prefix("<U").and_then(|count| count.parse().ok()),
+            )
+        }
+        _ => (Element::Other("a compound type".into()), Order::Little, None),
     };
     Some(Npy {
         header: Header {
@@ -182,6 +235,7 @@ fn dictionary(value: &Value) -> Option<Npy> {
             order,
         },
         fortran: entry("fortran_order")?.as_boolean()?,
+        characters,
     })
 }
 

@@ -236,6 +236,10 @@ impl Tree for Archive {
     fn list(&mut self, _: &str) -> Vec<ArrayInfo> {
         Self::list(self)
     }
+
+    fn metadata(&self) -> Vec<(String, String)> {
+        Self::metadata(self)
+    }
 }
 
 /// A group of a file, in which arrays are called by what is left of their path.

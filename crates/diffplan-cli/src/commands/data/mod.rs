@@ -1,6 +1,9 @@
 //! `diffplan data`: datasets, what they hold and how they are made.
 
 mod collect;
+mod convert;
+#[cfg(feature = "hub")]
+mod download;
 mod inspect;
 
 use crate::args::{DataArgs, DataCommand};
@@ -11,5 +14,8 @@ pub(crate) fn run(args: DataArgs, registry: &Registry) -> Result<()> {
     match args.command {
         DataCommand::Inspect(args) => inspect::run(&args, registry),
         DataCommand::Collect(args) => collect::run(*args, registry),
+        DataCommand::Convert(args) => convert::run(&args, registry),
+        #[cfg(feature = "hub")]
+        DataCommand::Download(args) => download::run(&args),
     }
 }

@@ -8,7 +8,7 @@ mod warnings;
 
 use crate::args::InspectArgs;
 use crate::error::{Error, Result};
-use crate::{json, output, settings};
+use crate::{datasets, json, output, settings};
 use diffplan_eval::Registry;
 use diffplan_eval::evaluation::describe;
 use diffplan_pipelines::doctor::{self, Dims, Finding};
@@ -157,7 +157,7 @@ impl Report {
         let found = warnings::of_environment(folder, env_of(&report))?;
         report.warnings.extend(found);
         if let (Some(normalizers), Some(dataset)) = (&normalizers, &args.dataset) {
-            let found = warnings::of_dataset(normalizers, dataset)?;
+            let found = warnings::of_dataset(normalizers, &datasets::path(dataset)?)?;
             report.warnings.extend(found);
         }
         let mut dims = normalizers.as_ref().map_or_else(Dims::default, Dims::of_normalizers);

@@ -6,7 +6,7 @@ mod progress;
 use crate::args::{RunArgs, TrainArgs, TrainOptions, ValueKeys, What};
 use crate::error::{Error, Result};
 use crate::interrupt::on_interrupt;
-use crate::{json, output, settings};
+use crate::{datasets, json, output, settings};
 use diffplan_data::{Finding, RecordedEnv};
 use diffplan_eval::{Registry, table};
 use diffplan_pictures::{Curve, loss_png};
@@ -41,6 +41,9 @@ fn train(what: &str, kinds: &[Kind], args: &TrainOptions, value_flags: &ValueKey
         typed = typed.over_run(&folder)?;
     }
     let mut settings = typed.resolve(kinds)?;
+    for source in &mut settings.datasets {
+        source.path = datasets::path(&source.path)?;
+    }
     for note in typed.notes(kinds) {
         output::remark(&format!("note: {note}"));
     }

@@ -16,6 +16,9 @@ pub(super) fn map(format: FileFormat) -> Map {
         }),
         flatten: false,
         env: None,
+        after: false,
+        repeated: false,
+        about: serde_json::Map::new(),
         notes: Vec::new(),
     }
 }

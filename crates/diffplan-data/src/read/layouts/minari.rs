@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Map as Object, Value};
 
 use super::super::map::{Beyond, Episodes, Map, Rewards, Steps, fill, numbered};
 use super::super::space::Space;
@@ -18,6 +18,59 @@ use crate::{FileFormat, RecordedEnv};
 pub(super) const FILES: [&str; 2] = ["data/main_data.hdf5", "main_data.hdf5"];
 /// Bytes of `metadata.json` at most.
 const METADATA: u64 = 1 << 24;
+
+/// What this project adds to `metadata.json` where the observation after the last action is not known, and the last one stands in its place.
+pub(crate) const REPEATED: &str = "diffplan_last_observation_repeated";
+/// What it adds where the limit of episodes is the environment's own, which the source did not say.
+pub(crate) const DEFAULT_LIMIT: &str = "diffplan_default_max_episode_steps";
+/// What it adds where environment and spaces are made of what is known of the environment, rather than the source's own.
+pub(crate) const MADE: &str = "diffplan_env_spec_made";
+/// Under which name it keeps what another format said of itself in strings.
+pub(crate) const STRINGS: &str = "diffplan_metadata";
+/// Under which name another format keeps what is [`kept`].
+pub(crate) const KEPT: &str = "minari";
+/// What is made anew where it was made once.
+const OF_ENV: [&str; 4] = ["env_spec", "observation_space", "action_space", "dataset_id"];
+/// What is computed from the steps, or of the format alone.
+const COMPUTED: [&str; 11] = [
+    "total_episodes",
+    "total_steps",
+    "data_format",
+    "jpeg_encoding",
+    "minari_version",
+    "dataset_size",
+    "combined_datasets",
+    REPEATED,
+    DEFAULT_LIMIT,
+    MADE,
+    STRINGS,
+];
+
+/// What a dataset says of itself that holds in whatever format it is written: of its own metadata, or of those that another format has
+/// of it, which are taken from the others.
+pub(in super::super) fn kept(
+    own: &Object<String, Value>,
+    metadata: &mut Vec<(String, String)>,
+) -> Object<String, Value> {
+    let mut kept = own.clone();
+    if kept.contains_key(MADE) {
+        kept.retain(|name, _| !OF_ENV.contains(&name.as_str()));
+    }
+    if let Some(Value::Object(strings)) = own.get(STRINGS) {
+        let text = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
+        metadata.extend(strings.iter().filter_map(text));
+    }
+    metadata.retain(|(name, text)| {
+        let object = (name == KEPT).then(|| serde_json::from_str(text).ok()).flatten();
+        let Some(Value::Object(object)) = object else {
+            return true;
+        };
+        kept.extend(object);
+        false
+    });
+    kept.retain(|name, _| !COMPUTED.contains(&name.as_str()));
+    kept
+}
 
 /// The file of a dataset's folder.
 pub(in super::super) fn file_in(folder: &Path) -> Result<PathBuf, ReadError> {
@@ -83,6 +136,13 @@ pub(super) fn map(found: &mut Found<'_>, keys: &Keys) -> Result<Map, ReadError> 
         }),
         flatten: true,
         env: env(metadata.as_ref(), found),
+        repeated: metadata
+            .as_ref()
+            .is_some_and(|metadata| metadata.get(REPEATED) == Some(&Value::Bool(true))),
+        about: match metadata {
+            Some(Value::Object(metadata)) => metadata,
+            _ => Object::new(),
+        },
         notes,
         ..d4rl::map(FileFormat::Minari)
     })
@@ -111,7 +171,11 @@ fn text(value: &Value) -> Option<String> {
 fn env(metadata: Option<&Value>, found: &Found<'_>) -> Option<RecordedEnv> {
     let spec = metadata.and_then(|metadata| metadata.get("env_spec").cloned());
     let spec = spec.or_else(|| found.tree.text("", "env_spec").map(Value::String))?;
-    RecordedEnv::of_spec(&spec)
+    let mut env = RecordedEnv::of_spec(&spec)?;
+    if metadata.is_some_and(|metadata| metadata.get(DEFAULT_LIMIT) == Some(&Value::Bool(true))) {
+        env.max_episode_steps = None;
+    }
+    Some(env)
 }
 
 /// The content of a file, where there is one and it is JSON.

@@ -2,10 +2,11 @@
 //! them can be shown, and not just the first.
 
 mod moments;
+mod plot;
 
 use crate::args::DataInspectArgs;
 use crate::error::{Error, Result};
-use crate::{json, output, settings};
+use crate::{datasets, json, output, settings};
 use diffplan_data::findings::{self, EnvFacts, Finding, Padding, Steps};
 use diffplan_data::{EpisodeRange, NormalizerKind, Normalizers, RawDataset, RecordedEnv};
 use diffplan_eval::evaluation::known_returns;
@@ -84,7 +85,8 @@ struct Returns {
 }
 
 pub(super) fn run(args: &DataInspectArgs, registry: &Registry) -> Result<()> {
-    let raw = RawDataset::read(&args.file, &args.read.options(args.max_episode_steps))?;
+    let file = datasets::path(&args.file)?;
+    let raw = RawDataset::read(&file, &args.read.options(args.max_episode_steps))?;
     let episodes = raw.episodes(args.max_episode_steps);
     let recorded = raw.recorded_env.clone().or(raw.env.clone().map(RecordedEnv::new));
     let facts = recorded.as_ref().and_then(|env| settings::env_facts(registry, env));
@@ -93,6 +95,9 @@ pub(super) fn run(args: &DataInspectArgs, registry: &Registry) -> Result<()> {
     let found = episodes.as_deref().unwrap_or_default();
     let odd = odd(&raw, found, args.max_episode_steps, facts.as_ref());
     let report = Report::of(&raw, &names, &episodes, &odd);
+    if let Some(path) = &args.plot {
+        plot::draw(&raw, &names, found, (&args.file, path))?;
+    }
     if args.json {
         json::print_line(&report)?;
     } else {
