@@ -70,7 +70,7 @@ impl Settings {
             token: None,
             offline: false,
             tries: 5,
-            tries_to_reach: 5,
+            tries_to_reach: 2,
             pause: Duration::from_millis(500),
             connect: Duration::from_secs(15),
         }

@@ -130,7 +130,7 @@ impl Datasets {
         let mut failed = Vec::new();
         for mirror in &mirrors {
             let tried = match mirror {
-                Mirror::Web(_) | Mirror::Flat(_) => self.of_web(known, mirror, &path, options, look, said),
+                Mirror::Web(_) => self.of_web(known, mirror, &path, options, look, said),
                 Mirror::Hub { owner } => self.of_hub(known, owner, &path, options, look, said),
             };
             match tried {

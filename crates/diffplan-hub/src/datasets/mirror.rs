@@ -14,16 +14,12 @@ const D4RL: [&str; 2] = [
     "https://rail.eecs.berkeley.edu/datasets/offline_rl",
     "http://rail.eecs.berkeley.edu/datasets/offline_rl",
 ];
-/// Of version 2 of Gym-MuJoCo, somebody's copy.
-const COPIED: &str = "https://huggingface.co/datasets/imone/D4RL/resolve/main";
 
 /// A server that has datasets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mirror {
     /// Files below an address, by their path there or by their name alone.
     Web(String),
-    /// Files below an address by their name alone.
-    Flat(String),
     /// Repositories of datasets on the Hub, a namespace each.
     Hub {
         /// Whose they are.
@@ -56,10 +52,8 @@ impl Mirror {
                 each.map(str::parse).collect()
             }
             None => Ok(match family {
-                Family::D4rl => {
-                    let own = D4RL.iter().map(|base| Self::Web((*base).to_owned()));
-                    own.chain([Self::Flat(COPIED.into())]).collect()
-                }
+                // Nobody vouches for the copies there are elsewhere.
+                Family::D4rl => D4RL.iter().map(|base| Self::Web((*base).to_owned())).collect(),
                 Family::Minari => vec![Self::Hub { owner: OWNER.into() }, Self::Web(BUCKET.into())],
             }),
         }
@@ -71,8 +65,7 @@ impl Mirror {
         match (self, known.family()) {
             (Self::Hub { .. }, _) => Vec::new(),
             (Self::Web(base), Family::D4rl) => vec![format!("{base}/{path}"), format!("{base}/{file}")],
-            (Self::Flat(base), Family::D4rl) => vec![format!("{base}/{file}")],
-            (Self::Web(base) | Self::Flat(base), Family::Minari) => vec![format!("{base}/{path}")],
+            (Self::Web(base), Family::Minari) => vec![format!("{base}/{path}")],
         }
     }
 }
@@ -103,7 +96,7 @@ impl FromStr for Mirror {
 impl fmt::Display for Mirror {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Web(base) | Self::Flat(base) => f.write_str(base),
+            Self::Web(base) => f.write_str(base),
             Self::Hub { owner } => write!(f, "hf://{owner}"),
         }
     }
@@ -149,6 +142,6 @@ mod tests {
         assert_eq!(two, [Mirror::Web("http://a".into()), Mirror::Web("https://b/c".into())]);
         let own = of(Family::Minari, "MINARI_REMOTE", "hf://me");
         assert_eq!(own, [Mirror::Hub { owner: "me".into() }]);
-        assert_eq!(of(Family::D4rl, "OTHER", "x").len(), 3);
+        assert_eq!(of(Family::D4rl, "OTHER", "x").len(), 2);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | | names | from | to |
 //! | --- | --- | --- | --- |
-//! | D4RL | `d4rl.txt`: 179, of its own `infos.py` and registrations | its server, and a mirror on the Hub of the version 2 of Gym-MuJoCo | `$D4RL_DATASET_DIR`, or `~/.d4rl/datasets` |
+//! | D4RL | `d4rl.txt`: 179, of its own `infos.py` and registrations | its server | `$D4RL_DATASET_DIR`, or `~/.d4rl/datasets` |
 //! | Minari | `minari.txt`, and any other `namespace/name-vN` | repositories `datasets/farama-minari/NAMESPACE` on the Hub, and the bucket that they were in before | `$MINARI_DATASETS_PATH`, or `~/.minari/datasets` |
 //!
 //! A file comes as `FILE.part`, with `FILE.part.json` that says of which address and state it is: a download that broke off goes on where it
