@@ -28,6 +28,13 @@ pub(crate) enum Error {
     Import(#[from] diffplan_import::Error),
     #[error(transparent)]
     File(#[from] diffplan_files::FileError),
+    /// A dataset that is larger than memory.
+    #[error("{error}; packed, it is trained on without being in memory: {command}; then --dataset {}", packed.display())]
+    TooLarge {
+        error: Box<diffplan_train::Error>,
+        command: String,
+        packed: PathBuf,
+    },
     /// Of `--strict`, about datasets.
     #[error("{}: {findings} warning{}, which --strict does not let pass", file.display(), if *findings == 1 { "" } else { "s" })]
     OddDataset { file: PathBuf, findings: usize },

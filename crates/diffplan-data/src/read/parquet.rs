@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use parquet::basic::Type;
@@ -25,6 +26,10 @@ pub(super) struct Table {
     widths: BTreeMap<String, u64>,
     types: BTreeMap<String, Type>,
     rows: u64,
+    /// Rows of every file.
+    each: Vec<u64>,
+    /// The file that a column is read from, where only some rows are asked for: its number and values.
+    held: BTreeMap<String, (usize, Vec<u8>)>,
     about: Vec<(String, String)>,
 }
 
@@ -42,14 +47,16 @@ impl Table {
             widths,
             types: BTreeMap::new(),
             rows: 0,
+            each: Vec::new(),
+            held: BTreeMap::new(),
             about,
         };
         for at in 0..table.files.len() {
             let (reader, place) = table.reader(at)?;
             let metadata = reader.metadata().file_metadata();
-            table.rows = table
-                .rows
-                .saturating_add(u64::try_from(metadata.num_rows()).unwrap_or(0));
+            let rows = u64::try_from(metadata.num_rows()).unwrap_or(0);
+            table.rows = table.rows.saturating_add(rows);
+            table.each.push(rows);
             for column in metadata.schema_descr().columns() {
                 let Some(name) = column.path().parts().first() else {
                     continue;
@@ -185,6 +192,34 @@ impl Source for Table {
         let mut bytes = reserved(header.bytes(), key)?;
         for at in 0..self.files.len() {
             self.append(at, key, width, &mut bytes)?;
+        }
+        Ok(bytes)
+    }
+
+    /// A file's column at a time, which is kept for the rows that come next.
+    fn range(&mut self, key: &str, header: &Header, rows: Range<u64>) -> Result<Vec<u8>, ReadError> {
+        let width = self.widths.get(key).copied().unwrap_or(1);
+        let row = width.saturating_mul(header.element.size());
+        let mut bytes = reserved((rows.end - rows.start).saturating_mul(row), key)?;
+        let mut first: u64 = 0;
+        for at in 0..self.files.len() {
+            let own = first..first.saturating_add(self.each[at]);
+            first = own.end;
+            let part = rows.start.max(own.start)..rows.end.min(own.end);
+            if part.is_empty() {
+                continue;
+            }
+            if self.held.get(key).is_none_or(|(held, _)| *held != at) {
+                let mut values = reserved(self.each[at].saturating_mul(row), key)?;
+                self.append(at, key, width as usize, &mut values)?;
+                self.held.insert(key.to_owned(), (at, values));
+            }
+            let values = self.held.get(key).map_or(&[][..], |(_, values)| values);
+            let place = |number: u64| ((number - own.start).saturating_mul(row).min(values.len() as u64)) as usize;
+            bytes.extend_from_slice(&values[place(part.start)..place(part.end)]);
+        }
+        if rows.end >= self.rows {
+            self.held.remove(key);
         }
         Ok(bytes)
     }

@@ -2,6 +2,7 @@
 
 mod collect;
 mod inspect;
+mod pack;
 
 use crate::args::{DataArgs, DataCommand};
 use crate::error::Result;
@@ -10,6 +11,7 @@ use diffplan_eval::Registry;
 pub(crate) fn run(args: DataArgs, registry: &Registry) -> Result<()> {
     match args.command {
         DataCommand::Inspect(args) => inspect::run(&args, registry),
+        DataCommand::Pack(args) => pack::run(&args),
         DataCommand::Collect(args) => collect::run(*args, registry),
     }
 }
