@@ -309,6 +309,9 @@ impl Packing {
                 rewards: block.rewards.slice_axis(Axis(0), slice),
             })?;
             self.row += upto - start;
+            if upto == end {
+                break;
+            }
         }
         Ok(())
     }

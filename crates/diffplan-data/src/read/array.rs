@@ -405,7 +405,7 @@ fn is_action(key: &str) -> bool {
 }
 
 /// Appends the numbers of an array, each exactly but for integers beyond 2⁵³.
-fn decode<T>(bytes: &[u8], header: &Header, to: &mut Vec<T>, of: impl Fn(f64) -> T) {
+pub(super) fn decode<T>(bytes: &[u8], header: &Header, to: &mut Vec<T>, of: impl Fn(f64) -> T) {
     macro_rules! all {
         ($type:ty) => {{
             let (elements, _) = bytes.as_chunks::<{ size_of::<$type>() }>();

@@ -467,10 +467,11 @@ impl DatasetReader {
                 })
             });
             if let Some(error) = refused {
-                return Err(file_error(
-                    &path,
-                    origin::found(error, &buffers.origins, &buffers.groups),
-                ));
+                let found = origin::found(error, &buffers.origins, &buffers.groups);
+                return Err(match found {
+                    Error::NonFiniteData { .. } | Error::Read(_) => file_error(&path, found),
+                    other => other,
+                });
             }
             read?;
         }
