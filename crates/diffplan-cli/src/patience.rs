@@ -48,7 +48,8 @@ pub(crate) struct Bytes(Patience);
 impl Bytes {
     /// A bar that is not shown yet. `what` is done with so many bytes.
     pub(crate) fn new(what: &str, bytes: u64) -> Self {
-        let template = "{prefix} [{bar:32.cyan/blue}] {binary_bytes}/{binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
+        let template =
+            "{prefix} [{bar:32.cyan/blue}] {binary_bytes}/{binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
         let style = ProgressStyle::with_template(template).expect("the template above is well formed");
         let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::hidden())
             .with_style(style.progress_chars("━╸─"))

@@ -316,7 +316,8 @@ impl Sets {
         let before = self.rows;
         for (all, more) in [(&mut self.terminals, terminals), (&mut self.timeouts, timeouts)] {
             if let Some(more) = more {
-                all.get_or_insert_default().extend(more.into_iter().map(|row| before + row));
+                all.get_or_insert_default()
+                    .extend(more.into_iter().map(|row| before + row));
             }
         }
         self.rows += rows;
@@ -339,7 +340,12 @@ pub(crate) fn split_sets(sets: &Sets, max_episode_steps: Option<usize>) -> Resul
     if max_episode_steps == Some(0) {
         return Err(crate::ReadError::ZeroEpisodeSteps.into());
     }
-    cut(sets.rows, sets.terminals.as_deref(), sets.timeouts.as_deref(), max_episode_steps)
+    cut(
+        sets.rows,
+        sets.terminals.as_deref(),
+        sets.timeouts.as_deref(),
+        max_episode_steps,
+    )
 }
 
 pub(crate) fn split(rows: usize, ends: EpisodeEnds<'_>) -> Result<Vec<EpisodeRange>, Error> {

@@ -41,7 +41,12 @@ impl EpisodeSet {
             places: Vec::new(),
             whole: self.whole && keep.iter().all(|keep| *keep),
         };
-        let kept = self.episodes.iter().zip(&self.places).zip(keep).filter(|(_, keep)| **keep);
+        let kept = self
+            .episodes
+            .iter()
+            .zip(&self.places)
+            .zip(keep)
+            .filter(|(_, keep)| **keep);
         kept.for_each(|((episode, place), _)| picked.push(*episode, *place));
         picked
     }
@@ -127,7 +132,11 @@ impl EpisodeSet {
                 at += 1;
             }
             let there = place..place + (start - from);
-            read(&*self.parts[part as usize], there, from - rows.start..start - rows.start)?;
+            read(
+                &*self.parts[part as usize],
+                there,
+                from - rows.start..start - rows.start,
+            )?;
         }
         Ok(())
     }
@@ -260,7 +269,10 @@ mod tests {
             assert_eq!(content(&own), content(&copy), "{selection:?}");
             let (copies, sets) = (copy.split_off(0.3).unwrap(), own.split_off(0.3).unwrap());
             assert_eq!(content(&sets.0), content(&copies.0));
-            assert_eq!(sets.1.as_ref().map(|held| content(held)), copies.1.as_ref().map(|held| content(held)));
+            assert_eq!(
+                sets.1.as_ref().map(|held| content(held)),
+                copies.1.as_ref().map(|held| content(held))
+            );
             let copy = Dataset::join([("a", copies.0), ("b", b.clone())]).unwrap();
             let own = EpisodeSet::join([("a", sets.0), ("b", set(&b))]).unwrap();
             assert_eq!(content(&own), content(&copy));

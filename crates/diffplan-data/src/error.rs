@@ -195,7 +195,10 @@ pub enum Error {
         max_path_length: usize,
     },
     /// More windows than can be told apart.
-    #[error("{windows} windows, expected {} at most: train on a part of the episodes (--episodes SHARE, --max-episodes N)", u32::MAX)]
+    #[error(
+        "{windows} windows, expected {} at most: train on a part of the episodes (--episodes SHARE, --max-episodes N)",
+        u32::MAX
+    )]
     TooManyWindows {
         /// How many.
         windows: usize,

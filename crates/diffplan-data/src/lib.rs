@@ -72,7 +72,9 @@ pub use normalizers::Normalizers;
 #[cfg(feature = "hdf5")]
 pub use packed::{PackOptions, PackProgress, PackReport, Packed, PackedFrom, pack};
 #[cfg(feature = "hdf5")]
-pub use read::{ArrayInfo, DatasetReader, FileFormat, FileNote, Keys, LayoutNote, RawDataset, ReadError, ReadOptions, RewardRule};
+pub use read::{
+    ArrayInfo, DatasetReader, FileFormat, FileNote, Keys, LayoutNote, RawDataset, ReadError, ReadOptions, RewardRule,
+};
 pub use samples::{DiscountedReturns, SequenceDataset, SequenceOptions, Window};
 pub use select::Selection;
 #[cfg(feature = "hdf5")]

@@ -151,15 +151,7 @@ impl Moments {
     #[cfg(feature = "hdf5")]
     pub(crate) fn to_numbers(&self) -> Vec<f64> {
         let columns = 0..self.columns();
-        let of = |i| {
-            [
-                self.sums[i],
-                self.means[i],
-                self.squares[i],
-                self.mins[i],
-                self.maxs[i],
-            ]
-        };
+        let of = |i| [self.sums[i], self.means[i], self.squares[i], self.mins[i], self.maxs[i]];
         columns.flat_map(of).collect()
     }
 
@@ -221,7 +213,10 @@ mod tests {
                 assert!((moments.std(column) - std).abs() <= 1e-9 * std + 1e-14, "{column}");
             }
             assert_eq!((moments.mean(2), moments.std(2)), (f64::from(0.1_f32), 0.0));
-            assert_eq!((moments.min(2), moments.max(2)), (f64::from(0.1_f32), f64::from(0.1_f32)));
+            assert_eq!(
+                (moments.min(2), moments.max(2)),
+                (f64::from(0.1_f32), f64::from(0.1_f32))
+            );
         }
     }
 

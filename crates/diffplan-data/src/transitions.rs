@@ -178,9 +178,7 @@ impl ContentHash {
 
     pub(crate) fn rewards(&mut self, rewards: &[f64]) {
         use std::hash::Hasher;
-        rewards
-            .iter()
-            .for_each(|x| self.0.write(&x.to_bits().to_le_bytes()));
+        rewards.iter().for_each(|x| self.0.write(&x.to_bits().to_le_bytes()));
     }
 
     pub(crate) fn finish(mut self, episodes: &[EpisodeRange]) -> u64 {

@@ -145,7 +145,9 @@ impl Batches {
     pub fn of_step(&mut self, step: u64) -> std::result::Result<&[Batch], DataError> {
         let mut batches = std::mem::take(&mut self.batches);
         let first = step * batches.len() as u64;
-        let drawn = (first..).zip(&mut batches).try_for_each(|(number, batch)| self.draw(number, batch));
+        let drawn = (first..)
+            .zip(&mut batches)
+            .try_for_each(|(number, batch)| self.draw(number, batch));
         self.batches = batches;
         drawn.map(|()| &self.batches[..])
     }

@@ -87,7 +87,9 @@ impl Place {
 fn training_from_a_pack_has_the_bits_of_memory() {
     let place = Place::new();
     for name in ["a", "b"] {
-        place.pack(&[&format!("{name}.hdf5")], "", &format!("{name}.pack")).succeeded();
+        place
+            .pack(&[&format!("{name}.hdf5")], "", &format!("{name}.pack"))
+            .succeeded();
     }
     place.pack(&["a.hdf5", "b.hdf5"], "", "both.pack").succeeded();
     let one: (&[&str], &[&str]) = (&["a.hdf5"], &["a.pack"]);
@@ -96,7 +98,10 @@ fn training_from_a_pack_has_the_bits_of_memory() {
         (one, "--normalize-values"),
         (one, "--normalizer limits --max-episodes 7 --episodes 0.7 --best 0.6"),
         (one, "--normalizer scalar_gaussian --validation 0.2 --conditions goal"),
-        (two, "--dataset-weights 1,3 --normalizer cdf --validation 0.1 --normalize-values"),
+        (
+            two,
+            "--dataset-weights 1,3 --normalizer cdf --validation 0.1 --normalize-values",
+        ),
         ((two.0, &["both.pack"]), ""),
         // A file and a packed one together.
         ((two.0, &["a.hdf5", "b.pack"]), ""),
@@ -109,7 +114,13 @@ fn training_from_a_pack_has_the_bits_of_memory() {
         let threads = ["--threads 1", "--threads 2"][number % 2];
         let said = place.train(memory, &args, &here);
         let same = place.train(packed, &format!("{args} {threads}"), &there);
-        assert_eq!((said.status, same.status), (Some(0), Some(0)), "{args}: {} {}", said.stderr, same.stderr);
+        assert_eq!(
+            (said.status, same.status),
+            (Some(0), Some(0)),
+            "{args}: {} {}",
+            said.stderr,
+            same.stderr
+        );
         assert!(place.result(&here) == place.result(&there), "{args}");
     }
     // A run goes on with what its dataset was packed to: it is the same.
@@ -129,7 +140,11 @@ fn training_from_a_pack_has_the_bits_of_memory() {
 fn a_pack_is_a_dataset_like_any_other() {
     let place = Place::new();
     let text = place.pack(&["a.hdf5"], "", "a.pack").succeeded();
-    for words in ["D4RL HDF5, 240 rows in 9 episodes, 5 rows left out", "3 of observations, 1 of actions", "odd"] {
+    for words in [
+        "D4RL HDF5, 240 rows in 9 episodes, 5 rows left out",
+        "3 of observations, 1 of actions",
+        "odd",
+    ] {
         assert!(text.contains(words), "no {words:?} in\n{text}");
     }
     let inspect = |name: &str| json(&diffplan("data inspect --json", &[&place.path(name)]).succeeded());
@@ -140,21 +155,36 @@ fn a_pack_is_a_dataset_like_any_other() {
     }
     assert_eq!((&packed["rows"], &packed["left_out"]), (&240.into(), &0.into()));
     let from = packed["metadata"]["packed from"].as_str().unwrap();
-    assert!(from.ends_with("a.hdf5 (D4RL HDF5, 240 rows in 9 episodes, 5 rows left out)"), "{from}");
+    assert!(
+        from.ends_with("a.hdf5 (D4RL HDF5, 240 rows in 9 episodes, 5 rows left out)"),
+        "{from}"
+    );
     let odd = |report: &Value| -> Vec<String> {
         let all = report["odd"].as_array().unwrap().iter();
-        all.map(|line| line.as_str().unwrap().replace("when it was packed: ", "")).collect()
+        all.map(|line| line.as_str().unwrap().replace("when it was packed: ", ""))
+            .collect()
     };
     assert_eq!(odd(&packed), odd(&file));
     // Statistics of it, and more of it.
     let statistics = |name: &str| {
         let out = place.path(&format!("{name}.json"));
-        diffplan("normalizer --json --dataset", &[&place.path(name), Path::new("--out"), &out]).succeeded();
+        diffplan(
+            "normalizer --json --dataset",
+            &[&place.path(name), Path::new("--out"), &out],
+        )
+        .succeeded();
         fs::read_to_string(out).unwrap()
     };
     assert_eq!(statistics("a.pack"), statistics("a.hdf5"));
-    let report = json(&place.pack(&["a.pack", "b.hdf5"], "--json --episodes 0.5", "half.pack").succeeded());
-    assert_eq!((&report["episodes"], report["packed_from"].as_array().unwrap().len()), (&6.into(), 2));
+    let report = json(
+        &place
+            .pack(&["a.pack", "b.hdf5"], "--json --episodes 0.5", "half.pack")
+            .succeeded(),
+    );
+    assert_eq!(
+        (&report["episodes"], report["packed_from"].as_array().unwrap().len()),
+        (&6.into(), 2)
+    );
 
     place
         .pack(&["a.hdf5"], "", "a.pack")

@@ -80,7 +80,11 @@ impl Jumps {
         let mut wanted = Vec::new();
         if count >= FEWEST {
             for (a, b) in joints().step_by(count.div_ceil(most)) {
-                wanted.extend([(a.end - 1, Kind::Across), (a.end - 2, Kind::Last), (b.start, Kind::First)]);
+                wanted.extend([
+                    (a.end - 1, Kind::Across),
+                    (a.end - 2, Kind::Last),
+                    (b.start, Kind::First),
+                ]);
             }
             let step = rows.div_ceil(most).max(1);
             let mut passed = 0;
@@ -88,7 +92,11 @@ impl Jumps {
                 // Of all rows but the last of their episodes, every so many.
                 let pairs = episode.len() - 1;
                 let first = (step - passed % step) % step;
-                wanted.extend((first..pairs).step_by(step).map(|at| (episode.start + at, Kind::Inside)));
+                wanted.extend(
+                    (first..pairs)
+                        .step_by(step)
+                        .map(|at| (episode.start + at, Kind::Inside)),
+                );
                 passed += pairs;
             }
         }
@@ -107,12 +115,16 @@ impl Jumps {
         let end = first_row + observations.nrows();
         while let Some(&(row, kind)) = self.wanted.get(self.next).filter(|(row, _)| row + 1 < end) {
             self.next += 1;
-            let Some(after) = (row + 1).checked_sub(first_row) else { continue };
+            let Some(after) = (row + 1).checked_sub(first_row) else {
+                continue;
+            };
             let after = observations.row(after);
             let difference = |(a, b): (&f32, &f32)| f64::from(*a) - f64::from(*b);
             let differences = match (row.checked_sub(first_row), &self.carried) {
                 (Some(at), _) => observations.row(at).iter().zip(&after).map(difference).collect(),
-                (None, Some((carried, values))) if *carried == row => values.iter().zip(&after).map(difference).collect(),
+                (None, Some((carried, values))) if *carried == row => {
+                    values.iter().zip(&after).map(difference).collect()
+                }
                 (None, _) => continue,
             };
             self.differences.push((kind, differences));
@@ -127,7 +139,9 @@ impl Jumps {
         let own = self.differences.iter().filter(|(own, _)| *own == kind);
         let distances = own.map(|(_, differences)| {
             let each = differences.iter().zip(stds).filter(|(_, std)| **std > 0.0);
-            each.map(|(difference, std)| (difference / std).powi(2)).sum::<f64>().sqrt()
+            each.map(|(difference, std)| (difference / std).powi(2))
+                .sum::<f64>()
+                .sqrt()
         });
         median(distances.filter(|d| d.is_finite()).collect())
     }

@@ -411,7 +411,12 @@ pub fn of_packed(
     let mut findings = episodes::check(&facts, packed.episodes(), max_episode_steps, env);
     if let Some(known) = packed.known() {
         let moments = known.moments.part(actions..actions + observations);
-        findings.extend(dimensions::check(&moments, &known.moments.part(0..actions), &known.rewards, env));
+        findings.extend(dimensions::check(
+            &moments,
+            &known.moments.part(0..actions),
+            &known.rewards,
+            env,
+        ));
         if let Some(env) = env {
             let mut outside = spaces::counters(Some(env), observations, actions);
             let inside = |outside: &Option<Outside>, moments: &Moments| {
@@ -427,7 +432,12 @@ pub fn of_packed(
                     Ok(())
                 })?;
             }
-            findings.extend(spaces::check([observations, actions], &outside, env, packed.recorded_env()));
+            findings.extend(spaces::check(
+                [observations, actions],
+                &outside,
+                env,
+                packed.recorded_env(),
+            ));
         }
     }
     findings.extend(packed.boundaries().map(Finding::Boundaries));
@@ -460,11 +470,7 @@ pub fn of_training(
 
 /// What is odd about how windows of so many dimensions, observations and actions, are padded, if they are.
 #[must_use]
-pub fn of_padding(
-    dimensions: (usize, usize),
-    padding: Option<&Padding<'_>>,
-    env: Option<&EnvFacts>,
-) -> Vec<Finding> {
+pub fn of_padding(dimensions: (usize, usize), padding: Option<&Padding<'_>>, env: Option<&EnvFacts>) -> Vec<Finding> {
     padding
         .into_iter()
         .flat_map(|padding| padding.check(dimensions, env))

@@ -33,11 +33,7 @@ impl Padding<'_> {
         }
         let mut far = Vec::new();
         for (key, normalizer, dimensions) in [
-            (
-                Key::Observations,
-                self.normalizers.observations(),
-                observations,
-            ),
+            (Key::Observations, self.normalizers.observations(), observations),
             (Key::Actions, self.normalizers.actions(), actions),
         ] {
             let zeros = zeros(normalizer, dimensions);

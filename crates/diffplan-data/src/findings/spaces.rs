@@ -44,7 +44,11 @@ impl Outside {
 
     pub(super) fn add(&mut self, values: ArrayView2<'_, f32>) {
         for row in values.rows() {
-            let each = || row.iter().map(|x| f64::from(*x)).zip(self.bounds.low.iter().zip(&self.bounds.high));
+            let each = || {
+                row.iter()
+                    .map(|x| f64::from(*x))
+                    .zip(self.bounds.low.iter().zip(&self.bounds.high))
+            };
             if each().all(|(x, (low, high))| x >= *low && x <= *high) {
                 continue;
             }
@@ -55,7 +59,11 @@ impl Outside {
             let excess = each().map(|(x, (&low, &high))| {
                 let excess = (low - x).max(x - high);
                 // An infinite range has no hundredth.
-                let allowed = if self.slack > 0.0 { self.slack * (high - low) } else { 0.0 };
+                let allowed = if self.slack > 0.0 {
+                    self.slack * (high - low)
+                } else {
+                    0.0
+                };
                 if excess > allowed { excess } else { 0.0 }
             });
             let excess = excess.fold(0.0, f64::max);
@@ -91,14 +99,17 @@ pub(super) fn check(
                 env: env.id.clone(),
             });
         }
-        findings.extend(outside.as_ref().filter(|outside| outside.rows > 0).map(|outside| {
-            Finding::Outside {
-                key,
-                rows: outside.rows,
-                most: outside.most,
-                env: env.id.clone(),
-            }
-        }));
+        findings.extend(
+            outside
+                .as_ref()
+                .filter(|outside| outside.rows > 0)
+                .map(|outside| Finding::Outside {
+                    key,
+                    rows: outside.rows,
+                    most: outside.most,
+                    env: env.id.clone(),
+                }),
+        );
     }
     findings
 }

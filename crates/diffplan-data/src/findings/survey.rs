@@ -87,10 +87,16 @@ impl Survey {
         for (at, (array, moments, values)) in all.into_iter().enumerate() {
             match values.as_slice() {
                 Some(values) => moments.push(values),
-                None => values.rows().into_iter().for_each(|row| moments.push_row(row.iter().copied())),
+                None => values
+                    .rows()
+                    .into_iter()
+                    .for_each(|row| moments.push_row(row.iter().copied())),
             }
             if !moments.is_finite() {
-                let rows = values.rows().into_iter().map(|row| row.into_iter().map(|x| f64::from(*x)));
+                let rows = values
+                    .rows()
+                    .into_iter()
+                    .map(|row| row.into_iter().map(|x| f64::from(*x)));
                 count(&mut self.non_finite[at], array, first_row, rows);
             }
             if let Some(outside) = &mut self.outside[at] {
@@ -144,8 +150,12 @@ impl Survey {
             return None;
         }
         let gaussian = |moments: &Moments| NormalizerConfig::Gaussian {
-            mean: (0..moments.columns()).map(|column| moments.mean(column) as f32).collect(),
-            std: (0..moments.columns()).map(|column| moments.std(column) as f32).collect(),
+            mean: (0..moments.columns())
+                .map(|column| moments.mean(column) as f32)
+                .collect(),
+            std: (0..moments.columns())
+                .map(|column| moments.std(column) as f32)
+                .collect(),
         };
         Normalizers::new(gaussian(&self.observations), gaussian(&self.actions), None).ok()
     }

@@ -40,7 +40,7 @@ use serde_json::{Map, Value};
 
 use crate::findings::Boundary;
 use crate::moments::NUMBERS;
-use crate::{RecordedEnv, ReadError};
+use crate::{ReadError, RecordedEnv};
 pub use pack::{PackOptions, PackProgress, PackReport, pack};
 pub use reader::Packed;
 

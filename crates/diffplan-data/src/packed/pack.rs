@@ -112,7 +112,10 @@ pub fn pack(
     };
     let bytes = Writer::length((observations, actions), rows as u64, episodes.len() as u64).unwrap_or(u64::MAX);
     check_space(out, bytes)?;
-    let read: u64 = inputs.iter().map(|input| input.reader.rows()).fold(0, u64::saturating_add);
+    let read: u64 = inputs
+        .iter()
+        .map(|input| input.reader.rows())
+        .fold(0, u64::saturating_add);
     progress.begin(read, bytes);
 
     let mut survey = Survey::new(dimensions, rows, &episodes, None);
@@ -245,8 +248,14 @@ fn told(options: &PackOptions) -> Vec<(String, String)> {
     let of = |name: &str, value: Option<String>| value.map(|value| (name.to_owned(), value));
     let read = &options.read;
     let all = [
-        of("max-episode-steps", read.max_episode_steps.map(|steps| steps.to_string())),
-        of("keys", (read.keys != crate::Keys::default()).then(|| read.keys.to_string())),
+        of(
+            "max-episode-steps",
+            read.max_episode_steps.map(|steps| steps.to_string()),
+        ),
+        of(
+            "keys",
+            (read.keys != crate::Keys::default()).then(|| read.keys.to_string()),
+        ),
         of("rewards", read.rewards.as_ref().map(ToString::to_string)),
         of("max-episodes", options.selection.first.map(|count| count.to_string())),
         of("episodes", options.selection.share.map(|share| share.to_string())),
@@ -281,11 +290,7 @@ struct Packing {
 }
 
 impl Packing {
-    fn each(
-        &mut self,
-        block: &Block<'_>,
-        show: &mut dyn FnMut(&Block<'_>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    fn each(&mut self, block: &Block<'_>, show: &mut dyn FnMut(&Block<'_>) -> Result<(), Error>) -> Result<(), Error> {
         let (first, end) = (block.first_row, block.first_row + block.rewards.len());
         while let Some(start) = self.kept.get(self.next).map(|episode| episode.start.max(first)) {
             if start >= end {
@@ -343,4 +348,3 @@ fn check_finite(first_row: usize, block: &Block<'_>) -> Result<(), Error> {
         }),
     }
 }
-

@@ -62,13 +62,17 @@ impl Packed {
         };
         let length = bytes.len().map_err(io)?;
         if length < HEAD {
-            return Err(broken(wrong(format!("it has {length} bytes, too few for one: it is cut off"))));
+            return Err(broken(wrong(format!(
+                "it has {length} bytes, too few for one: it is cut off"
+            ))));
         }
         let mut head = [0; HEAD as usize];
         bytes.read(0, &mut head).map_err(io)?;
         let head = Head::of(&head).map_err(broken)?;
         if head.length() != Some(length) {
-            let says = head.length().map_or("more than there can be".into(), |says| says.to_string());
+            let says = head
+                .length()
+                .map_or("more than there can be".into(), |says| says.to_string());
             let what = format!("it has {length} bytes, and says that it has {says}: it is cut off, or was changed");
             return Err(broken(wrong(what)));
         }
@@ -148,7 +152,11 @@ impl Packed {
             metadata,
             arrays: vec![
                 info("actions", vec![self.head.rows, self.head.actions.into()], "float32"),
-                info("observations", vec![self.head.rows, self.head.observations.into()], "float32"),
+                info(
+                    "observations",
+                    vec![self.head.rows, self.head.observations.into()],
+                    "float32",
+                ),
                 info("rewards", vec![self.head.rows], "float64"),
             ],
         }
@@ -194,10 +202,7 @@ impl Packed {
         };
         RawDataset::of_packed(
             facts,
-            [
-                (observations, self.observation_dim()),
-                (actions, self.action_dim()),
-            ],
+            [(observations, self.observation_dim()), (actions, self.action_dim())],
             rewards,
             [ends(true), ends(false)],
         )
@@ -251,7 +256,9 @@ impl Packed {
     }
 
     fn read_at(&self, at: Option<u64>, to: &mut [u8]) -> Result<(), Error> {
-        let read = at.map_or(Err(std::io::ErrorKind::UnexpectedEof.into()), |at| self.bytes.read(at, to));
+        let read = at.map_or(Err(std::io::ErrorKind::UnexpectedEof.into()), |at| {
+            self.bytes.read(at, to)
+        });
         read.map_err(|error| Error::Io {
             path: self.path.clone(),
             operation: "read",

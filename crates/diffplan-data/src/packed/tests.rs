@@ -193,7 +193,12 @@ fn several_are_joined_and_some_are_selected() {
         assert_eq!(content(&own), content(&joined));
         assert_eq!(own.packed_from().len(), 2);
         // Packed files can be packed again.
-        let again = packed(&[out.clone(), out], &folder.path().join("again.pack"), &PackOptions::default()).unwrap();
+        let again = packed(
+            &[out.clone(), out],
+            &folder.path().join("again.pack"),
+            &PackOptions::default(),
+        )
+        .unwrap();
         assert_eq!(again.rows(), 2 * own.rows());
     }
     let out = folder.path().join("all.pack");
@@ -223,7 +228,14 @@ fn several_are_joined_and_some_are_selected() {
 fn what_training_takes_has_the_bits_of_memory() {
     let folder = tempfile::tempdir().unwrap();
     let path = file(folder.path(), "a.hdf5", &LENGTHS, 3);
-    let own = Arc::new(packed(std::slice::from_ref(&path), &folder.path().join("a.pack"), &PackOptions::default()).unwrap());
+    let own = Arc::new(
+        packed(
+            std::slice::from_ref(&path),
+            &folder.path().join("a.pack"),
+            &PackOptions::default(),
+        )
+        .unwrap(),
+    );
     let memory = Arc::new(Dataset::read(&path, &ReadOptions::default()).unwrap());
     let none = Selection::default();
     for selection in [
@@ -248,12 +260,21 @@ fn what_training_takes_has_the_bits_of_memory() {
         assert_eq!(content_hash(&*there).unwrap(), content_hash(&*here).unwrap());
         for kind in NormalizerKind::ALL {
             let normalizers = Normalizers::of_transitions(kind, &*here).unwrap();
-            assert_eq!(Normalizers::of_transitions(kind, &*there).unwrap(), normalizers, "{kind}");
+            assert_eq!(
+                Normalizers::of_transitions(kind, &*there).unwrap(),
+                normalizers,
+                "{kind}"
+            );
             // As of arrays.
             let rows = content(&*here).0;
-            let rows = Array2::from_shape_vec((here.rows(), 5), rows.into_iter().map(f32::from_bits).collect()).unwrap();
+            let rows =
+                Array2::from_shape_vec((here.rows(), 5), rows.into_iter().map(f32::from_bits).collect()).unwrap();
             let (actions, observations) = rows.view().split_at(Axis(1), 2);
-            assert_eq!(Normalizers::fit(kind, observations, actions).unwrap(), normalizers, "{kind}");
+            assert_eq!(
+                Normalizers::fit(kind, observations, actions).unwrap(),
+                normalizers,
+                "{kind}"
+            );
 
             for options in [
                 SequenceOptions::new(4),
@@ -278,11 +299,15 @@ fn what_training_takes_has_the_bits_of_memory() {
                 let expected = windows(&memory, 0, 1);
                 assert_eq!(windows(&packed, 0, 1), expected);
                 let parts: Vec<Array3<f32>> = std::thread::scope(|scope| {
-                    let started: Vec<_> = (0..3).map(|at| scope.spawn({
-                        let windows = &windows;
-                        let packed = &packed;
-                        move || windows(packed, at, 3)
-                    })).collect();
+                    let started: Vec<_> = (0..3)
+                        .map(|at| {
+                            scope.spawn({
+                                let windows = &windows;
+                                let packed = &packed;
+                                move || windows(packed, at, 3)
+                            })
+                        })
+                        .collect();
                     started.into_iter().map(|thread| thread.join().unwrap()).collect()
                 });
                 assert_eq!(&parts[0] + &parts[1] + &parts[2], &expected + 0.0);
@@ -290,10 +315,16 @@ fn what_training_takes_has_the_bits_of_memory() {
                 let returns = |data: &Arc<dyn Transitions>| DiscountedReturns::on_demand(data, 0.97, -100.0).unwrap();
                 let (returns_there, returns_here) = (returns(&there), returns(&here));
                 for row in 0..=here.rows() {
-                    let (a, b) = (returns_there.from_row(row).unwrap(), returns_here.from_row(row).unwrap());
+                    let (a, b) = (
+                        returns_there.from_row(row).unwrap(),
+                        returns_here.from_row(row).unwrap(),
+                    );
                     assert_eq!(a.to_bits(), b.to_bits(), "row {row}");
                 }
-                assert_eq!(returns_there.limits(&packed).unwrap(), returns_here.limits(&memory).unwrap());
+                assert_eq!(
+                    returns_there.limits(&packed).unwrap(),
+                    returns_here.limits(&memory).unwrap()
+                );
             }
         }
     }
@@ -337,10 +368,20 @@ fn damaged_files_are_errors() {
     let mut newer = whole.clone();
     newer[8] = 2;
     let error = open(&newer).unwrap_err().to_string();
-    assert!(error.contains("of version 2, and this program reads version 1"), "{error}");
+    assert!(
+        error.contains("of version 2, and this program reads version 1"),
+        "{error}"
+    );
     // Sums that are right about what is not.
     let head = Head::of(whole[..HEAD as usize].as_array().unwrap()).unwrap();
-    for (rows, episodes) in [(u64::MAX, 3), (12, u64::MAX), (u64::MAX / 40, 3), (0, 3), (12, 0), (13, 3)] {
+    for (rows, episodes) in [
+        (u64::MAX, 3),
+        (12, u64::MAX),
+        (u64::MAX / 40, 3),
+        (0, 3),
+        (12, 0),
+        (13, 3),
+    ] {
         let mut bytes = whole.clone();
         bytes[..HEAD as usize].copy_from_slice(&Head { rows, episodes, ..head }.to_bytes());
         assert!(open(&bytes).is_err(), "{rows} {episodes}");
@@ -359,7 +400,12 @@ fn damaged_files_are_errors() {
     );
     // A file that gets shorter while it is open.
     let open = Packed::open(&out).unwrap();
-    fs::OpenOptions::new().write(true).open(&out).unwrap().set_len(100).unwrap();
+    fs::OpenOptions::new()
+        .write(true)
+        .open(&out)
+        .unwrap()
+        .set_len(100)
+        .unwrap();
     let error = open.read_rows(5..6, &mut [0.0; 5]).unwrap_err().to_string();
     assert!(error.starts_with("cannot read "), "{error}");
 }
@@ -370,8 +416,14 @@ fn what_cannot_be_trained_on_is_not_packed() {
     let out = folder.path().join("x.pack");
     let refused = |files: &[PathBuf], options: &PackOptions| {
         let error = pack(files, &out, options, &mut Silent).unwrap_err().to_string();
-        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert!(left.iter().all(|name| !name.to_string_lossy().starts_with('.')), "{left:?}");
+        let left: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert!(
+            left.iter().all(|name| !name.to_string_lossy().starts_with('.')),
+            "{left:?}"
+        );
         assert!(!out.exists());
         error
     };

@@ -65,7 +65,9 @@ impl Writer {
     pub(super) fn append(&mut self, block: &Block<'_>) -> io::Result<()> {
         let rows = block.rewards.len() as u64;
         if self.written + rows > self.head.rows {
-            return Err(io::Error::other("there are more rows than there were when they were counted"));
+            return Err(io::Error::other(
+                "there are more rows than there were when they were counted",
+            ));
         }
         self.steps.clear();
         for (action, observation) in block.actions.rows().into_iter().zip(block.observations.rows()) {
@@ -95,7 +97,9 @@ impl Writer {
         show: &mut dyn FnMut(u64),
     ) -> io::Result<()> {
         if self.written != self.head.rows || episodes.len() as u64 != self.head.episodes {
-            return Err(io::Error::other("there are fewer rows than there were when they were counted"));
+            return Err(io::Error::other(
+                "there are fewer rows than there were when they were counted",
+            ));
         }
         let hash = std::mem::take(&mut self.hash);
         let hash = self.hash_the_rest(hash, episodes, show)?;

@@ -467,7 +467,9 @@ impl Plan {
                 .append(scope, rows, &mut to.observations, of_observations)?;
             if !found.splits.is_empty() {
                 let width = part.observations.columns() as usize;
-                let ends = found.splits[beyond(start)..].iter().map(|split| (*split).min(end) - start);
+                let ends = found.splits[beyond(start)..]
+                    .iter()
+                    .map(|split| (*split).min(end) - start);
                 let ends: Vec<usize> = ends.take(beyond(end - 1) - beyond(start) + 1).collect();
                 drop_last_observations(&mut to.observations, at, width, &ends);
             }
@@ -516,8 +518,7 @@ impl Plan {
             let [of_observations, of_actions] = &mut to.rounding;
             part.observations
                 .append(scope, rows.clone(), &mut to.observations, of_observations)?;
-            part.actions
-                .append(scope, rows.clone(), &mut to.actions, of_actions)?;
+            part.actions.append(scope, rows.clone(), &mut to.actions, of_actions)?;
             to.append_rewards(part.rewards.as_ref(), rows.clone(), scope)?;
             to.rows += (rows.end - rows.start) as usize;
             if to.observations.len() + to.actions.len() >= self.block() * to.width() {

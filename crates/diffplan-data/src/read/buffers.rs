@@ -103,10 +103,11 @@ impl Buffers {
     pub(super) fn replace_rewards(&mut self, rule: &RewardRule) -> Result<(), ReadError> {
         let columns = self.dimensions.0 as usize;
         let shape = (self.rewards.len(), columns);
-        let observations = ArrayView2::from_shape(shape, &self.observations).map_err(|error| ReadError::Unreadable {
-            place: "observations".into(),
-            reason: error.to_string(),
-        })?;
+        let observations =
+            ArrayView2::from_shape(shape, &self.observations).map_err(|error| ReadError::Unreadable {
+                place: "observations".into(),
+                reason: error.to_string(),
+            })?;
         self.rewards = rule.rewards(observations)?.into_iter().collect();
         Ok(())
     }

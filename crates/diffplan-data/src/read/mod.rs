@@ -63,6 +63,7 @@ use ndarray::{Array1, Array2};
 use crate::dataset::split;
 use crate::{Dataset, EpisodeEnds, EpisodeRange, Error, RecordedEnv};
 use assemble::Plan;
+pub use buffers::Block;
 use buffers::Buffers;
 pub use error::ReadError;
 pub use keys::{Keys, KeysError};
@@ -70,7 +71,6 @@ pub use layout_note::LayoutNote;
 use map::Map;
 use memory::Budget;
 pub use memory::check_memory;
-pub use buffers::Block;
 pub use note::FileNote;
 use origin::Origin;
 pub use reader::{DatasetReader, Facts, Found};
@@ -316,7 +316,9 @@ fn open(content: &Content, path: &Path, budget: Budget) -> Result<(Box<dyn Tree>
         Kind::Npz => Box::new(npz::Archive::open(content)?),
         Kind::Packed => {
             return Err(ReadError::UnknownFormat {
-                found: "it is a packed dataset, which is not read among others: pack them together (diffplan data pack)".into(),
+                found:
+                    "it is a packed dataset, which is not read among others: pack them together (diffplan data pack)"
+                        .into(),
             });
         }
     };

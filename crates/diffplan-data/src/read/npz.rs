@@ -78,7 +78,9 @@ impl Reading {
             let mut more = [0];
             let ends = self.bytes.read(&mut more).map_err(unreadable(key))? == 0;
             if !ends || self.sum.sum() != self.expected {
-                return Err(unreadable(key)("the checksum or the length is another than the archive says"));
+                return Err(unreadable(key)(
+                    "the checksum or the length is another than the archive says",
+                ));
             }
         }
         Ok(bytes)

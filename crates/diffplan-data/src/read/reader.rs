@@ -13,8 +13,8 @@ use super::memory::Budget;
 use super::origin;
 use super::tree::Tree;
 use super::{
-    About, ArrayInfo, Content, FileFormat, FileNote, Keys, Kind, LayoutNote, RawDataset, ReadError, ReadOptions, file_error,
-    finish, kind_of, open, plan,
+    About, ArrayInfo, Content, FileFormat, FileNote, Keys, Kind, LayoutNote, RawDataset, ReadError, ReadOptions,
+    file_error, finish, kind_of, open, plan,
 };
 use crate::dataset::{Sets, split_sets};
 use crate::packed::Packed;
@@ -25,7 +25,10 @@ const MOST_INFLATED: u64 = 20_000;
 
 /// A dataset that was looked at. Files are opened again when they are read, where there are several.
 pub struct DatasetReader {
+    /// As it was given.
     path: PathBuf,
+    /// The file itself, which is in the folder of a Minari dataset.
+    file: PathBuf,
     options: ReadOptions,
     about: About,
     input: Input,
@@ -281,6 +284,7 @@ impl DatasetReader {
     ) -> Self {
         Self {
             path: path.into(),
+            file: file.into(),
             options: options.clone(),
             about: About::of(&mut *tree, plan.map()),
             dimensions: plan.dimensions(),
@@ -299,8 +303,7 @@ impl DatasetReader {
         let mut looked: Vec<Looked> = Vec::with_capacity(files.len());
         let mut about = None;
         for file in files {
-            let (mut tree, plan) =
-                opened(&file, budget, options).map_err(|error| file_error(&file, error.into()))?;
+            let (mut tree, plan) = opened(&file, budget, options).map_err(|error| file_error(&file, error.into()))?;
             if let Some(first) = looked.first() {
                 folder::check_dimensions(&plan, &first.plan, &first.path)
                     .map_err(|error| file_error(&file, error.into()))?;
@@ -321,6 +324,7 @@ impl DatasetReader {
         };
         Ok(Self {
             path: path.into(),
+            file: path.into(),
             options: options.clone(),
             about,
             dimensions: first.plan.dimensions(),
@@ -334,6 +338,7 @@ impl DatasetReader {
         use crate::Transitions;
         Self {
             path: packed.path().into(),
+            file: packed.path().into(),
             options: options.clone(),
             about: packed.about(),
             dimensions: (packed.observation_dim() as u64, packed.action_dim() as u64),
@@ -388,7 +393,7 @@ impl DatasetReader {
     /// # Errors
     /// [`Error::File`] with a [`ReadError`], [`ReadError::Memory`] where it does not fit.
     pub fn read_all(self) -> Result<RawDataset, Error> {
-        let (path, options) = (self.path, self.options);
+        let (path, file, options) = (self.path, self.file, self.options);
         let budget = Budget::new(options.max_memory);
         let wrong = |error: ReadError| file_error(&path, error.into());
         let mut files = match self.input {
@@ -403,10 +408,10 @@ impl DatasetReader {
         let transient = plans().map(Plan::transient).max().unwrap_or(0);
         budget.check(kept.saturating_add(transient)).map_err(wrong)?;
         let mut buffers = Buffers::of(plans()).map_err(wrong)?;
-        for file in &mut files {
-            file.read(&path, budget, &mut buffers, &mut |_| Ok(()))?;
+        for one in &mut files {
+            one.read(&path, budget, &mut buffers, &mut |_| Ok(()))?;
         }
-        finish(&path, self.about, buffers, &options).map_err(wrong)
+        finish(&file, self.about, buffers, &options).map_err(wrong)
     }
 
     /// Looks where episodes end, without reading rows: not yet known is whether an episode that is a group ends in a terminal state.
@@ -428,7 +433,7 @@ impl DatasetReader {
             let found = file.plan.found();
             all.append(found.rows, found.terminals, found.timeouts);
         }
-        split_sets(&all, max_episode_steps).map_err(|error| file_error(&self.path, error))
+        split_sets(&all, max_episode_steps).map_err(|error| file_error(&self.file, error))
     }
 
     /// Reads all of it once, a block of rows at a time, in memory for a few of them. Its numbers may be NaN.
@@ -480,10 +485,10 @@ impl DatasetReader {
             terminals: buffers.terminals.take(),
             timeouts: buffers.timeouts.take(),
         };
-        let episodes = split_sets(&found, max_episode_steps).map_err(|error| file_error(&path, error));
+        let episodes = split_sets(&found, max_episode_steps).map_err(|error| file_error(&self.file, error));
         Ok(Found {
             facts: Facts {
-                path,
+                path: self.file,
                 format: self.about.format,
                 recorded_env: self.about.env,
                 metadata: self.about.metadata,
@@ -505,7 +510,11 @@ impl DatasetReader {
     /// Bytes of a row in memory or in a packed file.
     #[must_use]
     pub fn bytes_of_row(&self) -> u64 {
-        self.dimensions.0.saturating_add(self.dimensions.1).saturating_mul(4).saturating_add(8)
+        self.dimensions
+            .0
+            .saturating_add(self.dimensions.1)
+            .saturating_mul(4)
+            .saturating_add(8)
     }
 }
 
@@ -556,8 +565,6 @@ impl Looked {
         each: &mut dyn FnMut(&mut Buffers) -> Result<(), ReadError>,
     ) -> Result<(), Error> {
         let name = self.name.clone();
-        self.with_tree(whole, budget, |tree, plan| {
-            plan.read(tree, name.as_deref(), to, each)
-        })
+        self.with_tree(whole, budget, |tree, plan| plan.read(tree, name.as_deref(), to, each))
     }
 }

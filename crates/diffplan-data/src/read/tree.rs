@@ -148,7 +148,11 @@ impl Source for Hdf5 {
     }
 
     fn range(&mut self, key: &str, header: &Header, rows: Range<u64>) -> Result<Vec<u8>, ReadError> {
-        if self.reading.get(key).is_none_or(|reading| !reading.goes_on_at(rows.start)) {
+        if self
+            .reading
+            .get(key)
+            .is_none_or(|reading| !reading.goes_on_at(rows.start))
+        {
             let (group, name) = split(key);
             let arrays = self.arrays(group)?.ok_or_else(|| gone(key))?;
             let reading = arrays.reading(name)?;

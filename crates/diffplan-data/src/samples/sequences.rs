@@ -181,7 +181,8 @@ impl SequenceDataset {
 
     /// All windows, by episode and start.
     pub fn windows(&self) -> impl Iterator<Item = Window> + Clone {
-        let of = move |episode| (self.windows_before(episode)..self.ends[episode]).map(move |i| self.within(episode, i));
+        let of =
+            move |episode| (self.windows_before(episode)..self.ends[episode]).map(move |i| self.within(episode, i));
         (0..self.episodes.len()).flat_map(of)
     }
 
@@ -321,7 +322,10 @@ mod tests {
         for (i, window) in windows.iter().enumerate() {
             assert_eq!(sequences.window(i), *window);
         }
-        let padded = windows.iter().filter(|window| window.end - window.start < horizon).count();
+        let padded = windows
+            .iter()
+            .filter(|window| window.end - window.start < horizon)
+            .count();
         assert_eq!(sequences.padded(), padded);
         for (episode, range) in dataset.episodes().iter().enumerate() {
             for row in range.start..range.end {

@@ -89,7 +89,10 @@ pub(in super::super) fn check_dataset(case: &Case, report: &mut Report) -> Resul
     if case.has("values") {
         let returns = DiscountedReturns::new(&dataset, case.number("discount")?, case.number("termination_penalty")?);
         let returns = returns.map_err(CaseError::refused)?;
-        let values: Result<Vec<f64>, _> = sequences.windows().map(|window| returns.from_row(window.start)).collect();
+        let values: Result<Vec<f64>, _> = sequences
+            .windows()
+            .map(|window| returns.from_row(window.start))
+            .collect();
         let values = values.map_err(CaseError::refused)?;
         let mut values: Array1<f32> = values.into_iter().map(|value| value as f32).collect();
         if case.value("normed").as_bool() == Some(true) {

@@ -85,8 +85,14 @@ pub(super) fn run(args: &PackArgs) -> Result<()> {
             0 => String::new(),
             rows => format!(", {} rows left out", table::thousands(rows as usize)),
         };
-        let (rows, episodes) = (table::thousands(from.rows as usize), table::thousands(from.episodes as usize));
-        let text = format!("{}, {}, {rows} rows in {episodes} episodes{left_out}", from.file, from.format);
+        let (rows, episodes) = (
+            table::thousands(from.rows as usize),
+            table::thousands(from.episodes as usize),
+        );
+        let text = format!(
+            "{}, {}, {rows} rows in {episodes} episodes{left_out}",
+            from.file, from.format
+        );
         fields.push(("dataset", text));
     }
     if packed.packed_from.len() > 1 {
@@ -95,7 +101,10 @@ pub(super) fn run(args: &PackArgs) -> Result<()> {
     }
     fields.push((
         "dimensions",
-        format!("{} of observations, {} of actions", packed.observation_dim, packed.action_dim),
+        format!(
+            "{} of observations, {} of actions",
+            packed.observation_dim, packed.action_dim
+        ),
     ));
     fields.extend(packed.notes.iter().map(|note| ("odd", note.clone())));
     fields.push((

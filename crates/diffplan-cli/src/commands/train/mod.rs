@@ -7,7 +7,7 @@ use crate::args::{RunArgs, TrainArgs, TrainOptions, ValueKeys, What};
 use crate::error::{Error, Result};
 use crate::interrupt::on_interrupt;
 use crate::{json, output, settings};
-use diffplan_data::{Finding, Keys, ReadError, RecordedEnv, Transitions};
+use diffplan_data::{Finding, Keys, ReadError, RecordedEnv};
 use diffplan_eval::{Registry, table};
 use diffplan_pictures::{Curve, loss_png};
 use diffplan_train::session::{Data, Kind, Run, RunFolder, Settings, Source, Start, Summary, Typed, read_record};
@@ -140,7 +140,10 @@ fn too_large(error: diffplan_train::Error, settings: &Settings) -> Error {
     };
     tell("keys", (read.keys != Keys::default()).then(|| read.keys.to_string()));
     tell("rewards", read.rewards.as_ref().map(ToString::to_string));
-    tell("max-episode-steps", read.max_episode_steps.map(|steps| steps.to_string()));
+    tell(
+        "max-episode-steps",
+        read.max_episode_steps.map(|steps| steps.to_string()),
+    );
     tell("out", Some(packed.display().to_string()));
     Error::TooLarge {
         command: words.join(" "),

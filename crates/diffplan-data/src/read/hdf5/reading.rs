@@ -50,7 +50,11 @@ struct Chunks {
 impl Reading {
     pub(super) fn new(stored: Stored, numbers: Numbers, place: String) -> Result<Self, ReadError> {
         let core = Arc::clone(&stored.place.core);
-        let row = stored.shape.iter().skip(1).fold(u64::from(stored.of.size), |all, one| all.saturating_mul(*one));
+        let row = stored
+            .shape
+            .iter()
+            .skip(1)
+            .fold(u64::from(stored.of.size), |all, one| all.saturating_mul(*one));
         let bytes = Bytes::of(&stored, row).map_err(core.unreadable(&place))?;
         if let Bytes::Chunks(chunks) = &bytes {
             core.budget.check(chunks.height.saturating_mul(row).saturating_mul(2))?;
@@ -164,7 +168,11 @@ impl Chunks {
         let bytes = self.shape[1] as usize * self.size;
         let length = (self.held.end - self.held.start) as usize * bytes;
         self.band.clear();
-        match self.fill.as_deref().filter(|fill| fill.len() == self.size && fill.iter().any(|byte| *byte != 0)) {
+        match self
+            .fill
+            .as_deref()
+            .filter(|fill| fill.len() == self.size && fill.iter().any(|byte| *byte != 0))
+        {
             Some(fill) => self.band.extend(fill.iter().cycle().take(length)),
             None => self.band.resize(length, 0),
         }

@@ -34,7 +34,11 @@ pub(in crate::read::hdf5) fn in_parts(source: &Arrays, key: &str, header: &crate
         for start in (0..rows).step_by(most) {
             assert!(reading.goes_on_at(start));
             let part = reading.rows(start..rows.min(start + most as u64)).unwrap();
-            assert_eq!(part.len(), (rows.min(start + most as u64) - start) as usize * row, "{key}");
+            assert_eq!(
+                part.len(),
+                (rows.min(start + most as u64) - start) as usize * row,
+                "{key}"
+            );
             parts.extend(part);
         }
         assert!(parts == bytes, "{key} in parts of {most} rows");

@@ -155,7 +155,9 @@ impl Report {
     fn of(found: &Found, survey: &Survey, names: &Names, odd: &[Finding]) -> Self {
         let dimensions = |names: &[String], moments: &Moments| -> Vec<Dimension> {
             let columns = names.iter().enumerate();
-            columns.map(|(column, name)| Dimension::of(name, moments, column)).collect()
+            columns
+                .map(|(column, name)| Dimension::of(name, moments, column))
+                .collect()
         };
         let Found { facts, episodes, .. } = found;
         let non_finite: Vec<NonFinite> = survey.non_finite().cloned().collect();

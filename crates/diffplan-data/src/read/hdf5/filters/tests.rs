@@ -50,7 +50,9 @@ fn every_filter_gives_the_numbers_back() {
             name if name.starts_with("noise") => {
                 let header = source.header("noise").unwrap().unwrap();
                 let mut noise = Vec::new();
-                decode(&source.bytes("noise", &header).unwrap(), &header, &mut noise, |value| value);
+                decode(&source.bytes("noise", &header).unwrap(), &header, &mut noise, |value| {
+                    value
+                });
                 noise
             }
             "blosc2_zero" => vec![0.0; 1500],
