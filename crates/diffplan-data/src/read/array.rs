@@ -1,6 +1,7 @@
 //! Arrays as files hold them, of whichever format: what they say of themselves, and bytes that become numbers.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use half::f16;
 use ndarray::Array2;
@@ -145,16 +146,45 @@ impl Header {
 /// An array to be read, known to be there and to have a shape that makes sense.
 #[derive(Debug, Clone)]
 pub(super) struct Planned {
-    key: String,
-    header: Header,
+    key: Arc<str>,
+    rows: u64,
+    /// But for its rows: episodes of a file share what else they are.
+    header: Arc<Header>,
 }
 
 const NUMBERS: &str = "numbers";
 const FLAGS: &str = "bool, or numbers that are 0 or 1";
 
 impl Planned {
+    fn new(key: &str, header: Header) -> Self {
+        Self {
+            key: key.into(),
+            rows: header.rows(),
+            header: Arc::new(header),
+        }
+    }
+
+    /// What the file says of it.
+    fn header(&self) -> Header {
+        let mut header = Header::clone(&self.header);
+        header.shape.iter_mut().take(1).for_each(|rows| *rows = self.rows);
+        header
+    }
+
+    /// Takes no memory for what is the same of another.
+    pub(super) fn share(&mut self, other: &Self) {
+        if self.key == other.key {
+            self.key = Arc::clone(&other.key);
+        }
+        let rest = |header: &Header| header.shape.get(1..).map(<[u64]>::to_vec);
+        let (own, others) = (&self.header, &other.header);
+        if own.element == others.element && own.order == others.order && rest(own) == rest(others) {
+            self.header = Arc::clone(&other.header);
+        }
+    }
+
     pub(super) fn rows(&self) -> u64 {
-        self.header.rows()
+        self.rows
     }
 
     pub(super) fn columns(&self) -> u64 {
@@ -200,19 +230,13 @@ impl Planned {
         let Some(header) = source.header(key)? else {
             return Ok(None);
         };
-        let planned = Self {
-            key: key.into(),
-            header,
-        };
+        let planned = Self::new(key, header);
         planned.single(source.place(key), FLAGS).map(Some)
     }
 
     fn required(source: &mut impl Source, key: &str) -> Result<Self, ReadError> {
         match source.header(key)? {
-            Some(header) => Ok(Self {
-                key: key.into(),
-                header,
-            }),
+            Some(header) => Ok(Self::new(key, header)),
             None => Err(ReadError::MissingKey {
                 key: source.place(key),
                 present: source.keys(),
@@ -234,7 +258,7 @@ impl Planned {
         ReadError::Shape {
             key,
             expected: expected.into(),
-            actual: self.header.shape.clone(),
+            actual: self.header().shape,
         }
     }
 
@@ -254,12 +278,12 @@ impl Planned {
 
     /// Bytes of the array in the file, uncompressed, while it is read.
     pub(super) fn transient(&self) -> u64 {
-        self.header.bytes()
+        self.header().bytes()
     }
 
     /// Bytes of the array in memory, `size` of them an element.
     pub(super) fn kept(&self, size: u64) -> u64 {
-        self.header.len().saturating_mul(size)
+        self.header().len().saturating_mul(size)
     }
 
     /// Appends some rows as float32, and adds to what is known of the numbers that float32 rounds.
@@ -361,20 +385,20 @@ impl Planned {
     }
 
     fn read(&self, source: &mut impl Source, rows: &Range<u64>) -> Result<Vec<u8>, ReadError> {
-        let all = *rows == (0..self.rows());
+        let (all, header) = (*rows == (0..self.rows()), self.header());
         let bytes = match all {
-            true => source.bytes(&self.key, &self.header)?,
-            false => source.range(&self.key, &self.header, rows.clone())?,
+            true => source.bytes(&self.key, &header)?,
+            false => source.range(&self.key, &header, rows.clone())?,
         };
         let count = rows.end - rows.start;
         let expected = match all {
-            true => self.header.bytes(),
-            false => self.header.row_bytes().saturating_mul(count),
+            true => header.bytes(),
+            false => header.row_bytes().saturating_mul(count),
         };
         if bytes.len() as u64 == expected {
             return Ok(bytes);
         }
-        let mut wanted = self.header.shape.clone();
+        let mut wanted = header.shape.clone();
         wanted.iter_mut().take(1).for_each(|rows| *rows = count);
         Err(ReadError::Unreadable {
             place: source.place(&self.key),
