@@ -35,6 +35,13 @@ pub(crate) enum Error {
     #[cfg(feature = "hub")]
     #[error("{name} is no file here, and was not downloaded to {}: diffplan data download {name}", path.display())]
     NotDownloaded { name: String, path: PathBuf },
+    /// A dataset that is larger than memory.
+    #[error("{error}; packed, it is trained on without being in memory: {command}; then --dataset {}", packed.display())]
+    TooLarge {
+        error: Box<diffplan_train::Error>,
+        command: String,
+        packed: PathBuf,
+    },
     /// Of `--strict`, about datasets.
     #[error("{}: {findings} warning{}, which --strict does not let pass", file.display(), if *findings == 1 { "" } else { "s" })]
     OddDataset { file: PathBuf, findings: usize },

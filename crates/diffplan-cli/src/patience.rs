@@ -24,6 +24,13 @@ impl Patience {
             started: Instant::now(),
         }
     }
+
+    fn show(&self) {
+        if self.bar.is_hidden() && self.started.elapsed() > WAIT {
+            // Still hidden where stderr is no terminal.
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+    }
 }
 
 impl Watch for Patience {
@@ -32,11 +39,40 @@ impl Watch for Patience {
     }
 
     fn step(&self) {
-        if self.bar.is_hidden() && self.started.elapsed() > WAIT {
-            // Still hidden where stderr is no terminal.
-            self.bar.set_draw_target(ProgressDrawTarget::stderr());
-        }
+        self.show();
         self.bar.inc(1);
+    }
+}
+
+/// A bar of bytes.
+pub(crate) struct Bytes(Patience);
+
+impl Bytes {
+    /// A bar that is not shown yet. `what` is done with so many bytes.
+    pub(crate) fn new(what: &str, bytes: u64) -> Self {
+        let template =
+            "{prefix} [{bar:32.cyan/blue}] {binary_bytes}/{binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
+        let style = ProgressStyle::with_template(template).expect("the template above is well formed");
+        let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::hidden())
+            .with_style(style.progress_chars("━╸─"))
+            .with_prefix(what.to_owned());
+        Self(Patience {
+            bar,
+            started: Instant::now(),
+        })
+    }
+
+    /// So many more.
+    pub(crate) fn add(&self, bytes: u64) {
+        self.0.show();
+        self.0.bar.inc(bytes);
+    }
+
+    /// So many, of what is called something else from now on.
+    pub(crate) fn go_on(&self, what: &str, bytes: u64) {
+        self.0.show();
+        self.0.bar.set_prefix(what.to_owned());
+        self.0.bar.set_position(bytes);
     }
 }
 

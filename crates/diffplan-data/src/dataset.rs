@@ -5,9 +5,12 @@
 //! finished episode: their return is not known, so they are left out, as in the original's `sequence_dataset`
 //! (jannerm/diffuser, `diffuser/datasets/d4rl.py`).
 
+use std::ops::Range;
+
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 
-use crate::{Error, Key, RecordedEnv};
+use crate::transitions::check_range;
+use crate::{Error, Key, RecordedEnv, Transitions};
 
 /// One episode of a [`Dataset`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -223,6 +226,52 @@ impl Dataset {
     }
 }
 
+impl Transitions for Dataset {
+    fn observation_dim(&self) -> usize {
+        self.observations.ncols()
+    }
+
+    fn action_dim(&self) -> usize {
+        self.actions.ncols()
+    }
+
+    fn episodes(&self) -> &[EpisodeRange] {
+        &self.episodes
+    }
+
+    fn recorded_env(&self) -> Option<&RecordedEnv> {
+        self.env.as_ref()
+    }
+
+    fn read_rows(&self, rows: Range<usize>, to: &mut [f32]) -> Result<(), Error> {
+        let (actions, width) = (self.actions.ncols(), self.transition_dim());
+        check_range(&rows, self.rewards.len(), width, to.len())?;
+        for (key, at) in [(&self.actions, 0), (&self.observations, actions)] {
+            let columns = key.ncols();
+            let to = to.chunks_exact_mut(width).map(|row| &mut row[at..at + columns]);
+            match key.as_slice() {
+                Some(values) => {
+                    let values = &values[rows.start * columns..rows.end * columns];
+                    to.zip(values.chunks_exact(columns))
+                        .for_each(|(to, row)| to.copy_from_slice(row));
+                }
+                None => to.zip(rows.clone()).for_each(|(to, row)| {
+                    to.iter_mut().zip(key.row(row)).for_each(|(to, x)| *to = *x);
+                }),
+            }
+        }
+        Ok(())
+    }
+
+    fn read_rewards(&self, rows: Range<usize>, to: &mut [f64]) -> Result<(), Error> {
+        check_range(&rows, self.rewards.len(), 1, to.len())?;
+        to.iter_mut()
+            .zip(self.rewards.slice(s![rows]))
+            .for_each(|(to, reward)| *to = *reward);
+        Ok(())
+    }
+}
+
 /// Rows of one array, then those of another with as many columns.
 fn stack(first: Array2<f32>, second: &Array2<f32>) -> Array2<f32> {
     let (rows, columns) = first.dim();
@@ -251,24 +300,112 @@ pub(crate) fn check_finite(key: Key, data: ArrayView2<'_, f32>) -> Result<(), Er
     }
 }
 
+/// The rows in which flags are set, where there are such flags.
+#[cfg(feature = "hdf5")]
+#[derive(Debug, Default)]
+pub(crate) struct Sets {
+    pub(crate) rows: usize,
+    pub(crate) terminals: Option<Vec<usize>>,
+    pub(crate) timeouts: Option<Vec<usize>>,
+}
+
+#[cfg(feature = "hdf5")]
+impl Sets {
+    /// Adds those of the rows that follow.
+    pub(crate) fn append(&mut self, rows: usize, terminals: Option<Vec<usize>>, timeouts: Option<Vec<usize>>) {
+        let before = self.rows;
+        for (all, more) in [(&mut self.terminals, terminals), (&mut self.timeouts, timeouts)] {
+            if let Some(more) = more {
+                all.get_or_insert_default()
+                    .extend(more.into_iter().map(|row| before + row));
+            }
+        }
+        self.rows += rows;
+    }
+
+    /// Rows in which both are set.
+    pub(crate) fn both(&self) -> usize {
+        let (Some(terminals), Some(timeouts)) = (&self.terminals, &self.timeouts) else {
+            return 0;
+        };
+        let both = terminals.iter().filter(|row| timeouts.binary_search(row).is_ok());
+        both.count()
+    }
+}
+
+/// # Errors
+/// [`Error::NoEpisodeEnd`], and [`ReadError::ZeroEpisodeSteps`](crate::ReadError::ZeroEpisodeSteps).
+#[cfg(feature = "hdf5")]
+pub(crate) fn split_sets(sets: &Sets, max_episode_steps: Option<usize>) -> Result<Vec<EpisodeRange>, Error> {
+    if max_episode_steps == Some(0) {
+        return Err(crate::ReadError::ZeroEpisodeSteps.into());
+    }
+    cut(
+        sets.rows,
+        sets.terminals.as_deref(),
+        sets.timeouts.as_deref(),
+        max_episode_steps,
+    )
+}
+
 pub(crate) fn split(rows: usize, ends: EpisodeEnds<'_>) -> Result<Vec<EpisodeRange>, Error> {
-    let flag = |flags: Option<&[bool]>, row: usize| flags.is_some_and(|flags| flags[row]);
+    let set = |flags: Option<&[bool]>| -> Option<Vec<usize>> {
+        let rows = flags?.iter().enumerate().filter(|(_, set)| **set);
+        Some(rows.map(|(row, _)| row).collect())
+    };
+    let (terminals, timeouts) = (set(ends.terminals), set(ends.timeouts));
+    cut(rows, terminals.as_deref(), timeouts.as_deref(), ends.max_episode_steps)
+}
+
+/// Episodes from the rows in which flags are set.
+fn cut(
+    rows: usize,
+    terminals: Option<&[usize]>,
+    timeouts: Option<&[usize]>,
+    max_episode_steps: Option<usize>,
+) -> Result<Vec<EpisodeRange>, Error> {
     // Timeouts that are never set say as little as none.
-    let silent = ends.timeouts.is_none_or(|timeouts| !timeouts.contains(&true));
-    let limit = ends.max_episode_steps.filter(|_| silent);
+    let limit = max_episode_steps.filter(|_| timeouts.is_none_or(<[usize]>::is_empty));
     let (mut episodes, mut start) = (Vec::new(), 0);
-    for row in 0..rows {
-        let terminated = flag(ends.terminals, row);
-        let end = row + 1;
-        if terminated || flag(ends.timeouts, row) || limit.is_some_and(|limit| end - start >= limit) {
-            episodes.push(EpisodeRange { start, end, terminated });
+    let mut push = |end: usize, terminated: bool| {
+        // Rows before the one in which a flag is set, or after the last.
+        while limit.is_some_and(|limit| end - start > limit) {
+            let end = start + limit.unwrap_or(1).max(1);
+            episodes.push(EpisodeRange {
+                start,
+                end,
+                terminated: false,
+            });
             start = end;
+        }
+        episodes.push(EpisodeRange { start, end, terminated });
+        start = end;
+        start
+    };
+    let (mut terminals_left, mut timeouts_left) = (terminals.unwrap_or_default(), timeouts.unwrap_or_default());
+    let mut last = 0;
+    loop {
+        let (row, terminated) = match (terminals_left.first(), timeouts_left.first()) {
+            (None, None) => break,
+            (Some(&terminal), other) if other.is_none_or(|timeout| terminal <= *timeout) => (terminal, true),
+            (_, Some(&timeout)) => (timeout, false),
+            (Some(&terminal), None) => (terminal, true),
+        };
+        for left in [&mut terminals_left, &mut timeouts_left] {
+            *left = left.strip_prefix(&[row]).unwrap_or(left);
+        }
+        last = push(row + 1, terminated);
+    }
+    if let Some(limit) = limit {
+        let whole = (rows - last) / limit.max(1) * limit;
+        if whole > 0 {
+            push(last + whole, false);
         }
     }
     if episodes.is_empty() {
         return Err(Error::NoEpisodeEnd {
             rows,
-            looked_at: match (ends.terminals, ends.timeouts, limit) {
+            looked_at: match (terminals, timeouts, limit) {
                 (_, Some(_), Some(_)) => "no flag is set, and there are fewer rows than max_episode_steps",
                 (None, None, None) => "there are neither terminals nor timeouts",
                 (_, None, None) => "terminals is never set, and there are no timeouts",

@@ -194,6 +194,35 @@ pub enum Error {
         /// The option.
         max_path_length: usize,
     },
+    /// More windows than can be told apart.
+    #[error(
+        "{windows} windows, expected {} at most: train on a part of the episodes (--episodes SHARE, --max-episodes N)",
+        u32::MAX
+    )]
+    TooManyWindows {
+        /// How many.
+        windows: usize,
+    },
+    /// A disk has less room than a file takes. Nothing was written.
+    #[error("{}: {} are needed, but the disk has {} left", path.display(), crate::bytes::shown(*needed), crate::bytes::shown(*available))]
+    DiskSpace {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that it takes.
+        needed: u64,
+        /// Bytes that there are.
+        available: u64,
+    },
+    /// Rows that there are not.
+    #[error("rows {start} to {end} of {rows} were asked for, or with room for another number of them")]
+    NoRows {
+        /// The first.
+        start: usize,
+        /// The one after the last.
+        end: usize,
+        /// How many there are.
+        rows: usize,
+    },
     /// There is nothing to train on.
     #[error(
         "no episode is long enough for a window of {horizon} steps: the longest has {longest} (max_path_length \

@@ -32,17 +32,22 @@
 //! # }
 //! ```
 
+mod bytes;
 mod cdf;
 mod config;
 mod dataset;
 mod env;
+mod episode_set;
 mod error;
 #[cfg(feature = "hdf5")]
 pub mod findings;
 mod format;
 mod kind;
+mod moments;
 mod normalizer;
 mod normalizers;
+#[cfg(feature = "hdf5")]
+mod packed;
 #[cfg(feature = "hdf5")]
 pub mod read;
 mod samples;
@@ -50,21 +55,31 @@ mod select;
 mod statistics;
 pub mod summary;
 mod transform;
+mod transitions;
 #[cfg(feature = "hdf5")]
 mod write;
 
 pub use config::{Key, NormalizerConfig};
 pub use dataset::{Dataset, EpisodeEnds, EpisodeRange};
 pub use env::RecordedEnv;
+pub use episode_set::EpisodeSet;
 pub use error::{Error, Warning};
 #[cfg(feature = "hdf5")]
 pub use findings::Finding;
 pub use kind::NormalizerKind;
+pub use moments::Moments;
 pub use normalizer::Normalizer;
 pub use normalizers::Normalizers;
 #[cfg(feature = "hdf5")]
-pub use read::{ArrayInfo, FileFormat, FileNote, Keys, LayoutNote, RawDataset, ReadError, ReadOptions, RewardRule};
+pub use packed::{PackOptions, PackProgress, PackReport, Packed, PackedFrom, pack};
+#[cfg(feature = "hdf5")]
+pub use read::{
+    ArrayInfo, DatasetReader, FileFormat, FileNote, Keys, LayoutNote, RawDataset, ReadError, ReadOptions, RewardRule,
+};
 pub use samples::{DiscountedReturns, SequenceDataset, SequenceOptions, Window};
 pub use select::Selection;
+#[cfg(feature = "hdf5")]
+pub use transitions::content_hash;
+pub use transitions::{Known, Transitions};
 #[cfg(feature = "hdf5")]
 pub use write::{Conversion, ConversionNote, D4rlFile, WriteFormat};

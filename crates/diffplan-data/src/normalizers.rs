@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ndarray::ArrayView2;
 
-use crate::{Error, Key, Normalizer, NormalizerConfig, NormalizerKind, Warning, format};
+use crate::{Error, Key, Normalizer, NormalizerConfig, NormalizerKind, Transitions, Warning, format, statistics};
 use diffplan_files::write_atomically;
 
 /// What `normalizer.json` holds.
@@ -70,6 +70,18 @@ impl Normalizers {
         Self::new(
             NormalizerConfig::fit(kind, Key::Observations, observations)?,
             NormalizerConfig::fit(kind, Key::Actions, actions)?,
+            None,
+        )
+    }
+
+    /// Normalisers of one type, fitted to the rows of all episodes, which are read in blocks where they are in a file.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit); those of reading.
+    pub fn of_transitions(kind: NormalizerKind, data: &dyn Transitions) -> Result<Self, Error> {
+        Self::new(
+            statistics::of_transitions(kind, Key::Observations, data)?,
+            statistics::of_transitions(kind, Key::Actions, data)?,
             None,
         )
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::episode_set::check_dimensions;
 use crate::{Dataset, Error, Key};
 
 /// Which episodes of a dataset are used: the first, of those a share, of those the best.
@@ -22,7 +23,52 @@ impl Selection {
         up_to(i + 1) > up_to(i)
     }
 
-    fn check(self) -> Result<(), Error> {
+    /// Which of `count` episodes: of the first, a share; at least one.
+    pub(crate) fn by_number(self, count: usize) -> Vec<bool> {
+        let first = count.min(self.first.unwrap_or(usize::MAX).max(1));
+        let mut keep = vec![true; first];
+        if let Some(share) = self.share {
+            keep = (0..first).map(|i| Self::spread(i, share)).collect();
+            if !keep.contains(&true) {
+                keep[0] = true;
+            }
+        }
+        keep.resize(count, false);
+        keep
+    }
+
+    /// The share `best` of the episodes, those of the highest return; at least one.
+    pub(crate) fn the_best(returns: &[f64], best: f64) -> Vec<bool> {
+        let mut order: Vec<usize> = (0..returns.len()).collect();
+        order.sort_by(|&a, &b| returns[b].total_cmp(&returns[a]));
+        let count = ((returns.len() as f64 * best).ceil() as usize).clamp(1, returns.len());
+        let mut keep = vec![false; returns.len()];
+        order[..count].iter().for_each(|&i| keep[i] = true);
+        keep
+    }
+
+    /// Which of `count` episodes are held out; none of less than two.
+    pub(crate) fn held_out(count: usize, share: f64) -> Result<Option<Vec<bool>>, Error> {
+        if !(share > 0.0 && share < 1.0) {
+            return Err(Error::Share {
+                name: "validation",
+                value: share,
+            });
+        }
+        if count < 2 {
+            return Ok(None);
+        }
+        let mut held: Vec<bool> = (0..count).map(|i| Self::spread(i, share)).collect();
+        if !held.contains(&true) {
+            held[count - 1] = true;
+        }
+        if !held.contains(&false) {
+            held[0] = false;
+        }
+        Ok(Some(held))
+    }
+
+    pub(crate) fn check(self) -> Result<(), Error> {
         for (name, value) in [("episodes", self.share), ("best", self.best)] {
             if let Some(value) = value.filter(|value| !(*value > 0.0 && *value <= 1.0)) {
                 return Err(Error::Share { name, value });
@@ -39,24 +85,12 @@ impl Dataset {
     /// [`Error::Share`].
     pub fn selected(self, selection: Selection) -> Result<Self, Error> {
         selection.check()?;
-        let mut dataset = self.first_episodes(selection.first.unwrap_or(usize::MAX));
-        if let Some(share) = selection.share {
-            let mut keep: Vec<bool> = (0..dataset.episodes().len())
-                .map(|i| Selection::spread(i, share))
-                .collect();
-            if !keep.contains(&true) {
-                keep[0] = true;
-            }
-            dataset = dataset.picked(&keep);
-        }
+        let mut dataset = match selection.share {
+            None => self.first_episodes(selection.first.unwrap_or(usize::MAX)),
+            Some(_) => self.picked(&selection.by_number(self.episodes().len())),
+        };
         if let Some(best) = selection.best {
-            let returns = dataset.returns();
-            let mut order: Vec<usize> = (0..returns.len()).collect();
-            order.sort_by(|&a, &b| returns[b].total_cmp(&returns[a]));
-            let count = ((returns.len() as f64 * best).ceil() as usize).clamp(1, returns.len());
-            let mut keep = vec![false; returns.len()];
-            order[..count].iter().for_each(|&i| keep[i] = true);
-            dataset = dataset.picked(&keep);
+            dataset = dataset.picked(&Selection::the_best(&dataset.returns(), best));
         }
         Ok(dataset)
     }
@@ -67,23 +101,9 @@ impl Dataset {
     /// # Errors
     /// [`Error::Share`].
     pub fn split_off(self, share: f64) -> Result<(Self, Option<Self>), Error> {
-        if !(share > 0.0 && share < 1.0) {
-            return Err(Error::Share {
-                name: "validation",
-                value: share,
-            });
-        }
-        let count = self.episodes().len();
-        if count < 2 {
+        let Some(held) = Selection::held_out(self.episodes().len(), share)? else {
             return Ok((self, None));
-        }
-        let mut held: Vec<bool> = (0..count).map(|i| Selection::spread(i, share)).collect();
-        if !held.contains(&true) {
-            held[count - 1] = true;
-        }
-        if !held.contains(&false) {
-            held[0] = false;
-        }
+        };
         let kept: Vec<bool> = held.iter().map(|held| !held).collect();
         Ok((self.picked(&kept), Some(self.picked(&held))))
     }
@@ -102,24 +122,7 @@ impl Dataset {
             });
         };
         for (path, part) in parts {
-            for (key, actual, expected) in [
-                (
-                    Key::Observations,
-                    part.observations().ncols(),
-                    all.observations().ncols(),
-                ),
-                (Key::Actions, part.actions().ncols(), all.actions().ncols()),
-            ] {
-                if actual != expected {
-                    return Err(Error::JoinedDimensions {
-                        key,
-                        path: path.as_ref().to_owned(),
-                        actual,
-                        first: first.as_ref().to_owned(),
-                        expected,
-                    });
-                }
-            }
+            check_dimensions((first.as_ref(), &all), (path.as_ref(), &part))?;
             all = all.append(part);
         }
         Ok(all)

@@ -1,45 +1,166 @@
 //! What normalisers are fitted to: mean and standard deviation of a dataset's arrays (population, `ddof = 0`), in the two ways that
 //! planners use, limits, and distributions.
 //!
-//! Per dimension: float64 sums over the rows, of differences from the first row, so that a constant column has a standard
-//! deviation of exactly 0. Two passes. (NumPy's float32 mean over the rows of a large dataset is off in its 4th or 5th digit.)
+//! Per dimension: float64, in one pass ([`Moments`]); a constant column has a standard deviation of exactly 0. (NumPy's float32 mean over the
+//! rows of a large dataset is off in its 4th or 5th digit.)
 //!
 //! Scalar: what `array.mean()` and `array.std()` of NumPy give for the whole float32 array, in the same bits, since that is
 //! what `ValueGuidedRLPipeline` divides by. NumPy sums a contiguous array pairwise (`pairwise_sum` in
 //! `numpy/_core/src/umath/loops_utils.h.src`): below 8 values one after the other, up to 128 values in 8 interleaved sums, and
 //! longer ones in two halves, the first a multiple of 8 long. The standard deviation is the root of the mean of the
 //! squared differences from the mean, each step rounded to float32. The one exception is an array in which all values
-//! are the same: its standard deviation is 0 here, where NumPy may leave a rounding error.
+//! are the same: its standard deviation is 0 here, where NumPy may leave a rounding error. Which values are summed with which
+//! depends on their number alone, so that they may come one after the other out of a file.
+//!
+//! Data in memory and data in a file go the same way, as [`Rows`] of columns, and have the same bits.
+
+use std::ops::Range;
 
 use ndarray::ArrayView2;
 
 use crate::cdf::{self, MOST_KNOTS};
 use crate::dataset::check_finite;
-use crate::{Error, Key, NormalizerConfig, NormalizerKind};
+use crate::transitions::each_block;
+use crate::{Error, Key, Moments, NormalizerConfig, NormalizerKind, Transitions};
+
+/// Bytes of the columns that are sorted at a time.
+const SORTED: usize = 1 << 28;
+
+/// Numbers in rows, wherever they are.
+trait Rows {
+    fn count(&self) -> usize;
+    fn columns(&self) -> usize;
+    /// Shows some columns of all rows, row by row, in blocks of whole rows.
+    fn each(&self, columns: Range<usize>, show: &mut dyn FnMut(&[f32])) -> Result<(), Error>;
+    /// What is known without reading them.
+    fn moments(&self) -> Option<Moments>;
+}
+
+impl Rows for ArrayView2<'_, f32> {
+    fn count(&self) -> usize {
+        self.nrows()
+    }
+
+    fn columns(&self) -> usize {
+        self.ncols()
+    }
+
+    fn each(&self, columns: Range<usize>, show: &mut dyn FnMut(&[f32])) -> Result<(), Error> {
+        match self.as_slice() {
+            Some(all) if columns.len() == self.ncols() => show(all),
+            _ => {
+                let mut own = Vec::with_capacity(columns.len());
+                for row in self.rows() {
+                    own.clear();
+                    own.extend(columns.clone().map(|column| row[column]));
+                    show(&own);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn moments(&self) -> Option<Moments> {
+        None
+    }
+}
+
+/// Actions or observations of transitions.
+struct Part<'a> {
+    data: &'a dyn Transitions,
+    key: Key,
+    columns: Range<usize>,
+}
+
+impl Rows for Part<'_> {
+    fn count(&self) -> usize {
+        self.data.rows()
+    }
+
+    fn columns(&self) -> usize {
+        self.columns.len()
+    }
+
+    fn each(&self, columns: Range<usize>, show: &mut dyn FnMut(&[f32])) -> Result<(), Error> {
+        let width = self.data.transition_dim();
+        let columns = self.columns.start + columns.start..self.columns.start + columns.end;
+        let mut own = Vec::new();
+        each_block(self.data, &mut |first, block| {
+            own.clear();
+            for (row, values) in (first..).zip(block.chunks_exact(width)) {
+                let values = &values[columns.clone()];
+                // In memory this was looked at before; a file may be damaged.
+                if let Some(column) = values.iter().position(|x| !x.is_finite()) {
+                    return Err(Error::NonFiniteData {
+                        key: self.key.name(),
+                        row,
+                        column,
+                        value: f64::from(values[column]),
+                    });
+                }
+                own.extend_from_slice(values);
+            }
+            show(&own);
+            Ok(())
+        })
+    }
+
+    fn moments(&self) -> Option<Moments> {
+        self.data.known().map(|known| known.moments.part(self.columns.clone()))
+    }
+}
 
 /// The statistics of `data` (rows, dimensions), which are not checked for having overflowed.
 pub(crate) fn fit(kind: NormalizerKind, key: Key, data: ArrayView2<'_, f32>) -> Result<NormalizerConfig, Error> {
     check_finite(key, data)?;
+    of_rows(kind, &data)
+}
+
+/// The statistics of observations or actions of all episodes.
+pub(crate) fn of_transitions(
+    kind: NormalizerKind,
+    key: Key,
+    data: &dyn Transitions,
+) -> Result<NormalizerConfig, Error> {
+    let columns = match key {
+        Key::Actions => 0..data.action_dim(),
+        _ => data.action_dim()..data.transition_dim(),
+    };
+    if columns.is_empty() || data.rows() == 0 {
+        return Err(Error::EmptyDataset {
+            key,
+            rows: data.rows(),
+            columns: columns.len(),
+        });
+    }
+    of_rows(kind, &Part { data, key, columns })
+}
+
+fn of_rows(kind: NormalizerKind, data: &dyn Rows) -> Result<NormalizerConfig, Error> {
+    let all = 0..data.columns();
+    let each = |of: &dyn Fn(usize) -> f64| all.clone().map(|column| of(column) as f32).collect::<Vec<f32>>();
     Ok(match kind {
         NormalizerKind::Gaussian => {
-            let (mean, std) = per_dimension(data);
-            NormalizerConfig::Gaussian { mean, std }
+            let moments = moments(data)?;
+            NormalizerConfig::Gaussian {
+                mean: each(&|column| moments.mean(column)),
+                std: each(&|column| moments.std(column)),
+            }
         }
         NormalizerKind::ScalarGaussian => {
-            let (mean, std) = scalar(data);
+            let (mean, std) = scalar(data)?;
             NormalizerConfig::ScalarGaussian { mean, std }
         }
         NormalizerKind::Limits => {
-            let (min, max) = limits(data);
+            let (min, max) = limits(data)?;
             NormalizerConfig::Limits { min, max }
         }
         NormalizerKind::SafeLimits => {
-            let (min, max) = limits(data);
+            let (min, max) = limits(data)?;
             NormalizerConfig::SafeLimits { min, max }
         }
         NormalizerKind::Cdf => {
-            let columns = data.columns().into_iter();
-            let (quantiles, cumulative_counts) = columns.map(|column| cdf::fit(column.to_vec(), MOST_KNOTS)).unzip();
+            let (quantiles, cumulative_counts) = distributions(data)?;
             NormalizerConfig::Cdf {
                 quantiles,
                 cumulative_counts,
@@ -48,56 +169,132 @@ pub(crate) fn fit(kind: NormalizerKind, key: Key, data: ArrayView2<'_, f32>) -> 
     })
 }
 
-fn limits(data: ArrayView2<'_, f32>) -> (Vec<f32>, Vec<f32>) {
-    let of = |pick: fn(f32, f32) -> f32| {
-        data.rows().into_iter().fold(data.row(0).to_vec(), |mut limits, row| {
-            limits
-                .iter_mut()
-                .zip(row)
-                .for_each(|(limit, &x)| *limit = pick(*limit, x));
-            limits
-        })
-    };
-    (of(f32::min), of(f32::max))
+fn moments(data: &dyn Rows) -> Result<Moments, Error> {
+    if let Some(known) = data.moments() {
+        return Ok(known);
+    }
+    let mut moments = Moments::new(data.columns());
+    data.each(0..data.columns(), &mut |block| moments.push(block))?;
+    Ok(moments)
 }
 
-fn per_dimension(data: ArrayView2<'_, f32>) -> (Vec<f32>, Vec<f32>) {
-    let rows = data.nrows() as f64;
-    let first: Vec<f64> = data.row(0).iter().map(|&x| f64::from(x)).collect();
-    let mut mean = vec![0.0; first.len()];
-    for row in data.rows() {
-        for ((sum, &x), first) in mean.iter_mut().zip(row).zip(&first) {
-            *sum += f64::from(x) - first;
-        }
-    }
-    for (mean, first) in mean.iter_mut().zip(&first) {
-        *mean = first + *mean / rows;
-    }
-    let mut squares = vec![0.0; first.len()];
-    for row in data.rows() {
-        for ((sum, &x), mean) in squares.iter_mut().zip(row).zip(&mean) {
-            *sum += (f64::from(x) - mean).powi(2);
-        }
-    }
-    let std = squares.iter().map(|sum: &f64| (sum / rows).sqrt() as f32);
-    (mean.iter().map(|mean| *mean as f32).collect(), std.collect())
+fn limits(data: &dyn Rows) -> Result<(Vec<f32>, Vec<f32>), Error> {
+    let moments = moments(data)?;
+    let columns = 0..data.columns();
+    Ok((
+        columns.clone().map(|column| moments.min(column) as f32).collect(),
+        columns.map(|column| moments.max(column) as f32).collect(),
+    ))
 }
 
-fn scalar(data: ArrayView2<'_, f32>) -> (f32, f32) {
-    let mut values: Vec<f32> = data.iter().copied().collect();
-    if values.iter().all(|x| *x == values[0]) {
-        return (values[0], 0.0);
+/// Knots of every column: as many columns at a time as memory is given for, at least one.
+fn distributions(data: &dyn Rows) -> Result<(Vec<Vec<f32>>, Vec<Vec<u64>>), Error> {
+    let at_a_time = (SORTED / (4 * data.count().max(1))).clamp(1, data.columns().max(1));
+    let (mut quantiles, mut counts) = (Vec::new(), Vec::new());
+    for start in (0..data.columns()).step_by(at_a_time) {
+        let columns = start..data.columns().min(start + at_a_time);
+        let mut values: Vec<Vec<f32>> = columns.clone().map(|_| Vec::with_capacity(data.count())).collect();
+        data.each(columns.clone(), &mut |block| {
+            for row in block.chunks_exact(columns.len()) {
+                values.iter_mut().zip(row).for_each(|(values, x)| values.push(*x));
+            }
+        })?;
+        for column in values {
+            let (own, cumulative) = cdf::fit(column, MOST_KNOTS);
+            quantiles.push(own);
+            counts.push(cumulative);
+        }
     }
-    let count = values.len() as f32;
-    let mean = pairwise_sum(&values) / count;
-    values.iter_mut().for_each(|x| *x = (*x - mean) * (*x - mean));
-    (mean, (pairwise_sum(&values) / count).sqrt())
+    Ok((quantiles, counts))
 }
+
+fn scalar(data: &dyn Rows) -> Result<(f32, f32), Error> {
+    let columns = 0..data.columns();
+    let (low, high) = limits(data)?;
+    if low.iter().chain(&high).all(|x| *x == low[0]) {
+        // The first one's own sign, of zeros.
+        let mut first = None;
+        data.each(columns, &mut |block| first = first.or(block.first().copied()))?;
+        return Ok((first.unwrap_or(low[0]), 0.0));
+    }
+    let count = data.count() * data.columns();
+    let mut sum = Pairwise::new(count);
+    data.each(columns.clone(), &mut |block| block.iter().for_each(|x| sum.push(*x)))?;
+    let mean = sum.finish() / count as f32;
+    let mut squares = Pairwise::new(count);
+    data.each(columns, &mut |block| {
+        block.iter().for_each(|x| squares.push((*x - mean) * (*x - mean)));
+    })?;
+    Ok((mean, (squares.finish() / count as f32).sqrt()))
+}
+
+/// [`pairwise_sum`] of values that come one after the other, of which there will be so many.
+struct Pairwise {
+    /// Halves that are not begun, the next one last; none where two sums are to be added.
+    ahead: Vec<Option<usize>>,
+    sums: Vec<f32>,
+    leaf: [f32; LEAF],
+    held: usize,
+    /// Values of the leaf that is being filled.
+    wanted: usize,
+}
+
+impl Pairwise {
+    fn new(count: usize) -> Self {
+        let mut sum = Self {
+            ahead: vec![Some(count)],
+            sums: Vec::new(),
+            leaf: [0.0; LEAF],
+            held: 0,
+            wanted: 0,
+        };
+        sum.begin();
+        sum
+    }
+
+    /// Adds what can be added, and goes down to the next leaf.
+    fn begin(&mut self) {
+        while let Some(next) = self.ahead.pop() {
+            match next {
+                None => {
+                    let (second, first) = (self.sums.pop().unwrap_or(0.0), self.sums.pop().unwrap_or(0.0));
+                    self.sums.push(first + second);
+                }
+                Some(length) if length <= LEAF => {
+                    (self.held, self.wanted) = (0, length);
+                    return;
+                }
+                Some(length) => {
+                    let first = length / 2 / 8 * 8;
+                    self.ahead.extend([None, Some(length - first), Some(first)]);
+                }
+            }
+        }
+    }
+
+    fn push(&mut self, value: f32) {
+        if let Some(place) = self.leaf.get_mut(self.held) {
+            *place = value;
+            self.held += 1;
+        }
+        if self.held == self.wanted {
+            self.sums.push(pairwise_sum(&self.leaf[..self.held]));
+            self.begin();
+        }
+    }
+
+    fn finish(self) -> f32 {
+        self.sums.first().copied().unwrap_or(0.0)
+    }
+}
+
+/// Values that are summed without halves.
+const LEAF: usize = 128;
 
 fn pairwise_sum(values: &[f32]) -> f32 {
     match values.len() {
         0..8 => values.iter().fold(0.0, |sum, x| sum + x),
-        8..=128 => {
+        8..=LEAF => {
             let (chunks, rest) = values.as_chunks::<8>();
             let mut sums = [0.0; 8];
             for chunk in chunks {
@@ -291,6 +488,11 @@ mod tests {
                 ArrayView1::from(&values).fold(0.0, |sum, x| sum + x),
                 "{length} values"
             );
+            let mut streamed = Pairwise::new(values.len());
+            values.iter().for_each(|x| streamed.push(*x));
+            if length > 0 {
+                assert_eq!(streamed.finish(), pairwise_sum(&values), "{length} values, one by one");
+            }
         }
     }
 }

@@ -21,6 +21,23 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// As [`write_atomically`], for what is too large to be in memory: `write` is given the empty file. `failed` makes the system's errors the
+/// caller's.
+///
+/// # Errors
+/// Those of `write`, and what the system said; an old file is then as it was, and nothing is left of the new one.
+pub fn write_atomically_with<T, E>(
+    path: &Path,
+    failed: impl Fn(io::Error) -> E,
+    write: impl FnOnce(&fs::File) -> std::result::Result<T, E>,
+) -> std::result::Result<T, E> {
+    let file = temporary_in(folder_of(path)).map_err(&failed)?;
+    let written = write(file.as_file())?;
+    file.as_file().sync_all().map_err(&failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(written)
+}
+
 /// The folder that a file is in; the current one of a bare name.
 pub fn folder_of(file: &Path) -> &Path {
     let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());

@@ -21,7 +21,7 @@ mod rows;
 mod whole;
 mod wrong;
 
-pub use atomic::{folder_of, prepare_folder, write_atomically};
+pub use atomic::{folder_of, prepare_folder, write_atomically, write_atomically_with};
 pub use error::{ErrorKind, FileError, Result};
 pub use folder::Folder;
 pub use json::{name_non_finite, number, parse_json, parse_json_object};

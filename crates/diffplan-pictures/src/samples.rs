@@ -5,12 +5,12 @@
 
 use crate::chart::{self, Area, COLOURS, DrawResult, GRID, INK, MUTED, number, px, text};
 use crate::error::Result;
-use diffplan_data::{Dataset, DiscountedReturns, Normalizer, Normalizers, SequenceDataset, Window};
+use diffplan_data::{DiscountedReturns, Normalizer, Normalizers, SequenceDataset, Transitions, Window};
 use diffplan_eval::Names;
 use diffplan_models::UNet1dModel;
 use diffplan_pipelines::{Condition, Guide, Moment, PlanOptions, RngNoise, ValueGuidedPipeline, ValueNetwork};
 use diffplan_schedulers::Scheduler;
-use ndarray::{Array1, Array3, Axis};
+use ndarray::{Array1, Array2, Array3, Axis, s};
 use ndarray_rand::rand::SeedableRng;
 use ndarray_rand::rand::rngs::StdRng;
 use ndarray_rand::rand::seq::index;
@@ -43,7 +43,7 @@ pub struct Sampled<'a> {
     /// The network whose output is drawn: the average, as a rule.
     pub network: &'a UNet1dModel,
     /// The dataset, in its own units.
-    pub dataset: &'a Dataset,
+    pub dataset: &'a dyn Transitions,
     /// Its windows, normalised.
     pub sequences: &'a SequenceDataset,
     /// What they were normalised with.
@@ -120,22 +120,26 @@ impl Trajectories {
             n_guide_steps: 0,
             ..PlanOptions::default()
         })?;
-        let (observations, actions) = (of.dataset.observations(), of.dataset.actions());
         // Observations first; in a trajectory actions are.
         let columns: Vec<usize> = (action_dim..of.sequences.transition_dim())
             .chain(0..action_dim)
             .collect();
-        let padding = Array1::zeros(observations.ncols());
+        let padding = Array1::zeros(of.dataset.observation_dim());
         let mut noise = RngNoise::seed(of.seed);
         let (mut titles, mut panels) = (Vec::new(), Vec::new());
         for index in windows(of, WINDOWS) {
-            let Window { episode, start, end } = of.sequences.windows()[index];
+            let Window { episode, start, end } = of.sequences.window(index);
             let first = of.dataset.episodes()[episode].start;
             titles.push(format!("episode {episode}, from step {}", start - first));
-            let mut conditions = vec![Condition::observation(0, observations.row(start))];
+            let mut rows = Array2::zeros((end - start, of.dataset.transition_dim()));
+            if let Some(rows) = rows.as_slice_mut() {
+                of.dataset.read_rows(start..end, rows)?;
+            }
+            let observations = rows.slice(s![.., action_dim..]);
+            let mut conditions = vec![Condition::observation(0, observations.row(0))];
             if goal && horizon > 1 {
-                let last = start + horizon - 1;
-                let observation = if last < end {
+                let last = horizon - 1;
+                let observation = if last < rows.nrows() {
                     observations.row(last)
                 } else {
                     padding.view()
@@ -144,14 +148,10 @@ impl Trajectories {
             }
             let plan = planner.plan_conditioned(&conditions, &mut noise)?;
             let panel = |&column: &usize| {
-                let truth = |row: usize| match column.checked_sub(action_dim) {
-                    Some(dim) => observations[(row, dim)],
-                    None => actions[(row, column)],
-                };
                 let sampled = plan.trajectories.index_axis(Axis(2), column);
                 let numbers = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<f64>>();
                 Panel {
-                    truth: numbers((start..end).map(truth).collect()),
+                    truth: numbers(rows.column(column).to_vec()),
                     sampled: sampled.rows().into_iter().map(|row| numbers(row.to_vec())).collect(),
                 }
             };
@@ -303,16 +303,17 @@ impl Values {
             let shape = (windows.len(), of.sequences.horizon(), of.sequences.transition_dim());
             let mut trajectories = Array3::zeros(shape);
             let places = trajectories.axis_iter_mut(Axis(0));
-            places
-                .zip(windows)
-                .for_each(|(place, &window)| of.sequences.copy_into(window, place));
+            for (place, &window) in places.zip(windows) {
+                of.sequences.copy_into(window, place)?;
+            }
             let mut predicted = Array1::zeros(windows.len());
             session.value(trajectories.view(), at, predicted.view_mut())?;
-            let starts = windows.iter().map(|&window| of.sequences.windows()[window].start);
-            let mut actual: Vec<f32> = returns
-                .iter()
-                .flat_map(|returns| starts.clone().map(|row| returns.from_row(row) as f32))
-                .collect();
+            let mut actual = Vec::new();
+            if let Some(returns) = returns {
+                for &window in windows {
+                    actual.push(returns.from_row(of.sequences.window(window).start)? as f32);
+                }
+            }
             if let Some(normalizer) = normalizer {
                 normalizer.normalize_slice(&mut actual)?;
             }

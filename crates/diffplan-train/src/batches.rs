@@ -5,7 +5,7 @@
 //! but `n`.
 
 use diffplan_data::{DiscountedReturns, Error as DataError, Normalizer, SequenceDataset};
-use ndarray::{Array1, Array3, Axis, arr1};
+use ndarray::{Array1, Array3, Axis};
 use ndarray_rand::rand::seq::SliceRandom;
 use ndarray_rand::rand::{Rng, RngCore, SeedableRng};
 use ndarray_rand::rand_distr::StandardNormal;
@@ -64,8 +64,8 @@ fn stream(seed: u64, purpose: Purpose, number: u64) -> ChaCha8Rng {
 #[derive(Debug)]
 pub struct Batches {
     sequences: Arc<SequenceDataset>,
-    /// The target of every window; empty for a planner.
-    values: Vec<f32>,
+    /// The target of every window, and how it is normalised; none for a planner.
+    values: Option<(DiscountedReturns, Option<Normalizer>)>,
     batch_size: usize,
     num_train_timesteps: usize,
     seed: u64,
@@ -82,7 +82,7 @@ impl Batches {
         let windows = sequences.len();
         Self {
             sequences,
-            values: Vec::new(),
+            values: None,
             batch_size,
             num_train_timesteps,
             seed,
@@ -120,13 +120,9 @@ impl Batches {
         returns: &DiscountedReturns,
         normalizer: Option<&Normalizer>,
     ) -> std::result::Result<Self, DataError> {
-        let windows = self.sequences.windows().iter();
-        self.values = windows.map(|window| returns.from_row(window.start) as f32).collect();
-        if let Some(normalizer) = normalizer {
-            // A row of one value each.
-            let column = arr1(&self.values).insert_axis(Axis(1));
-            self.values = normalizer.normalize(column.view())?.into_iter().collect();
-        }
+        // What is wrong with it is said here, and not at the first batch.
+        normalizer.map_or(Ok(()), |normalizer| normalizer.normalize_slice(&mut [0.0]))?;
+        self.values = Some((returns.clone(), normalizer.cloned()));
         Ok(self)
     }
 
@@ -143,18 +139,21 @@ impl Batches {
     }
 
     /// The batches of step `step`, from 0.
-    pub fn of_step(&mut self, step: u64) -> &[Batch] {
+    ///
+    /// # Errors
+    /// If the dataset is in a file that cannot be read; none of one in memory.
+    pub fn of_step(&mut self, step: u64) -> std::result::Result<&[Batch], DataError> {
         let mut batches = std::mem::take(&mut self.batches);
         let first = step * batches.len() as u64;
-        for (number, batch) in (first..).zip(&mut batches) {
-            self.draw(number, batch);
-        }
+        let drawn = (first..)
+            .zip(&mut batches)
+            .try_for_each(|(number, batch)| self.draw(number, batch));
         self.batches = batches;
-        &self.batches
+        drawn.map(|()| &self.batches[..])
     }
 
     /// Writes batch `number`, from 0, to `batch`.
-    fn draw(&mut self, number: u64, batch: &mut Batch) {
+    fn draw(&mut self, number: u64, batch: &mut Batch) -> std::result::Result<(), DataError> {
         let shape = (
             self.batch_size,
             self.sequences.horizon(),
@@ -172,13 +171,19 @@ impl Batches {
             .noise
             .iter_mut()
             .for_each(|noise| *noise = rng.sample(StandardNormal));
-        let mut values = Vec::with_capacity(self.values.len().min(self.batch_size));
+        let mut values = Vec::new();
         for (i, trajectory) in (0..).zip(batch.trajectories.axis_iter_mut(Axis(0))) {
             let window = self.window(number * self.batch_size as u64 + i);
-            self.sequences.copy_into(window, trajectory);
-            values.extend(self.values.get(window));
+            self.sequences.copy_into(window, trajectory)?;
+            if let Some((returns, _)) = &self.values {
+                values.push(returns.from_row(self.sequences.window(window).start)? as f32);
+            }
+        }
+        if let Some((_, Some(normalizer))) = &self.values {
+            normalizer.normalize_slice(&mut values)?;
         }
         batch.values = Array1::from(values);
+        Ok(())
     }
 
     /// Which window is drawn as number `draw`: epochs follow each other without a gap, so that batches may span two.
@@ -263,7 +268,7 @@ mod tests {
         let new = |seed| Batches::new(sequences.clone(), 4, 20, seed);
         let draw = |batches: &mut Batches, number| {
             let mut batch = Batch::default();
-            batches.draw(number, &mut batch);
+            batches.draw(number, &mut batch).unwrap();
             batch
         };
         let mut all = new(3);
@@ -329,7 +334,7 @@ mod tests {
     fn timesteps_are_uniform_and_noise_is_normal() {
         let mut batches = Batches::new(sequences(11), 500, 5, 1);
         let mut batch = Batch::default();
-        batches.draw(0, &mut batch);
+        batches.draw(0, &mut batch).unwrap();
         for t in 0..5 {
             let count = batch.timesteps.iter().filter(|&&timestep| timestep == t).count();
             assert!((60..140).contains(&count), "{count} of 500 are {t}"); // 100 ± 4.5 standard deviations

@@ -1,6 +1,6 @@
 //! What `diffplan data` takes.
 
-use super::{CheckpointArgs, EnvArgs, PlanningArgs, ReadArgs, RunArgs, count, env_argument, seed};
+use super::{CheckpointArgs, EnvArgs, PlanningArgs, ReadArgs, RunArgs, count, env_argument, seed, share};
 use clap::{Args, Subcommand, ValueEnum};
 use diffplan_data::WriteFormat;
 use std::path::PathBuf;
@@ -16,6 +16,7 @@ pub(crate) struct DataArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataCommand {
     Inspect(Box<DataInspectArgs>),
+    Pack(Box<PackArgs>),
     Collect(Box<CollectArgs>),
     Convert(Box<DataConvertArgs>),
     #[cfg(feature = "hub")]
@@ -26,7 +27,8 @@ pub(crate) enum DataCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Formats: HDF5 and .npz in the layouts of D4RL, Minari (a folder or its main_data.hdf5), OGBench, robomimic, ManiSkill, ACT, d3rlpy,
-Stable-Baselines and imitation, folders of such files, LeRobot's folders; others by --keys. All statistics are in
+Stable-Baselines and imitation, folders of such files, LeRobot's folders, packed files; others by --keys. It is read once, in blocks:
+it may be larger than memory, but not for --plot. All statistics are in
 float64 (of data kept as float32); those of dimensions leave out what is no finite number. What is odd is what `diffplan train` warns of
 too. Exit status 2 if the dataset cannot be trained on.
 
@@ -55,6 +57,46 @@ pub(crate) struct DataInspectArgs {
     /// Exit status 1 if anything is odd
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Print one JSON object, and nothing else on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Write datasets as one packed file, which is trained on without being in memory
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A packed file holds steps as training takes them: float32, actions and observations side by side. `diffplan train` reads windows of it as
+it draws them, to the same bits as from the files it was packed from; every command that takes a dataset takes it. Files are read once,
+in blocks; rows of no finished episode are left out. The format is described in docs/datasets.md.
+
+Examples:
+  diffplan data pack medium.hdf5 --out medium.pack
+  diffplan data pack medium.hdf5 expert.hdf5 --out both.pack               several as one
+  diffplan data pack hopper-medium-v0.hdf5 --max-episode-steps 1000 --out hopper.pack
+  diffplan data pack ~/.minari/datasets/mujoco/ant/expert-v0 --episodes 0.1 --out tenth.pack
+  diffplan data pack lift.hdf5 --keys observations=obs/object+obs/robot0_eef_pos --rewards zeros --out lift.pack
+  diffplan train both --dataset both.pack --out runs/both")]
+pub(crate) struct PackArgs {
+    /// Datasets: files or folders, as `diffplan data inspect` takes them, all of the same dimensions
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// The file to write
+    #[arg(short, long, value_name = "FILE.pack")]
+    pub(crate) out: PathBuf,
+    /// Replace a file that is there
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Steps after which an episode ends, in a file without timeouts
+    #[arg(long, value_name = "N", value_parser = count(1, 1_000_000_000))]
+    pub(crate) max_episode_steps: Option<usize>,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+    /// Pack so many episodes of each dataset, the first ones; all by default
+    #[arg(long, value_name = "N", value_parser = count(1, 1_000_000_000))]
+    pub(crate) max_episodes: Option<usize>,
+    /// Pack this share of the episodes of each dataset, spread evenly over it
+    #[arg(long, value_name = "0..1", value_parser = share)]
+    pub(crate) episodes: Option<f64>,
     /// Print one JSON object, and nothing else on stdout
     #[arg(long)]
     pub(crate) json: bool,

@@ -357,7 +357,7 @@ fn above_zero(text: &str) -> Result<f64, String> {
     }
 }
 
-fn share(text: &str) -> Result<f64, String> {
+pub(crate) fn share(text: &str) -> Result<f64, String> {
     match finite64(text)? {
         value if value > 0.0 && value <= 1.0 => Ok(value),
         value => Err(format!("{value}, expected a number above 0 and at most 1")),

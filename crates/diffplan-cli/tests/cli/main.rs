@@ -15,6 +15,7 @@ mod findings;
 mod inspect;
 mod learn;
 mod mujoco;
+mod pack;
 mod pictures;
 mod plan;
 mod rollout;

@@ -1,21 +1,36 @@
 //! Where episodes end, and what belongs to none.
 
 use super::{EnvFacts, Finding, median};
-use crate::{EpisodeRange, RawDataset};
+use crate::EpisodeRange;
+use crate::read::Facts;
 
 pub(super) fn check(
-    raw: &RawDataset,
+    facts: &Facts,
+    episodes: &[EpisodeRange],
+    max_episode_steps: Option<usize>,
+    env: Option<&EnvFacts>,
+) -> Vec<Finding> {
+    let mut findings = of_reading(facts, episodes, max_episode_steps, env);
+    findings.extend(short_ones(episodes));
+    findings.extend(env.and_then(|env| long_ones(episodes, env)));
+    findings
+}
+
+/// What only the file that rows were read from says, and a packed file of them no more.
+pub(crate) fn of_reading(
+    facts: &Facts,
     episodes: &[EpisodeRange],
     max_episode_steps: Option<usize>,
     env: Option<&EnvFacts>,
 ) -> Vec<Finding> {
     let longest = episodes.iter().map(EpisodeRange::len).max().unwrap_or(0);
-    let rows = raw.observations.nrows();
+    let rows = facts.rows;
     let end = episodes.last().map_or(rows, |last| last.end);
     let mut findings = Vec::new();
-    findings.extend(raw.notes.iter().cloned().map(Finding::File));
-    findings.extend(raw.layout_notes.iter().cloned().map(Finding::Layout));
-    let (empty, episodes_short) = (raw.empty_episodes, raw.short_episodes);
+    findings.extend(facts.packed_notes.iter().cloned().map(Finding::Packed));
+    findings.extend(facts.notes.iter().cloned().map(Finding::File));
+    findings.extend(facts.layout_notes.iter().cloned().map(Finding::Layout));
+    let (empty, episodes_short) = (facts.empty_episodes, facts.short_episodes);
     findings.extend((empty > 0).then_some(Finding::EpisodesSkipped { empty }));
     findings.extend((episodes_short > 0).then_some(Finding::ShortObservations {
         episodes: episodes_short,
@@ -24,24 +39,22 @@ pub(super) fn check(
         rows: rows - end,
         first: end,
     }));
-    if raw.timeouts.is_none() && max_episode_steps.is_none() {
+    if facts.timeouts.is_none() && max_episode_steps.is_none() {
         let limit = env.and_then(|env| env.max_episode_steps);
         findings.push(Finding::EpisodesJoined { limit, longest });
     }
-    findings.extend(max_episode_steps.and_then(|limit| limit_not_used(raw, episodes, limit, longest)));
-    findings.extend(both_flags(raw));
-    findings.extend((raw.flags_within > 0).then_some(Finding::FlagsWithin {
-        flags: raw.flags_within,
+    findings.extend(max_episode_steps.and_then(|limit| limit_not_used(facts, episodes, limit, longest)));
+    let both = facts.both_flags;
+    findings.extend((both > 0).then_some(Finding::BothFlags { rows: both }));
+    findings.extend((facts.flags_within > 0).then_some(Finding::FlagsWithin {
+        flags: facts.flags_within,
     }));
-    findings.extend(short_ones(episodes));
-    findings.extend(env.and_then(|env| long_ones(episodes, env)));
     findings
 }
 
 /// Of a limit that cuts nothing, since timeouts do, where it would have.
-fn limit_not_used(raw: &RawDataset, episodes: &[EpisodeRange], limit: usize, longest: usize) -> Option<Finding> {
-    let timeouts = raw.timeouts.as_deref().unwrap_or_default();
-    let timeouts = timeouts.iter().filter(|set| **set).count();
+fn limit_not_used(facts: &Facts, episodes: &[EpisodeRange], limit: usize, longest: usize) -> Option<Finding> {
+    let timeouts = facts.timeouts.unwrap_or(0);
     let longer = episodes.iter().filter(|episode| episode.len() > limit).count();
     (timeouts > 0 && longer > 0).then_some(Finding::LimitNotUsed {
         limit,
@@ -49,12 +62,6 @@ fn limit_not_used(raw: &RawDataset, episodes: &[EpisodeRange], limit: usize, lon
         longer,
         longest,
     })
-}
-
-fn both_flags(raw: &RawDataset) -> Option<Finding> {
-    let (terminals, timeouts) = (raw.terminals.as_deref()?, raw.timeouts.as_deref()?);
-    let rows = terminals.iter().zip(timeouts).filter(|(a, b)| **a && **b).count();
-    (rows > 0).then_some(Finding::BothFlags { rows })
 }
 
 fn short_ones(episodes: &[EpisodeRange]) -> Option<Finding> {

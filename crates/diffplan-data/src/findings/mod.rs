@@ -22,15 +22,19 @@ mod episodes;
 mod goal;
 mod padding;
 mod spaces;
+mod survey;
 
 use std::fmt;
 use std::path::PathBuf;
 
-use ndarray::{ArrayView1, ArrayView2};
-
-use crate::{EpisodeRange, FileNote, Key, LayoutNote, RawDataset};
+use crate::packed::Packed;
+use crate::transitions::each_rewards;
+use crate::{EpisodeRange, Error, FileNote, Key, LayoutNote, Moments, RawDataset, Transitions};
 pub use boundaries::Boundary;
+pub(crate) use episodes::of_reading;
 pub use padding::Padding;
+use spaces::Outside;
+pub use survey::{NonFinite, Survey};
 
 /// What works, but is rarely meant. Displayed in one line, with the remedy.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,6 +79,8 @@ pub enum Finding {
     Layout(LayoutNote),
     /// What is odd about the file itself, or about its numbers as they are kept.
     File(FileNote),
+    /// What was odd about a packed dataset when it was packed.
+    Packed(String),
     /// Flags before the last step of their episode.
     FlagsWithin {
         /// How many.
@@ -212,6 +218,7 @@ impl fmt::Display for Finding {
             }
             Self::Layout(note) => write!(f, "{note}"),
             Self::File(note) => write!(f, "{note}"),
+            Self::Packed(text) => write!(f, "when it was packed: {text}"),
             Self::FlagsWithin { flags } => write!(
                 f,
                 "{flags} flags before the last step of their episode, which are not looked at"
@@ -378,43 +385,6 @@ impl EnvFacts {
     }
 }
 
-/// The steps of episodes, wherever they come from.
-#[derive(Debug, Clone, Copy)]
-pub struct Steps<'a> {
-    /// (rows, observation dimensions).
-    pub observations: ArrayView2<'a, f32>,
-    /// (rows, action dimensions).
-    pub actions: ArrayView2<'a, f32>,
-    /// (rows).
-    pub rewards: ArrayView1<'a, f64>,
-    /// Where episodes begin and end; none where they could not be told.
-    pub episodes: &'a [EpisodeRange],
-}
-
-impl<'a> Steps<'a> {
-    /// Those of a file, with the episodes that were found in it.
-    #[must_use]
-    pub fn of_file(raw: &'a RawDataset, episodes: &'a [EpisodeRange]) -> Self {
-        Self {
-            observations: raw.observations.view(),
-            actions: raw.actions.view(),
-            rewards: raw.rewards.view(),
-            episodes,
-        }
-    }
-
-    /// Those of a dataset.
-    #[must_use]
-    pub fn of_dataset(dataset: &'a crate::Dataset) -> Self {
-        Self {
-            observations: dataset.observations(),
-            actions: dataset.actions(),
-            rewards: dataset.rewards(),
-            episodes: dataset.episodes(),
-        }
-    }
-}
-
 /// What is odd about a file as it was read, whatever it is used for. `max_episode_steps` is the limit that was asked for.
 #[must_use]
 pub fn of_file(
@@ -423,32 +393,88 @@ pub fn of_file(
     max_episode_steps: Option<usize>,
     env: Option<&EnvFacts>,
 ) -> Vec<Finding> {
-    let steps = Steps::of_file(raw, episodes);
-    let mut findings = episodes::check(raw, episodes, max_episode_steps, env);
-    findings.extend(dimensions::check(&steps, env));
-    findings.extend(
-        env.into_iter()
-            .flat_map(|env| spaces::check(&steps, env, raw.recorded_env.as_ref())),
-    );
-    findings.extend(boundaries::check(&steps));
-    findings
+    Survey::of_file(raw, episodes, env).findings(&raw.facts(), episodes, max_episode_steps, env)
 }
 
-/// What is odd about training on `steps`: on windows that are padded so, if they are, towards returns with a penalty for terminal
+/// The same of a packed file, of whose rows it is known what was found when it was packed: they are read only where some lie outside the
+/// environment's space, to be counted.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn of_packed(
+    packed: &Packed,
+    max_episode_steps: Option<usize>,
+    env: Option<&EnvFacts>,
+) -> Result<Vec<Finding>, Error> {
+    let (observations, actions) = (packed.observation_dim(), packed.action_dim());
+    let facts = packed.facts(&packed.about());
+    let mut findings = episodes::check(&facts, packed.episodes(), max_episode_steps, env);
+    if let Some(known) = packed.known() {
+        let moments = known.moments.part(actions..actions + observations);
+        findings.extend(dimensions::check(
+            &moments,
+            &known.moments.part(0..actions),
+            &known.rewards,
+            env,
+        ));
+        if let Some(env) = env {
+            let mut outside = spaces::counters(Some(env), observations, actions);
+            let inside = |outside: &Option<Outside>, moments: &Moments| {
+                outside.as_ref().is_none_or(|outside| outside.has(moments))
+            };
+            if !inside(&outside[0], &moments) || !inside(&outside[1], &known.moments.part(0..actions)) {
+                packed.each_block(&mut |block| {
+                    for (outside, values) in outside.iter_mut().zip([block.observations, block.actions]) {
+                        if let Some(outside) = outside {
+                            outside.add(values);
+                        }
+                    }
+                    Ok(())
+                })?;
+            }
+            findings.extend(spaces::check(
+                [observations, actions],
+                &outside,
+                env,
+                packed.recorded_env(),
+            ));
+        }
+    }
+    findings.extend(packed.boundaries().map(Finding::Boundaries));
+    Ok(findings)
+}
+
+/// What is odd about training on transitions: on windows that are padded so, if they are, towards returns with a penalty for terminal
 /// states, if there is one.
-#[must_use]
+///
+/// # Errors
+/// If rewards cannot be read; none of what is in memory.
 pub fn of_training(
-    steps: &Steps<'_>,
+    data: &dyn Transitions,
     padding: Option<&Padding<'_>>,
     termination_penalty: Option<f64>,
     env: Option<&EnvFacts>,
-) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = padding
+) -> Result<Vec<Finding>, Error> {
+    let dimensions = (data.observation_dim(), data.action_dim());
+    let mut findings = of_padding(dimensions, padding, env);
+    if let Some(penalty) = termination_penalty.filter(|penalty| *penalty < 0.0) {
+        let mut endings = goal::Endings::new(data.episodes());
+        each_rewards(data, &mut |first, rewards| {
+            endings.add(first, rewards.iter().copied());
+            Ok(())
+        })?;
+        findings.extend(goal::check(&endings, data.episodes(), penalty));
+    }
+    Ok(findings)
+}
+
+/// What is odd about how windows of so many dimensions, observations and actions, are padded, if they are.
+#[must_use]
+pub fn of_padding(dimensions: (usize, usize), padding: Option<&Padding<'_>>, env: Option<&EnvFacts>) -> Vec<Finding> {
+    padding
         .into_iter()
-        .flat_map(|padding| padding.check(steps, env))
-        .collect();
-    findings.extend(termination_penalty.and_then(|penalty| goal::check(steps, penalty)));
-    findings
+        .flat_map(|padding| padding.check(dimensions, env))
+        .collect()
 }
 
 /// The middle of some numbers, the mean of two for an even count; NaN of none.

@@ -7,7 +7,7 @@
 
 use ndarray::Array2;
 
-use super::{EnvFacts, Finding, Steps};
+use super::{EnvFacts, Finding};
 use crate::{Key, Normalizer, Normalizers, SequenceDataset};
 
 /// Standard deviations (or half ranges) from the middle that a row of zeros may be.
@@ -25,7 +25,7 @@ pub struct Padding<'a> {
 }
 
 impl Padding<'_> {
-    pub(super) fn check(&self, steps: &Steps<'_>, env: Option<&EnvFacts>) -> Vec<Finding> {
+    pub(super) fn check(&self, (observations, actions): (usize, usize), env: Option<&EnvFacts>) -> Vec<Finding> {
         let mut findings = Vec::new();
         let padded = self.sequences.map(SequenceDataset::padded);
         if padded == Some(0) {
@@ -33,12 +33,8 @@ impl Padding<'_> {
         }
         let mut far = Vec::new();
         for (key, normalizer, dimensions) in [
-            (
-                Key::Observations,
-                self.normalizers.observations(),
-                steps.observations.ncols(),
-            ),
-            (Key::Actions, self.normalizers.actions(), steps.actions.ncols()),
+            (Key::Observations, self.normalizers.observations(), observations),
+            (Key::Actions, self.normalizers.actions(), actions),
         ] {
             let zeros = zeros(normalizer, dimensions);
             let beyond = zeros.iter().enumerate().filter(|(_, at)| at.abs() > FAR);

@@ -61,7 +61,7 @@ impl Sample {
             normalizers: &normalizers,
             sequences: Some(&sequences),
         };
-        of_training(&Steps::of_dataset(&dataset), Some(&padding), penalty, None)
+        of_training(&dataset, Some(&padding), penalty, None).unwrap()
     }
 }
 

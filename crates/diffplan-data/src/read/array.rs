@@ -1,5 +1,8 @@
 //! Arrays as files hold them, of whichever format: what they say of themselves, and bytes that become numbers.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use half::f16;
 use ndarray::Array2;
 
@@ -48,6 +51,43 @@ pub(super) trait Source {
     fn keys(&self) -> Vec<String>;
     /// The elements of an array, last axis fastest.
     fn bytes(&mut self, key: &str, header: &Header) -> Result<Vec<u8>, ReadError>;
+    /// The elements of some of its rows. They are asked for in their order, each once, and not beside other rows of the same array.
+    fn range(&mut self, key: &str, header: &Header, rows: Range<u64>) -> Result<Vec<u8>, ReadError>;
+}
+
+/// Arrays that are read whole, of which some rows are asked for at a time.
+#[derive(Default)]
+pub(super) struct Whole(Vec<(String, Vec<u8>)>);
+
+impl Whole {
+    /// Some rows of an array, which is kept from its first row to its last.
+    pub(super) fn range(
+        &mut self,
+        key: &str,
+        header: &Header,
+        rows: Range<u64>,
+        read: impl FnOnce() -> Result<Vec<u8>, ReadError>,
+    ) -> Result<Vec<u8>, ReadError> {
+        let at = match self.0.iter().position(|(own, _)| own == key) {
+            Some(at) => at,
+            None => {
+                self.0.push((key.to_owned(), read()?));
+                self.0.len() - 1
+            }
+        };
+        let part = part(&self.0[at].1, header, &rows).to_vec();
+        if rows.end >= header.rows() {
+            self.0.swap_remove(at);
+        }
+        Ok(part)
+    }
+}
+
+/// The bytes of some rows, or as many of them as there are.
+fn part<'a>(bytes: &'a [u8], header: &Header, rows: &Range<u64>) -> &'a [u8] {
+    let row = header.row_bytes();
+    let place = |row_number: u64| (row_number.saturating_mul(row).min(bytes.len() as u64)) as usize;
+    &bytes[place(rows.start)..place(rows.end)]
 }
 
 impl Element {
@@ -89,8 +129,13 @@ impl Header {
         self.len().saturating_mul(self.element.size())
     }
 
-    fn rows(&self) -> u64 {
+    pub(super) fn rows(&self) -> u64 {
         self.shape.first().copied().unwrap_or(0)
+    }
+
+    /// Bytes of a row.
+    pub(super) fn row_bytes(&self) -> u64 {
+        self.bytes() / self.rows().max(1)
     }
 
     fn columns(&self) -> u64 {
@@ -101,16 +146,45 @@ impl Header {
 /// An array to be read, known to be there and to have a shape that makes sense.
 #[derive(Debug, Clone)]
 pub(super) struct Planned {
-    key: String,
-    header: Header,
+    key: Arc<str>,
+    rows: u64,
+    /// But for its rows: episodes of a file share what else they are.
+    header: Arc<Header>,
 }
 
 const NUMBERS: &str = "numbers";
 const FLAGS: &str = "bool, or numbers that are 0 or 1";
 
 impl Planned {
+    fn new(key: &str, header: Header) -> Self {
+        Self {
+            key: key.into(),
+            rows: header.rows(),
+            header: Arc::new(header),
+        }
+    }
+
+    /// What the file says of it.
+    fn header(&self) -> Header {
+        let mut header = Header::clone(&self.header);
+        header.shape.iter_mut().take(1).for_each(|rows| *rows = self.rows);
+        header
+    }
+
+    /// Takes no memory for what is the same of another.
+    pub(super) fn share(&mut self, other: &Self) {
+        if self.key == other.key {
+            self.key = Arc::clone(&other.key);
+        }
+        let rest = |header: &Header| header.shape.get(1..).map(<[u64]>::to_vec);
+        let (own, others) = (&self.header, &other.header);
+        if own.element == others.element && own.order == others.order && rest(own) == rest(others) {
+            self.header = Arc::clone(&other.header);
+        }
+    }
+
     pub(super) fn rows(&self) -> u64 {
-        self.header.rows()
+        self.rows
     }
 
     pub(super) fn columns(&self) -> u64 {
@@ -156,19 +230,13 @@ impl Planned {
         let Some(header) = source.header(key)? else {
             return Ok(None);
         };
-        let planned = Self {
-            key: key.into(),
-            header,
-        };
+        let planned = Self::new(key, header);
         planned.single(source.place(key), FLAGS).map(Some)
     }
 
     fn required(source: &mut impl Source, key: &str) -> Result<Self, ReadError> {
         match source.header(key)? {
-            Some(header) => Ok(Self {
-                key: key.into(),
-                header,
-            }),
+            Some(header) => Ok(Self::new(key, header)),
             None => Err(ReadError::MissingKey {
                 key: source.place(key),
                 present: source.keys(),
@@ -190,7 +258,7 @@ impl Planned {
         ReadError::Shape {
             key,
             expected: expected.into(),
-            actual: self.header.shape.clone(),
+            actual: self.header().shape,
         }
     }
 
@@ -210,101 +278,142 @@ impl Planned {
 
     /// Bytes of the array in the file, uncompressed, while it is read.
     pub(super) fn transient(&self) -> u64 {
-        self.header.bytes()
+        self.header().bytes()
     }
 
     /// Bytes of the array in memory, `size` of them an element.
     pub(super) fn kept(&self, size: u64) -> u64 {
-        self.header.len().saturating_mul(size)
+        self.header().len().saturating_mul(size)
     }
 
-    /// Appends the first `rows` rows as float32, and adds to what is known of the numbers that float32 rounds.
+    /// Appends some rows as float32, and adds to what is known of the numbers that float32 rounds.
     ///
     /// # Errors
     /// [`ReadError::Unreadable`], and [`ReadError::Value`] for a finite number that float32 cannot hold.
     pub(super) fn append_f32(
         &self,
         source: &mut impl Source,
-        rows: u64,
+        rows: Range<u64>,
         to: &mut Vec<f32>,
         rounding: &mut Rounding,
     ) -> Result<(), ReadError> {
-        let bytes = self.read(source)?;
+        let bytes = self.read(source, &rows)?;
+        let (Element::Float64 | Element::Integer { size: 4 | 8, .. }) = self.header.element else {
+            decode(&bytes, &self.header, to, |value| value as f32);
+            return Ok(());
+        };
         let columns = self.columns() as usize;
-        let count = (rows as usize).saturating_mul(columns);
-        let mut overflow = None;
+        let mut wide = Vec::with_capacity(bytes.len() / self.header.element.size() as usize);
+        decode(&bytes, &self.header, &mut wide, |value| value);
+        rounding.push(columns, &wide);
         let start = to.len();
-        let wanted = || decode(&bytes, &self.header).take(count);
-        to.extend(wanted().map(|value| value as f32));
-        if let Element::Float64 | Element::Integer { size: 4 | 8, .. } = self.header.element {
-            rounding.push(columns, wanted());
-        }
-        if self.header.element == Element::Float64 {
-            overflow = wanted()
-                .zip(&to[start..])
-                .position(|(wide, narrow)| wide.is_finite() && !narrow.is_finite());
-        }
+        to.extend(wide.iter().map(|value| *value as f32));
+        let overflow = wide
+            .iter()
+            .zip(&to[start..])
+            .position(|(wide, narrow)| wide.is_finite() && !narrow.is_finite());
         match overflow {
             None => Ok(()),
             Some(at) => Err(ReadError::Value {
                 key: source.place(&self.key),
-                row: at / columns,
+                row: rows.start as usize + at / columns,
                 column: at % columns,
-                value: decode(&bytes, &self.header).nth(at).unwrap_or(f64::NAN),
+                value: wide[at],
                 expected: "a number that float32 can hold",
             }),
         }
     }
 
-    /// Appends the numbers.
+    /// Appends the numbers of some rows.
     ///
     /// # Errors
     /// [`ReadError::Unreadable`].
-    pub(super) fn append_f64(&self, source: &mut impl Source, to: &mut Vec<f64>) -> Result<(), ReadError> {
-        let bytes = self.read(source)?;
-        to.extend(decode(&bytes, &self.header));
+    pub(super) fn append_f64(
+        &self,
+        source: &mut impl Source,
+        rows: Range<u64>,
+        to: &mut Vec<f64>,
+    ) -> Result<(), ReadError> {
+        let bytes = self.read(source, &rows)?;
+        decode(&bytes, &self.header, to, |value| value);
         Ok(())
     }
 
-    /// The flags.
+    /// Shows all numbers of an array of one number a row, a block at a time, with the row of the first.
+    ///
+    /// # Errors
+    /// [`ReadError::Unreadable`].
+    pub(super) fn each_f64(
+        &self,
+        source: &mut impl Source,
+        show: &mut dyn FnMut(u64, &[f64]) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        let mut block = Vec::new();
+        for start in (0..self.rows()).step_by(SINGLES as usize) {
+            let rows = start..self.rows().min(start + SINGLES);
+            block.clear();
+            self.append_f64(source, rows, &mut block)?;
+            show(start, &block)?;
+        }
+        Ok(())
+    }
+
+    /// The rows whose flag is set.
     ///
     /// # Errors
     /// [`ReadError::Unreadable`], and [`ReadError::Value`] for what is neither 0 nor 1.
-    pub(super) fn read_flags(&self, source: &mut impl Source) -> Result<Vec<bool>, ReadError> {
-        let bytes = self.read(source)?;
-        let mut flags = reserved(self.rows(), &self.key)?;
-        for (row, value) in decode(&bytes, &self.header).enumerate() {
-            if value != 0.0 && value != 1.0 {
-                return Err(ReadError::Value {
-                    key: source.place(&self.key),
-                    row,
-                    column: 0,
-                    value,
-                    expected: "0 or 1",
-                });
+    pub(super) fn set_rows(&self, source: &mut impl Source) -> Result<Vec<usize>, ReadError> {
+        let place = source.place(&self.key);
+        let mut set = Vec::new();
+        self.each_f64(source, &mut |start, values| {
+            for (row, &value) in (start as usize..).zip(values) {
+                if value == 1.0 {
+                    set.push(row);
+                } else if value != 0.0 {
+                    return Err(ReadError::Value {
+                        key: place.clone(),
+                        row,
+                        column: 0,
+                        value,
+                        expected: "0 or 1",
+                    });
+                }
             }
-            flags.push(value == 1.0);
-        }
-        Ok(flags)
+            Ok(())
+        })?;
+        Ok(set)
     }
 
-    fn read(&self, source: &mut impl Source) -> Result<Vec<u8>, ReadError> {
-        let bytes = source.bytes(&self.key, &self.header)?;
-        if bytes.len() as u64 == self.header.bytes() {
+    fn read(&self, source: &mut impl Source, rows: &Range<u64>) -> Result<Vec<u8>, ReadError> {
+        let (all, header) = (*rows == (0..self.rows()), self.header());
+        let bytes = match all {
+            true => source.bytes(&self.key, &header)?,
+            false => source.range(&self.key, &header, rows.clone())?,
+        };
+        let count = rows.end - rows.start;
+        let expected = match all {
+            true => header.bytes(),
+            false => header.row_bytes().saturating_mul(count),
+        };
+        if bytes.len() as u64 == expected {
             return Ok(bytes);
         }
+        let mut wanted = header.shape.clone();
+        wanted.iter_mut().take(1).for_each(|rows| *rows = count);
         Err(ReadError::Unreadable {
             place: source.place(&self.key),
             reason: format!(
-                "{} bytes, expected {} for {} of shape {}",
+                "{} bytes, expected {expected} for {} of shape {}",
                 bytes.len(),
-                self.header.bytes(),
                 self.header.element.name(),
-                shown(&self.header.shape)
+                shown(&wanted)
             ),
         })
     }
 }
+
+/// Rows that are read at a time of arrays of one number a row.
+const SINGLES: u64 = if cfg!(test) { 5 } else { 1 << 17 };
 
 fn wrong_element(key: String, expected: &'static str, actual: &Element) -> ReadError {
     ReadError::ElementType {
@@ -319,36 +428,39 @@ fn is_action(key: &str) -> bool {
     key.rsplit('/').next().is_some_and(|name| name.starts_with("act"))
 }
 
-/// The numbers of an array, each exactly but for integers beyond 2⁵³.
-pub(super) fn decode<'a>(bytes: &'a [u8], header: &Header) -> Box<dyn Iterator<Item = f64> + 'a> {
-    macro_rules! of {
+/// Appends the numbers of an array, each exactly but for integers beyond 2⁵³.
+pub(super) fn decode<T>(bytes: &[u8], header: &Header, to: &mut Vec<T>, of: impl Fn(f64) -> T) {
+    macro_rules! all {
         ($type:ty) => {{
-            let big = header.order == Order::Big;
             let (elements, _) = bytes.as_chunks::<{ size_of::<$type>() }>();
-            Box::new(elements.iter().map(move |element| {
-                let value = if big {
-                    <$type>::from_be_bytes(*element)
-                } else {
-                    <$type>::from_le_bytes(*element)
-                };
-                f64::from_element(value)
-            }))
+            match header.order {
+                Order::Little => to.extend(
+                    elements
+                        .iter()
+                        .map(|element| of(f64::from_element(<$type>::from_le_bytes(*element)))),
+                ),
+                Order::Big => to.extend(
+                    elements
+                        .iter()
+                        .map(|element| of(f64::from_element(<$type>::from_be_bytes(*element)))),
+                ),
+            }
         }};
     }
     match header.element {
-        Element::Float16 => of!(f16),
-        Element::Float32 => of!(f32),
-        Element::Float64 => of!(f64),
-        Element::Bool => of!(u8),
-        Element::Integer { size: 1, signed: true } => of!(i8),
-        Element::Integer { size: 1, signed: false } => of!(u8),
-        Element::Integer { size: 2, signed: true } => of!(i16),
-        Element::Integer { size: 2, signed: false } => of!(u16),
-        Element::Integer { size: 4, signed: true } => of!(i32),
-        Element::Integer { size: 4, signed: false } => of!(u32),
-        Element::Integer { size: 8, signed: true } => of!(i64),
-        Element::Integer { size: 8, signed: false } => of!(u64),
-        Element::Integer { .. } | Element::Other(_) => Box::new(std::iter::empty()),
+        Element::Float16 => all!(f16),
+        Element::Float32 => all!(f32),
+        Element::Float64 => all!(f64),
+        Element::Bool => all!(u8),
+        Element::Integer { size: 1, signed: true } => all!(i8),
+        Element::Integer { size: 1, signed: false } => all!(u8),
+        Element::Integer { size: 2, signed: true } => all!(i16),
+        Element::Integer { size: 2, signed: false } => all!(u16),
+        Element::Integer { size: 4, signed: true } => all!(i32),
+        Element::Integer { size: 4, signed: false } => all!(u32),
+        Element::Integer { size: 8, signed: true } => all!(i64),
+        Element::Integer { size: 8, signed: false } => all!(u64),
+        Element::Integer { .. } | Element::Other(_) => {}
     }
 }
 

@@ -2,6 +2,7 @@
 //! datasets writes them with `save_to_disk`. The library panics on some damaged files: those are errors.
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
@@ -214,6 +215,15 @@ impl Source for Rows {
             }
             Ok(())
         })?;
+        Ok(bytes)
+    }
+
+    fn range(&mut self, key: &str, header: &Header, rows: Range<u64>) -> Result<Vec<u8>, ReadError> {
+        let mut bytes = self.bytes(key, header)?;
+        let count = header.shape.first().map_or(1, |rows| (*rows).max(1));
+        let row = bytes.len() / count as usize;
+        bytes.truncate(rows.end as usize * row);
+        bytes.drain(..(rows.start as usize * row).min(bytes.len()));
         Ok(bytes)
     }
 }

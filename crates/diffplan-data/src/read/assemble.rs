@@ -4,11 +4,14 @@
 use super::ReadError;
 use super::after::next_keys;
 use super::array::{Planned, Source, reserved};
-use super::buffers::{Buffers, extend};
+use super::buffers::Buffers;
 use super::map::{Beyond, Ends, Episodes, Map, Rewards, Steps, fill};
 use super::origin::Origin;
 use super::tree::{Scope, Tree};
 use super::vectors::Vectors;
+
+/// What is shown the buffers whenever there are some rows more in them.
+pub(super) type Each<'a> = &'a mut dyn FnMut(&mut Buffers) -> Result<(), ReadError>;
 
 /// Rows of a file that belong together: all, or an episode's.
 struct Part {
@@ -50,11 +53,32 @@ impl PlannedEnds {
         };
         first.into_iter().chain(second)
     }
+
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut Planned> {
+        let (first, second) = match self {
+            Self::Flags { terminals, timeouts } => (terminals.as_mut(), timeouts.as_mut()),
+            Self::Last { ends, terminals } => (Some(ends), terminals.as_mut()),
+            Self::Starts(one) | Self::Numbers(one) => (Some(one), None),
+            Self::Splits { starts, terminal } => (Some(starts), terminal.as_mut()),
+        };
+        first.into_iter().chain(second)
+    }
 }
 
 impl Part {
     fn singles(&self) -> impl Iterator<Item = &Planned> {
         self.rewards.iter().chain(self.ends.all())
+    }
+
+    /// Takes no memory for what is the same of another part: there may be one an episode.
+    fn share(&mut self, other: &Self) {
+        let own = self.observations.0.iter_mut().chain(&mut self.actions.0);
+        let others = other.observations.0.iter().chain(&other.actions.0);
+        own.zip(others).for_each(|(own, other)| own.share(other));
+        let own = self.rewards.iter_mut().chain(self.ends.all_mut());
+        own.zip(other.singles()).for_each(|(own, other)| own.share(other));
+        self.observations.0.shrink_to_fit();
+        self.actions.0.shrink_to_fit();
     }
 
     fn transient(&self) -> u64 {
@@ -102,6 +126,8 @@ fn next(
     let same = next.columns() == observations.columns() && next.rows() == steps;
     Ok(same.then_some(next))
 }
+/// Bytes of an episode that is a group: its part, its place in the file, its names. Measured: 1.5 KB with what its links take.
+const EPISODE: u64 = 1 << 10;
 
 const AS_OBSERVATIONS: &str = "as many as observations has";
 const AS_ACTIONS: &str = "as many as actions has";
@@ -112,6 +138,21 @@ pub(super) struct Plan {
     parts: Vec<Part>,
     empty: usize,
     short: usize,
+    /// Of rows one after the other, once they were looked at.
+    found: Option<FoundEnds>,
+}
+
+/// Where episodes end in rows one after the other: the rows in which flags are set.
+#[derive(Debug, Default, Clone)]
+pub(super) struct FoundEnds {
+    pub(super) terminals: Option<Vec<usize>>,
+    pub(super) timeouts: Option<Vec<usize>>,
+    /// The row after the last of every episode, where observations have one more than actions.
+    splits: Vec<usize>,
+    /// Rows that are read.
+    pub(super) rows: usize,
+    /// Rows after the last end of a file of several.
+    unfinished: usize,
 }
 
 impl Plan {
@@ -121,6 +162,7 @@ impl Plan {
             parts: Vec::new(),
             empty: 0,
             short: 0,
+            found: None,
             map,
         };
         match &plan.map.steps {
@@ -133,7 +175,10 @@ impl Plan {
                 for (at, name) in episodes.names.iter().enumerate() {
                     match plan.map.episode(at, name, episodes, tree)? {
                         None => plan.empty += 1,
-                        Some(part) => {
+                        Some(mut part) => {
+                            if let Some(before) = parts.last() {
+                                part.share(before);
+                            }
                             let short = part.observations.rows() == part.steps;
                             plan.short += usize::from(short && episodes.beyond == Beyond::One);
                             parts.push(part);
@@ -251,6 +296,15 @@ impl Plan {
             .saturating_add(observations)
             .saturating_add(if self.map.after { observations } else { 0 })
             .saturating_add(steps.saturating_mul(8 + flags))
+            .saturating_add(self.an_episode_each())
+    }
+
+    /// Bytes of what is kept of episodes that are groups.
+    fn an_episode_each(&self) -> u64 {
+        match &self.map.steps {
+            Steps::Rows(_) => 0,
+            Steps::Episodes(_) => (self.parts.len() as u64).saturating_mul(EPISODE),
+        }
     }
 
     /// Bytes that reading takes beside them.
@@ -262,15 +316,138 @@ impl Plan {
         &self.map
     }
 
-    /// Appends everything. `file` is its name where it is one of several.
-    pub(super) fn read(self, tree: &mut dyn Tree, file: Option<&str>, to: &mut Buffers) -> Result<(), ReadError> {
-        let first_row = to.rewards.len();
+    /// Bytes of the file's arrays as it says itself, uncompressed.
+    pub(super) fn claimed(&self) -> u64 {
+        let of = |part: &Part| {
+            let singles = part.singles().map(Planned::transient).fold(0, u64::saturating_add);
+            let vectors = part.observations.0.iter().chain(&part.actions.0);
+            vectors.map(Planned::transient).fold(singles, u64::saturating_add)
+        };
+        self.parts.iter().map(of).fold(0, u64::saturating_add)
+    }
+
+    /// Where episodes end, as far as it is known before rows are read: whether one of groups ends in a terminal state is not.
+    pub(super) fn found(&self) -> FoundEnds {
+        if let Some(found) = &self.found {
+            return found.clone();
+        }
+        let mut rows = 0;
+        let ends = self.parts.iter().map(|part| {
+            rows += part.steps as usize;
+            rows - 1
+        });
+        FoundEnds {
+            timeouts: Some(ends.collect()),
+            rows,
+            ..FoundEnds::default()
+        }
+    }
+
+    /// Looks where episodes end, of rows one after the other. `several` if the file is one of several: a file without any end is then
+    /// one episode, and rows after its last end belong to none, for they must not run into those of the next file.
+    pub(super) fn look(&mut self, tree: &mut dyn Tree, several: bool) -> Result<(), ReadError> {
+        let (Steps::Rows(_), Some(part), None) = (&self.map.steps, self.parts.first(), &self.found) else {
+            return Ok(());
+        };
+        let mut found = self.ends(part, tree)?;
+        if several {
+            let last = |flags: &Option<Vec<usize>>| flags.as_ref().and_then(|set| set.last().map(|row| row + 1));
+            match last(&found.terminals).max(last(&found.timeouts)) {
+                Some(end) => {
+                    found.unfinished = found.rows - end;
+                    found.rows = end;
+                }
+                None => found.timeouts.get_or_insert_default().push(found.rows - 1),
+            }
+        }
+        self.found = Some(found);
+        Ok(())
+    }
+
+    fn ends(&self, part: &Part, tree: &mut dyn Tree) -> Result<FoundEnds, ReadError> {
+        let mut scope = Scope {
+            tree,
+            prefix: "",
+            flatten: self.map.flatten,
+        };
+        let scope = &mut scope;
+        let steps = part.steps as usize;
+        let read = |planned: &Option<Planned>, scope: &mut Scope<'_>| {
+            planned.as_ref().map(|planned| planned.set_rows(scope)).transpose()
+        };
+        let mut found = FoundEnds {
+            rows: steps,
+            ..FoundEnds::default()
+        };
+        (found.terminals, found.timeouts) = match &part.ends {
+            PlannedEnds::Flags { terminals, timeouts } => (read(terminals, scope)?, read(timeouts, scope)?),
+            PlannedEnds::Last { ends, terminals } => {
+                let mut ends = ends.set_rows(scope)?;
+                let terminals = read(terminals, scope)?;
+                if let Some(terminals) = &terminals {
+                    ends.retain(|row| terminals.binary_search(row).is_err());
+                }
+                (terminals, Some(ends))
+            }
+            PlannedEnds::Starts(starts) => {
+                // The row before each first row, and the last.
+                let starts = starts.set_rows(scope)?;
+                let before = starts.into_iter().filter_map(|row| row.checked_sub(1));
+                let mut ends: Vec<usize> = before.filter(|row| row + 1 < steps).collect();
+                ends.push(steps - 1);
+                (None, Some(ends))
+            }
+            PlannedEnds::Numbers(numbers) => {
+                let (mut ends, mut last) = (Vec::new(), None);
+                numbers.each_f64(scope, &mut |start, values| {
+                    for (row, &value) in (start as usize..).zip(values) {
+                        if last.is_some_and(|last: f64| last != value) {
+                            ends.push(row - 1);
+                        }
+                        last = Some(value);
+                    }
+                    Ok(())
+                })?;
+                ends.push(steps - 1);
+                (None, Some(ends))
+            }
+            PlannedEnds::Splits { starts, terminal } => {
+                let mut values = reserved(starts.rows(), "indices")?;
+                starts.append_f64(scope, 0..starts.rows(), &mut values)?;
+                found.splits = splits(scope, self.starts(), &values, steps)?;
+                let terminal = read(terminal, scope)?.unwrap_or_default();
+                let (mut terminals, mut timeouts) = (Vec::new(), Vec::new());
+                for (episode, end) in found.splits.iter().enumerate() {
+                    let terminated = terminal.binary_search(&episode).is_ok();
+                    let flags = if terminated { &mut terminals } else { &mut timeouts };
+                    flags.push(end - 1);
+                }
+                (Some(terminals), Some(timeouts))
+            }
+        };
+        Ok(found)
+    }
+
+    /// Reads everything, and shows the buffers to `each` whenever there are some rows more in them. `file` is its name where it is one of
+    /// several.
+    pub(super) fn read(
+        &mut self,
+        tree: &mut dyn Tree,
+        file: Option<&str>,
+        to: &mut Buffers,
+        each: Each<'_>,
+    ) -> Result<(), ReadError> {
+        self.look(tree, file.is_some())?;
+        let first_row = to.rows;
         let Some(first) = self.parts.first() else { return Ok(()) };
-        let mut origin = Origin {
+        to.origins.push(Origin {
             file: file.map(str::to_owned),
             first_row,
             first_group: to.groups.len(),
-            prefix: None,
+            prefix: match &self.map.steps {
+                Steps::Rows(_) => None,
+                Steps::Episodes(episodes) => Some(episodes.prefix.clone()),
+            },
             names: Vec::new(),
             observations: first.observations.begins(&self.map.observations),
             actions: first.actions.begins(&self.map.actions),
@@ -278,26 +455,28 @@ impl Plan {
                 Rewards::Of(key) => key.clone(),
                 Rewards::Zeros => String::new(),
             },
-        };
+        });
         match &self.map.steps {
-            Steps::Rows(_) => self.read_rows(first, tree, to)?,
+            Steps::Rows(_) => {
+                let found = self.found.take().unwrap_or_default();
+                self.read_rows(first, &found, tree, to, each)?;
+                to.unfinished += found.unfinished;
+            }
             Steps::Episodes(episodes) => {
-                origin.prefix = Some(episodes.prefix.clone());
                 for (at, part) in self.parts.iter().enumerate() {
                     let name = episodes.names.get(part.episode).map_or("", String::as_str);
                     let number = match (file, name.parse()) {
                         (None, Ok(number)) => number,
                         _ => to.groups.len() as u64,
                     };
-                    to.groups.push((number, to.rewards.len()));
-                    origin.names.push(name.to_owned());
-                    self.read_episode(at, name, episodes, tree, to)?;
+                    to.groups.push((number, to.rows));
+                    if let Some(origin) = to.origins.last_mut() {
+                        origin.names.push(name.to_owned());
+                    }
+                    self.read_episode(at, name, episodes, tree, to, each)?;
                 }
+                each(to)?;
             }
-        }
-        to.origins.push(origin);
-        if file.is_some() {
-            to.close(first_row);
         }
         for note in tree.notes() {
             if !to.file_notes.contains(&note) {
@@ -306,91 +485,80 @@ impl Plan {
         }
         to.empty += self.empty;
         to.short += self.short;
-        for note in self.map.notes {
-            if !to.notes.contains(&note) {
-                to.notes.push(note);
+        for note in &self.map.notes {
+            if !to.notes.contains(note) {
+                to.notes.push(note.clone());
             }
         }
         Ok(())
     }
 
-    fn read_rows(&self, part: &Part, tree: &mut dyn Tree, to: &mut Buffers) -> Result<(), ReadError> {
+    fn read_rows(
+        &self,
+        part: &Part,
+        found: &FoundEnds,
+        tree: &mut dyn Tree,
+        to: &mut Buffers,
+        each: Each<'_>,
+    ) -> Result<(), ReadError> {
         let mut scope = Scope {
             tree,
             prefix: "",
             flatten: self.map.flatten,
         };
         let scope = &mut scope;
-        let (before, steps) = (to.rewards.len(), part.steps as usize);
-        let observed = to.observations.len();
-        let [of_observations, of_actions] = &mut to.rounding;
-        let observed_rows = part.observations.rows();
-        part.observations
-            .append(scope, observed_rows, &mut to.observations, of_observations)?;
-        if let Some(next) = &part.next {
-            to.after.skip_to(observed);
-            next.append(scope, part.steps, &mut to.after.next, &mut Vec::new())?;
+        let before = to.rows;
+        for (flags, set) in [
+            (&mut to.terminals, &found.terminals),
+            (&mut to.timeouts, &found.timeouts),
+        ] {
+            if let Some(set) = set {
+                flags.get_or_insert_default().extend(set.iter().map(|row| before + row));
+            }
         }
-        part.actions.append(scope, part.steps, &mut to.actions, of_actions)?;
-        to.append_rewards(part.rewards.as_ref(), part.steps, scope)?;
-        let read = |planned: &Option<Planned>, scope: &mut Scope<'_>| {
-            planned.as_ref().map(|planned| planned.read_flags(scope)).transpose()
-        };
-        let (terminals, timeouts) = match &part.ends {
-            PlannedEnds::Flags { terminals, timeouts } => (read(terminals, scope)?, read(timeouts, scope)?),
-            PlannedEnds::Last { ends, terminals } => {
-                let mut ends = ends.read_flags(scope)?;
-                let terminals = read(terminals, scope)?;
-                if let Some(terminals) = &terminals {
-                    ends.iter_mut()
-                        .zip(terminals)
-                        .for_each(|(end, terminal)| *end &= !terminal);
-                }
-                (terminals, Some(ends))
-            }
-            PlannedEnds::Starts(starts) => {
-                let mut ends = starts.read_flags(scope)?;
-                ends.rotate_left(1);
-                // The row before each first row, and the last.
-                if let Some(last) = ends.last_mut() {
-                    *last = true;
-                }
-                (None, Some(ends))
-            }
-            PlannedEnds::Numbers(numbers) => {
-                let mut values = reserved(part.steps, "episodes")?;
-                numbers.append_f64(scope, &mut values)?;
-                let mut ends: Vec<bool> = values.windows(2).map(|pair| pair[0] != pair[1]).collect();
-                ends.push(true);
-                ends.truncate(steps);
-                (None, Some(ends))
-            }
-            PlannedEnds::Splits { starts, terminal } => {
-                let mut values = reserved(starts.rows(), "indices")?;
-                starts.append_f64(scope, &mut values)?;
-                let ends = splits(scope, self.starts(), &values, steps)?;
+        let most = self.block();
+        for start in (0..found.rows).step_by(most) {
+            let end = found.rows.min(start + most);
+            // Observations after the last action of the episodes before.
+            let beyond = |row: usize| found.splits.partition_point(|end| *end <= row);
+            let observed = start + beyond(start)..end + beyond(end);
+            let at = to.observations.len();
+            let [of_observations, of_actions] = &mut to.rounding;
+            let rows = observed.start as u64..observed.end as u64;
+            part.observations
+                .append(scope, rows, &mut to.observations, of_observations)?;
+            if !found.splits.is_empty() {
                 let width = part.observations.columns() as usize;
+                let ends = found.splits[beyond(start)..]
+                    .iter()
+                    .map(|split| (*split).min(end) - start);
+                let ends: Vec<usize> = ends.take(beyond(end - 1) - beyond(start) + 1).collect();
                 if self.map.after {
-                    for (episode, end) in ends.iter().enumerate() {
-                        let at = observed + (end + episode) * width;
-                        to.after
-                            .put_last(observed + end * width, &to.observations[at..at + width]);
+                    // As many of them as end in this block.
+                    for (episode, end) in ends.iter().enumerate().take(beyond(end) - beyond(start)) {
+                        let own = at + (end + episode) * width;
+                        to.after.put_last(at + end * width, &to.observations[own..own + width]);
                     }
                 }
-                drop_last_observations(&mut to.observations, observed, width, &ends);
-                let terminal = read(terminal, scope)?;
-                let (mut terminals, mut timeouts) = (vec![false; steps], vec![false; steps]);
-                for (episode, end) in ends.iter().enumerate() {
-                    let terminated = terminal.as_ref().is_some_and(|flags| flags[episode]);
-                    let flags = if terminated { &mut terminals } else { &mut timeouts };
-                    flags[end - 1] = true;
-                }
-                (Some(terminals), Some(timeouts))
+                drop_last_observations(&mut to.observations, at, width, &ends);
             }
-        };
-        extend(&mut to.terminals, before, steps, terminals);
-        extend(&mut to.timeouts, before, steps, timeouts);
+            let rows = start as u64..end as u64;
+            if let Some(next) = &part.next {
+                to.after.skip_to(at);
+                next.append(scope, rows.clone(), &mut to.after.next, &mut Vec::new())?;
+            }
+            part.actions.append(scope, rows.clone(), &mut to.actions, of_actions)?;
+            to.append_rewards(part.rewards.as_ref(), rows, scope)?;
+            to.rows += end - start;
+            each(to)?;
+        }
         Ok(())
+    }
+
+    /// Rows that are read at a time.
+    fn block(&self) -> usize {
+        let (observations, actions) = self.dimensions();
+        crate::transitions::block_rows(observations.saturating_add(actions) as usize)
     }
 
     fn starts(&self) -> &str {
@@ -407,6 +575,7 @@ impl Plan {
         episodes: &Episodes,
         tree: &mut dyn Tree,
         to: &mut Buffers,
+        each: Each<'_>,
     ) -> Result<(), ReadError> {
         let part = &self.parts[at];
         let prefix = fill(&episodes.prefix, name);
@@ -416,48 +585,55 @@ impl Plan {
             flatten: self.map.flatten,
         };
         let scope = &mut scope;
-        let (before, steps) = (to.rewards.len(), part.steps as usize);
-        let [of_observations, of_actions] = &mut to.rounding;
+        let most = self.block() as u64;
         let observed = to.observations.len();
-        if self.map.after {
-            let width = part.observations.columns() as usize;
-            let all = part.observations.rows();
+        for start in (0..part.steps).step_by(most as usize) {
+            let rows = start..part.steps.min(start + most);
+            let [of_observations, of_actions] = &mut to.rounding;
             part.observations
-                .append(scope, all, &mut to.observations, of_observations)?;
-            let end = observed + steps * width;
+                .append(scope, rows.clone(), &mut to.observations, of_observations)?;
+            part.actions.append(scope, rows.clone(), &mut to.actions, of_actions)?;
+            to.append_rewards(part.rewards.as_ref(), rows.clone(), scope)?;
+            to.rows += (rows.end - rows.start) as usize;
+            if to.observations.len() + to.actions.len() >= self.block() * to.width() {
+                each(to)?;
+            }
+        }
+        if self.map.after {
+            let all = part.observations.rows();
             if all > part.steps && !self.map.repeated {
-                to.after.put_last(end, &to.observations[end..end + width]);
+                let mut last = Vec::new();
+                part.observations
+                    .append(scope, part.steps..part.steps + 1, &mut last, &mut Vec::new())?;
+                to.after.put_last(to.observations.len(), &last);
             } else if let Some(next) = &part.next {
                 to.after.skip_to(observed);
-                next.append(scope, part.steps, &mut to.after.next, &mut Vec::new())?;
+                next.append(scope, 0..part.steps, &mut to.after.next, &mut Vec::new())?;
             }
-            to.observations.truncate(end);
             let seed = scope
                 .tree
                 .number(&prefix, "seed")
                 .filter(|seed| *seed >= 0.0 && seed.fract() == 0.0);
             to.after.seeds.push(seed.map(|seed| seed as u64));
-        } else {
-            part.observations
-                .append(scope, part.steps, &mut to.observations, of_observations)?;
         }
-        part.actions.append(scope, part.steps, &mut to.actions, of_actions)?;
-        to.append_rewards(part.rewards.as_ref(), part.steps, scope)?;
         let mut terminated = false;
         if let PlannedEnds::Flags { terminals, timeouts } = &part.ends {
             for (flags, is_termination) in [(terminals, true), (timeouts, false)] {
                 let Some(flags) = flags else { continue };
-                let mut flags = flags.read_flags(scope)?;
-                terminated |= flags.pop() == Some(true) && is_termination;
-                to.flags_within += flags.iter().filter(|flag| **flag).count();
+                let mut set = flags.set_rows(scope)?;
+                let last = set.pop_if(|row| *row as u64 + 1 == flags.rows());
+                terminated |= last.is_some() && is_termination;
+                to.flags_within += set.len();
             }
         }
         // The group ends here, whatever the flags say.
-        for (flags, at_end) in [(&mut to.terminals, terminated), (&mut to.timeouts, !terminated)] {
-            let flags = flags.get_or_insert_with(|| vec![false; before]);
-            flags.resize(before + steps - 1, false);
-            flags.push(at_end);
-        }
+        let end = to.rows - 1;
+        let (terminals, timeouts) = (
+            to.terminals.get_or_insert_default(),
+            to.timeouts.get_or_insert_default(),
+        );
+        let flags = if terminated { terminals } else { timeouts };
+        flags.push(end);
         Ok(())
     }
 }

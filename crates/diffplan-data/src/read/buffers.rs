@@ -6,21 +6,22 @@ use super::assemble::Plan;
 use super::origin::Origin;
 use super::rounding::Rounding;
 use super::tree::Scope;
-use super::{FileNote, LayoutNote, ReadError};
-use ndarray::Array2;
+use super::{FileNote, LayoutNote, ReadError, RewardRule};
+use ndarray::{Array2, ArrayView1, ArrayView2};
+use std::ops::Range;
 
-pub(super) fn extend(flags: &mut Option<Vec<bool>>, before: usize, steps: usize, more: Option<Vec<bool>>) {
-    match (flags.as_mut(), more) {
-        (None, None) => {}
-        (Some(flags), None) => flags.resize(before + steps, false),
-        (None, Some(more)) if before == 0 => *flags = Some(more),
-        (None, Some(more)) => {
-            let mut all = vec![false; before];
-            all.extend(more);
-            *flags = Some(all);
-        }
-        (Some(flags), Some(more)) => flags.extend(more),
-    }
+/// Some rows of a dataset that is read in blocks.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Block<'a> {
+    /// The number of its first row in the dataset.
+    pub first_row: usize,
+    /// (rows, observation dimensions).
+    pub observations: ArrayView2<'a, f32>,
+    /// (rows, action dimensions).
+    pub actions: ArrayView2<'a, f32>,
+    /// (rows).
+    pub rewards: ArrayView1<'a, f64>,
 }
 
 /// Steps as they are read, of one file or of several.
@@ -29,8 +30,11 @@ pub(super) struct Buffers {
     pub(super) observations: Vec<f32>,
     pub(super) actions: Vec<f32>,
     pub(super) rewards: Vec<f64>,
-    pub(super) terminals: Option<Vec<bool>>,
-    pub(super) timeouts: Option<Vec<bool>>,
+    /// Rows that were read, whether they are still here or not.
+    pub(super) rows: usize,
+    /// The rows in which the flag is set, where there is such a flag.
+    pub(super) terminals: Option<Vec<usize>>,
+    pub(super) timeouts: Option<Vec<usize>>,
     pub(super) groups: Vec<(u64, usize)>,
     pub(super) flags_within: usize,
     pub(super) origins: Vec<Origin>,
@@ -41,7 +45,8 @@ pub(super) struct Buffers {
     pub(super) empty: usize,
     pub(super) short: usize,
     pub(super) after: After,
-    unfinished: usize,
+    /// Rows after the last end of a file of several.
+    pub(super) unfinished: usize,
 }
 
 impl Buffers {
@@ -50,11 +55,21 @@ impl Buffers {
         let dimensions = plans.clone().next().map_or((0, 0), Plan::dimensions);
         let steps = plans.clone().map(Plan::steps).fold(0, u64::saturating_add);
         let observed = plans.map(Plan::observed).fold(0, u64::saturating_add);
-        Ok(Self {
+        Ok(Self::with_room(
             dimensions,
-            observations: reserved(observed.saturating_mul(dimensions.0), "observations")?,
-            actions: reserved(steps.saturating_mul(dimensions.1), "actions")?,
-            rewards: reserved(steps, "rewards")?,
+            reserved(observed.saturating_mul(dimensions.0), "observations")?,
+            reserved(steps.saturating_mul(dimensions.1), "actions")?,
+            reserved(steps, "rewards")?,
+        ))
+    }
+
+    fn with_room(dimensions: (u64, u64), observations: Vec<f32>, actions: Vec<f32>, rewards: Vec<f64>) -> Self {
+        Self {
+            dimensions,
+            observations,
+            actions,
+            rewards,
+            rows: 0,
             terminals: None,
             timeouts: None,
             groups: Vec::new(),
@@ -67,52 +82,71 @@ impl Buffers {
             short: 0,
             after: After::default(),
             unfinished: 0,
-        })
+        }
     }
 
-    /// Rewards of so many steps; zero where there are none.
+    /// Rewards of some rows; zero where there are none.
     pub(super) fn append_rewards(
         &mut self,
         rewards: Option<&Planned>,
-        steps: u64,
+        rows: Range<u64>,
         scope: &mut Scope<'_>,
     ) -> Result<(), ReadError> {
         match rewards {
-            Some(rewards) => rewards.append_f64(scope, &mut self.rewards),
+            Some(rewards) => rewards.append_f64(scope, rows, &mut self.rewards),
             None => {
-                self.rewards.resize(self.rewards.len() + steps as usize, 0.0);
+                let count = (rows.end - rows.start) as usize;
+                self.rewards.resize(self.rewards.len() + count, 0.0);
                 Ok(())
             }
         }
     }
 
-    /// Ends the episode that a file of several ends in: a file without any end is one episode; rows after the last end are of
-    /// no finished episode, and must not run into those of the next file.
-    pub(super) fn close(&mut self, first_row: usize) {
+    /// Rewards by a rule, in place of those that were read.
+    pub(super) fn replace_rewards(&mut self, rule: &RewardRule) -> Result<(), ReadError> {
+        let columns = self.dimensions.0 as usize;
+        let shape = (self.rewards.len(), columns);
+        let observations =
+            ArrayView2::from_shape(shape, &self.observations).map_err(|error| ReadError::Unreadable {
+                place: "observations".into(),
+                reason: error.to_string(),
+            })?;
+        self.rewards = rule.rewards(observations)?.into_iter().collect();
+        Ok(())
+    }
+
+    /// Dimensions of observations and actions.
+    pub(super) fn width(&self) -> usize {
+        (self.dimensions.0 + self.dimensions.1) as usize
+    }
+
+    /// Room for a few rows of such dimensions, whose reader empties them.
+    pub(super) fn emptied(dimensions: (u64, u64)) -> Self {
+        Self::with_room(dimensions, Vec::new(), Vec::new(), Vec::new())
+    }
+
+    /// The rows that are here, which then are not.
+    pub(super) fn drain(&mut self, show: &mut dyn FnMut(&Block<'_>) -> Result<(), ReadError>) -> Result<(), ReadError> {
         let rows = self.rewards.len();
-        let set = |flags: &Option<Vec<bool>>| {
-            let last = flags
-                .as_ref()
-                .and_then(|flags| flags[first_row..].iter().rposition(|flag| *flag));
-            last.map(|at| first_row + at + 1)
+        let (observations, actions) = (self.dimensions.0 as usize, self.dimensions.1 as usize);
+        let view = |key: &str, columns, values| {
+            ArrayView2::from_shape((rows, columns), values).map_err(|error| ReadError::Unreadable {
+                place: key.into(),
+                reason: error.to_string(),
+            })
         };
-        match set(&self.terminals).max(set(&self.timeouts)) {
-            Some(end) => {
-                self.unfinished += rows - end;
-                self.observations.truncate(end * self.dimensions.0 as usize);
-                self.after.next.truncate(end * self.dimensions.0 as usize);
-                self.actions.truncate(end * self.dimensions.1 as usize);
-                self.rewards.truncate(end);
-                for flags in [&mut self.terminals, &mut self.timeouts].into_iter().flatten() {
-                    flags.truncate(end);
-                }
-            }
-            None if rows > first_row => {
-                let timeouts = self.timeouts.get_or_insert_with(|| vec![false; rows]);
-                timeouts[rows - 1] = true;
-            }
-            None => {}
+        if rows > 0 {
+            show(&Block {
+                first_row: self.rows - rows,
+                observations: view("observations", observations, &self.observations)?,
+                actions: view("actions", actions, &self.actions)?,
+                rewards: ArrayView1::from(&self.rewards),
+            })?;
         }
+        self.observations.clear();
+        self.actions.clear();
+        self.rewards.clear();
+        Ok(())
     }
 
     pub(super) fn notes(&self) -> Vec<LayoutNote> {

@@ -1,5 +1,7 @@
 //! What can be wrong with a dataset file.
 
+use crate::bytes::shown;
+
 /// What was broken, in which array of the file, and what was expected. The file's name stands before it, in
 /// [`Error::File`](crate::Error::File).
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -140,7 +142,7 @@ pub enum ReadError {
         expected: &'static str,
     },
     /// Reading would take more memory than there is. Nothing was read.
-    #[error("reading takes {}, but {} {}", bytes(*needed), bytes(*available), if *given { "are allowed" } else { "are available" })]
+    #[error("reading takes {}, but {} {}", shown(*needed), shown(*available), if *given { "are allowed" } else { "are available" })]
     Memory {
         /// Bytes that reading needs at its peak.
         needed: u64,
@@ -176,37 +178,9 @@ pub(crate) fn shape(shape: &[u64]) -> String {
     }
 }
 
-/// `1.5 GiB`, `120 bytes`; counts that do not fit 64 bits end up here as the largest that does.
-fn bytes(count: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if count < 1024 {
-        return format!("{count} bytes");
-    }
-    let (mut value, mut unit) = (count as f64 / 1024.0, 0);
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    let more = if count == u64::MAX { "more than " } else { "" };
-    format!("{more}{value:.1} {}", UNITS[unit])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_are_read_by_people() {
-        for (count, text) in [
-            (0, "0 bytes"),
-            (1023, "1023 bytes"),
-            (1536, "1.5 KiB"),
-            (5 << 30, "5.0 GiB"),
-            (u64::MAX, "more than 16.0 EiB"),
-        ] {
-            assert_eq!(bytes(count), text);
-        }
-    }
 
     #[test]
     fn a_missing_key_says_what_there_is() {

@@ -42,6 +42,14 @@ impl Budget {
     }
 }
 
+/// Whether there is memory for so many bytes more.
+///
+/// # Errors
+/// [`ReadError::Memory`].
+pub fn check_memory(needed: u64) -> Result<(), ReadError> {
+    Budget::new(None).check(needed)
+}
+
 fn free() -> Option<u64> {
     let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
     let system = System::new_with_specifics(memory);

@@ -21,6 +21,7 @@
 //! | LeRobot (feature `parquet`) | a folder with `meta/info.json` | where `episode_index` changes |
 //! | folder | files of the layouts above | with its file at the latest |
 //! | told | [`Keys`] | as they say |
+//! | packed | its first bytes | as it says |
 //!
 //! The first bytes of a file decide between HDF5 and `.npz`. Observations and actions are numbers of any type, kept as
 //! float32, of which it is noted where that loses too much; vectors of shape (rows,) are of one dimension. Rewards are any numbers, kept as
@@ -50,6 +51,7 @@ mod npz;
 mod origin;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod reader;
 mod rewards;
 mod rounding;
 mod space;
@@ -68,16 +70,19 @@ use crate::dataset::split;
 use crate::{Dataset, EpisodeEnds, EpisodeRange, Error, RecordedEnv};
 use after::After;
 use assemble::Plan;
+pub use buffers::Block;
 use buffers::Buffers;
 pub use error::ReadError;
 pub use keys::{Keys, KeysError};
 pub use layout_note::LayoutNote;
+use layouts::minari;
 pub(crate) use layouts::minari::{DEFAULT_LIMIT, KEPT, MADE, REPEATED, STRINGS};
-use layouts::{folder, imitation, lerobot, minari};
 use map::Map;
 use memory::Budget;
+pub use memory::check_memory;
 pub use note::FileNote;
 use origin::Origin;
+pub use reader::{DatasetReader, Facts, Found};
 pub use rewards::{RewardRule, RewardRuleError};
 use tree::Tree;
 
@@ -127,6 +132,8 @@ pub enum FileFormat {
     LeRobot,
     /// HDF5 or NumPy's archive, read by [`Keys`].
     Told,
+    /// A file of `diffplan data pack`.
+    Packed,
 }
 
 impl FileFormat {
@@ -147,6 +154,7 @@ impl FileFormat {
             Self::ImitationFolder => "imitation",
             Self::LeRobot => "LeRobot",
             Self::Told => "by keys",
+            Self::Packed => "packed",
         }
     }
 }
@@ -204,6 +212,8 @@ pub struct RawDataset {
     pub layout_notes: Vec<LayoutNote>,
     /// What is odd about the file itself.
     pub notes: Vec<FileNote>,
+    /// Of a packed file: what was odd when it was packed.
+    pub packed_notes: Vec<String>,
     origins: Vec<Origin>,
     after: After,
 }
@@ -231,32 +241,7 @@ impl RawDataset {
     /// # Errors
     /// [`Error::Io`]; [`Error::File`] with a [`ReadError`].
     pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self, Error> {
-        let path = path.as_ref();
-        let io = |error| Error::Io {
-            path: path.into(),
-            operation: "read",
-            error,
-        };
-        if !fs::metadata(path).map_err(io)?.is_dir() {
-            fs::File::open(path).map_err(io)?;
-            return read_content(&Content::File(path), path, options).map_err(|error| file_error(path, error.into()));
-        }
-        for (is, read) in FOLDERS {
-            if is(path) {
-                return read(path, options).map_err(|error| file_error(path, error.into()));
-            }
-        }
-        let none = match minari::file_in(path) {
-            Ok(file) => {
-                let read = read_content(&Content::File(&file), &file, options);
-                return read.map_err(|error| file_error(path, error.into()));
-            }
-            Err(none) => none,
-        };
-        match &folder::files(path).map_err(io)?[..] {
-            [] => Err(file_error(path, none.into())),
-            files => folder::read(path, files, options).map_err(|(file, error)| file_error(&file, error.into())),
-        }
+        DatasetReader::open(path, options)?.read_all()
     }
 
     /// Reads the content of a file; `path` is what it is called, and its ending decides where the first bytes do not. Of
@@ -269,9 +254,7 @@ impl RawDataset {
         path: impl AsRef<Path>,
         options: &ReadOptions,
     ) -> Result<Self, Error> {
-        let (bytes, path) = (bytes.into(), path.as_ref());
-        let result = read_content(&Content::Bytes(bytes), path, options);
-        result.map_err(|error| file_error(path, error.into()))
+        DatasetReader::from_bytes(bytes, path, options)?.read_all()
     }
 
     /// The arrays that observations and actions were read from; of a file with a group an episode without its name.
@@ -342,17 +325,11 @@ fn file_error(path: &Path, error: Error) -> Error {
     }
 }
 
-/// Folders that are one dataset: how they are recognised and read.
-type FolderKind = (
-    fn(&Path) -> bool,
-    fn(&Path, &ReadOptions) -> Result<RawDataset, ReadError>,
-);
-const FOLDERS: [FolderKind; 2] = [(lerobot::is, lerobot::read), (imitation::is, imitation::read)];
-
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
     Hdf5,
     Npz,
+    Packed,
 }
 
 /// Where the bytes of a file are.
@@ -364,8 +341,8 @@ enum Content<'a> {
 /// Bytes by which a file is recognised.
 const START: u64 = 64;
 
-/// Opens a file, or says what it is instead.
-fn open(content: &Content, path: &Path, budget: Budget) -> Result<(Box<dyn Tree>, Kind), ReadError> {
+/// What a file is by its first bytes.
+fn kind_of(content: &Content, path: &Path) -> Result<Kind, ReadError> {
     let mut start = Vec::new();
     match content {
         Content::Bytes(bytes) => start.extend_from_slice(&bytes[..bytes.len().min(START as usize)]),
@@ -377,10 +354,22 @@ fn open(content: &Content, path: &Path, budget: Budget) -> Result<(Box<dyn Tree>
             })?;
         }
     }
-    let kind = kind(&start, path).map_err(|found| ReadError::UnknownFormat { found })?;
+    kind(&start, path).map_err(|found| ReadError::UnknownFormat { found })
+}
+
+/// Opens a file, or says what it is instead.
+fn open(content: &Content, path: &Path, budget: Budget) -> Result<(Box<dyn Tree>, Kind), ReadError> {
+    let kind = kind_of(content, path)?;
     let tree: Box<dyn Tree> = match kind {
         Kind::Hdf5 => Box::new(tree::Hdf5::new(hdf5::File::open(content, budget)?)),
         Kind::Npz => Box::new(npz::Archive::open(content)?),
+        Kind::Packed => {
+            return Err(ReadError::UnknownFormat {
+                found:
+                    "it is a packed dataset, which is not read among others: pack them together (diffplan data pack)"
+                        .into(),
+            });
+        }
     };
     Ok((tree, kind))
 }
@@ -400,33 +389,14 @@ fn plan_of(mut map: Map, tree: &mut dyn Tree, options: &ReadOptions) -> Result<P
     Plan::of(map, tree)
 }
 
-fn read_content(content: &Content, path: &Path, options: &ReadOptions) -> Result<RawDataset, ReadError> {
-    let budget = Budget::new(options.max_memory);
-    let (mut tree, kind) = open(content, path, budget)?;
-    let place = match content {
-        Content::File(path) => Some(*path),
-        Content::Bytes(_) => None,
-    };
-    let plan = plan(&mut *tree, kind, place, options)?;
-    read_plan(plan, &mut *tree, path, options)
-}
-
-fn read_plan(plan: Plan, tree: &mut dyn Tree, path: &Path, options: &ReadOptions) -> Result<RawDataset, ReadError> {
-    let needed = plan.kept().saturating_add(plan.transient());
-    Budget::new(options.max_memory).check(needed)?;
-    let mut buffers = Buffers::of(std::iter::once(&plan))?;
-    let about = About::of(tree, plan.map());
-    plan.read(tree, None, &mut buffers)?;
-    finish(path, about, buffers, options)
-}
-
 /// What a file says beside its steps.
-struct About {
-    format: FileFormat,
-    env: Option<RecordedEnv>,
-    metadata: Vec<(String, String)>,
-    minari: serde_json::Map<String, serde_json::Value>,
-    arrays: Vec<ArrayInfo>,
+#[derive(Debug, Clone)]
+pub(crate) struct About {
+    pub(crate) format: FileFormat,
+    pub(crate) env: Option<RecordedEnv>,
+    pub(crate) metadata: Vec<(String, String)>,
+    pub(crate) minari: serde_json::Map<String, serde_json::Value>,
+    pub(crate) arrays: Vec<ArrayInfo>,
 }
 
 impl About {
@@ -453,6 +423,7 @@ impl About {
     }
 }
 
+/// What was read, as it is shown to people and taken by programs.
 fn finish(path: &Path, about: About, mut buffers: Buffers, options: &ReadOptions) -> Result<RawDataset, ReadError> {
     let [observations, actions] = buffers.vectors()?;
     let rewards = match &options.rewards {
@@ -472,15 +443,23 @@ fn finish(path: &Path, about: About, mut buffers: Buffers, options: &ReadOptions
         rewards,
         layout_notes: buffers.notes(),
         notes: buffers.file_notes(),
-        terminals: buffers.terminals,
-        timeouts: buffers.timeouts,
+        terminals: buffers.terminals.map(|set| flags(buffers.rows, &set)),
+        timeouts: buffers.timeouts.map(|set| flags(buffers.rows, &set)),
         groups: buffers.groups,
         flags_within: buffers.flags_within,
         empty_episodes: buffers.empty,
         short_episodes: buffers.short,
+        packed_notes: Vec::new(),
         origins: buffers.origins,
         after: buffers.after,
     })
+}
+
+/// A flag a row, from the rows in which it is set.
+fn flags(rows: usize, set: &[usize]) -> Vec<bool> {
+    let mut flags = vec![false; rows];
+    set.iter().for_each(|row| flags[*row] = true);
+    flags
 }
 
 /// What a file is by its first bytes, or by its name where they are missing or damaged; else what it seems to be.
@@ -491,6 +470,8 @@ fn kind(start: &[u8], path: &Path) -> Result<Kind, String> {
     let extension = extension.unwrap_or_default();
     if let Some(what) = what::named(start) {
         Err(what.into())
+    } else if start.starts_with(&crate::packed::MAGIC) {
+        Ok(Kind::Packed)
     } else if start.starts_with(b"\x89HDF\r\n\x1a\n") {
         Ok(Kind::Hdf5)
     } else if start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") {

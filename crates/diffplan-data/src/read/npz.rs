@@ -4,14 +4,20 @@
 //! much must not be believed, and `ndarray-npy` reads header and array in one go.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fs;
-use std::io::{BufReader, Cursor, Read, Seek};
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use flate2::Crc;
+use flate2::read::DeflateDecoder;
 use py_literal::Value;
-use zip::ZipArchive;
+use zip::{CompressionMethod, ZipArchive};
 
-use super::array::{Element, Header, Order, Source, reserved};
+use super::array::{Element, Header, Order, Source, Whole, reserved};
+use super::memory::Budget;
 use super::{ArrayInfo, Content, ReadError};
 
 /// Bytes of a header's dictionary at most. That of an array of numbers takes some 120.
@@ -31,6 +37,58 @@ impl<T: Read + Seek> ReadSeek for T {}
 pub(super) struct Archive {
     zip: RefCell<ZipArchive<Box<dyn ReadSeek>>>,
     keys: Vec<String>,
+    content: Own,
+    /// Arrays that are read some rows at a time.
+    reading: HashMap<String, Reading>,
+    whole: Whole,
+}
+
+/// What it is read from, to be opened again.
+enum Own {
+    File(PathBuf),
+    Bytes(Arc<[u8]>),
+}
+
+impl Own {
+    fn open(&self) -> Result<Box<dyn ReadSeek>, ReadError> {
+        Ok(match self {
+            Self::File(path) => Box::new(BufReader::new(fs::File::open(path).map_err(unreadable("npz file"))?)),
+            Self::Bytes(bytes) => Box::new(Cursor::new(Arc::clone(bytes))),
+        })
+    }
+}
+
+/// An array that is read from its first row to its last.
+struct Reading {
+    bytes: Box<dyn Read>,
+    /// The row that comes next.
+    next: u64,
+    sum: Crc,
+    expected: u32,
+}
+
+impl Reading {
+    fn rows(&mut self, key: &str, row: u64, rows: Range<u64>, last: bool) -> Result<Vec<u8>, ReadError> {
+        let length = (rows.end - rows.start).saturating_mul(row);
+        let mut bytes = reserved(length, key)?;
+        self.bytes
+            .by_ref()
+            .take(length)
+            .read_to_end(&mut bytes)
+            .map_err(unreadable(key))?;
+        self.next = rows.end;
+        self.sum.update(&bytes);
+        if last {
+            let mut more = [0];
+            let ends = self.bytes.read(&mut more).map_err(unreadable(key))? == 0;
+            if !ends || self.sum.sum() != self.expected {
+                return Err(unreadable(key)(
+                    "the checksum or the length is another than the archive says",
+                ));
+            }
+        }
+        Ok(bytes)
+    }
 }
 
 /// What stands before the numbers.
@@ -44,17 +102,20 @@ struct Npy {
 
 impl Archive {
     pub(super) fn open(content: &Content) -> Result<Self, ReadError> {
-        let source: Box<dyn ReadSeek> = match content {
-            Content::File(path) => Box::new(BufReader::new(fs::File::open(path).map_err(unreadable("npz file"))?)),
-            Content::Bytes(bytes) => Box::new(Cursor::new(Arc::clone(bytes))),
+        let content = match content {
+            Content::File(path) => Own::File(path.to_path_buf()),
+            Content::Bytes(bytes) => Own::Bytes(Arc::clone(bytes)),
         };
-        let zip = ZipArchive::new(source).map_err(unreadable("npz file"))?;
+        let zip = ZipArchive::new(content.open()?).map_err(unreadable("npz file"))?;
         let keys = zip.file_names().filter_map(|name| name.strip_suffix(".npy"));
         let mut keys: Vec<String> = keys.map(str::to_owned).collect();
         keys.sort();
         Ok(Self {
             zip: RefCell::new(zip),
             keys,
+            content,
+            reading: HashMap::new(),
+            whole: Whole::default(),
         })
     }
 
@@ -85,6 +146,41 @@ impl Archive {
             .map(|code| char::from_u32(u32::from_le_bytes(*code)))
             .collect();
         Some(text?.trim_end_matches('\0').to_owned())
+    }
+
+    /// Begins to read an array; none where it cannot be read in parts.
+    fn begin(&mut self, key: &str) -> Result<Option<Reading>, ReadError> {
+        let entry = self
+            .zip
+            .get_mut()
+            .by_name(&format!("{key}.npy"))
+            .map_err(unreadable(key))?;
+        let (start, length, expected) = (entry.data_start(), entry.compressed_size(), entry.crc32());
+        let method = entry.compression();
+        let encrypted = entry.encrypted();
+        drop(entry);
+        let mut file = self.content.open()?;
+        file.seek(SeekFrom::Start(start)).map_err(unreadable(key))?;
+        let stored = file.take(length);
+        let mut bytes: Box<dyn Read> = match method {
+            CompressionMethod::Stored if !encrypted => Box::new(stored),
+            CompressionMethod::Deflated if !encrypted => Box::new(DeflateDecoder::new(stored)),
+            _ => return Ok(None),
+        };
+        // The checksum is of what stands before the numbers too.
+        let mut sum = Summed {
+            inner: &mut bytes,
+            sum: Crc::new(),
+        };
+        let Npy { header, fortran, .. } = npy(key, &mut sum)?;
+        let sum = sum.sum;
+        let in_order = !fortran || header.shape.len() < 2;
+        Ok(in_order.then_some(Reading {
+            bytes,
+            next: 0,
+            sum,
+            expected,
+        }))
     }
 
     /// All arrays whose headers can be read.
@@ -143,6 +239,47 @@ impl Source for Archive {
             }
             _ => Ok(bytes),
         }
+    }
+
+    fn range(&mut self, key: &str, header: &Header, rows: Range<u64>) -> Result<Vec<u8>, ReadError> {
+        if rows.start == 0
+            && let Some(reading) = self.begin(key)?
+        {
+            self.reading.insert(key.to_owned(), reading);
+        }
+        let last = rows.end >= header.rows();
+        match self.reading.get_mut(key) {
+            Some(reading) if reading.next == rows.start => {
+                let bytes = reading.rows(key, header.row_bytes(), rows, last)?;
+                if last {
+                    self.reading.remove(key);
+                }
+                Ok(bytes)
+            }
+            _ => {
+                let mut whole = std::mem::take(&mut self.whole);
+                let bytes = whole.range(key, header, rows, || {
+                    Budget::new(None).check(header.bytes())?;
+                    self.bytes(key, header)
+                });
+                self.whole = whole;
+                bytes
+            }
+        }
+    }
+}
+
+/// What is read, and its checksum.
+struct Summed<'a> {
+    inner: &'a mut dyn Read,
+    sum: Crc,
+}
+
+impl Read for Summed<'_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(to)?;
+        self.sum.update(&to[..count]);
+        Ok(count)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use parquet::basic::Type;
@@ -26,6 +27,10 @@ pub(super) struct Table {
     widths: BTreeMap<String, u64>,
     types: BTreeMap<String, Type>,
     rows: u64,
+    /// Rows of every file.
+    each: Vec<u64>,
+    /// The file that a column is read from, where only some rows are asked for: its number and values.
+    held: BTreeMap<String, (usize, Vec<u8>)>,
     about: Vec<(String, String)>,
 }
 
@@ -43,6 +48,8 @@ impl Table {
             widths,
             types: BTreeMap::new(),
             rows: 0,
+            each: Vec::new(),
+            held: BTreeMap::new(),
             about,
         };
         for at in 0..table.files.len() {
@@ -55,9 +62,9 @@ impl Table {
     fn look(&mut self, at: usize) -> Result<(), ReadError> {
         let (reader, place) = self.reader(at)?;
         let metadata = reader.metadata().file_metadata();
-        self.rows = self
-            .rows
-            .saturating_add(u64::try_from(metadata.num_rows()).unwrap_or(0));
+        let rows = u64::try_from(metadata.num_rows()).unwrap_or(0);
+        self.rows = self.rows.saturating_add(rows);
+        self.each.push(rows);
         for column in metadata.schema_descr().columns() {
             let Some(name) = column.path().parts().first() else {
                 continue;
@@ -93,6 +100,10 @@ impl Table {
 
     /// Appends the values of a column in one file.
     fn append(&self, at: usize, key: &str, width: usize, to: &mut Vec<u8>) -> Result<(), ReadError> {
+        guarded(self.place_of(at), || self.append_all(at, key, width, to))
+    }
+
+    fn append_all(&self, at: usize, key: &str, width: usize, to: &mut Vec<u8>) -> Result<(), ReadError> {
         let (reader, place) = self.reader(at)?;
         let unreadable = |reason: String| ReadError::Unreadable {
             place: format!("{place}: {key}"),
@@ -196,7 +207,35 @@ impl Source for Table {
         let width = self.widths.get(key).copied().unwrap_or(1) as usize;
         let mut bytes = reserved(header.bytes(), key)?;
         for at in 0..self.files.len() {
-            guarded(self.place_of(at), || self.append(at, key, width, &mut bytes))?;
+            self.append(at, key, width, &mut bytes)?;
+        }
+        Ok(bytes)
+    }
+
+    /// A file's column at a time, which is kept for the rows that come next.
+    fn range(&mut self, key: &str, header: &Header, rows: Range<u64>) -> Result<Vec<u8>, ReadError> {
+        let width = self.widths.get(key).copied().unwrap_or(1);
+        let row = width.saturating_mul(header.element.size());
+        let mut bytes = reserved((rows.end - rows.start).saturating_mul(row), key)?;
+        let mut first: u64 = 0;
+        for at in 0..self.files.len() {
+            let own = first..first.saturating_add(self.each[at]);
+            first = own.end;
+            let part = rows.start.max(own.start)..rows.end.min(own.end);
+            if part.is_empty() {
+                continue;
+            }
+            if self.held.get(key).is_none_or(|(held, _)| *held != at) {
+                let mut values = reserved(self.each[at].saturating_mul(row), key)?;
+                self.append(at, key, width as usize, &mut values)?;
+                self.held.insert(key.to_owned(), (at, values));
+            }
+            let values = self.held.get(key).map_or(&[][..], |(_, values)| values);
+            let place = |number: u64| ((number - own.start).saturating_mul(row).min(values.len() as u64)) as usize;
+            bytes.extend_from_slice(&values[place(part.start)..place(part.end)]);
+        }
+        if rows.end >= self.rows {
+            self.held.remove(key);
         }
         Ok(bytes)
     }

@@ -11,74 +11,106 @@ const TOO_MUCH: f64 = 1e-3;
 /// Relative to the mean, a deviation that is of rounding in float64.
 const SAME: f64 = 1e-13;
 
-/// Mean and variance of what was seen, from sums of distances to the first number: sums of the numbers' own squares would lose what is to be
-/// measured, and a running mean takes a division a number.
-#[derive(Debug, Clone, Copy, Default)]
-struct Moments {
-    count: f64,
-    first: f64,
-    sum: f64,
-    squares: f64,
+/// Means and variances of columns, from sums of distances to the first number: sums of the numbers' own squares would lose what is to
+/// be measured.
+#[derive(Debug, Clone, Default)]
+struct Sums {
+    first: Vec<f64>,
+    sum: Vec<f64>,
+    squares: Vec<f64>,
 }
 
-impl Moments {
-    fn push(&mut self, value: f64) {
-        if self.count == 0.0 {
-            self.first = value;
+impl Sums {
+    fn new(columns: usize) -> Self {
+        Self {
+            first: vec![0.0; columns],
+            sum: vec![0.0; columns],
+            squares: vec![0.0; columns],
         }
-        let off = value - self.first;
-        self.count += 1.0;
-        self.sum += off;
-        self.squares += off * off;
     }
 
-    fn mean(self) -> f64 {
-        self.first + self.sum / self.count
+    fn push(&mut self, column: usize, value: f64) {
+        let off = value - self.first[column];
+        self.sum[column] += off;
+        self.squares[column] += off * off;
     }
 
-    fn deviation(self) -> f64 {
-        let off = self.sum / self.count;
-        (self.squares / self.count - off * off).max(0.0).sqrt()
+    fn push_row(&mut self, row: impl Iterator<Item = f64>) {
+        let columns = self.first.iter().zip(&mut self.sum).zip(&mut self.squares);
+        for (value, ((first, sum), squares)) in row.zip(columns) {
+            let off = value - first;
+            *sum += off;
+            *squares += off * off;
+        }
+    }
+
+    fn mean(&self, column: usize, count: f64) -> f64 {
+        self.first[column] + self.sum[column] / count
+    }
+
+    fn deviation(&self, column: usize, count: f64) -> f64 {
+        let off = self.sum[column] / count;
+        (self.squares[column] / count - off * off).max(0.0).sqrt()
     }
 }
 
 /// The numbers of an array's columns, as they are in the file and as they are kept.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rounding {
-    columns: Vec<[Moments; 2]>,
+    /// Finite numbers of each column.
+    counts: Vec<f64>,
+    file: Sums,
+    kept: Sums,
+    /// Whether every column has a number.
+    begun: bool,
 }
 
 impl Rounding {
     /// Numbers of whole rows. What is not finite is an error elsewhere.
-    pub(super) fn push(&mut self, columns: usize, wide: impl Iterator<Item = f64>) {
-        if self.columns.len() < columns {
-            self.columns.resize(columns, Default::default());
+    pub(super) fn push(&mut self, columns: usize, wide: &[f64]) {
+        let kept = |value: f64| f64::from(value as f32);
+        if self.counts.len() != columns {
+            *self = Self {
+                counts: vec![0.0; columns],
+                file: Sums::new(columns),
+                kept: Sums::new(columns),
+                begun: false,
+            };
         }
-        let mut column = 0;
-        for value in wide {
-            if let Some([file, kept]) = self.columns.get_mut(column)
-                && value.is_finite()
-            {
-                file.push(value);
-                kept.push(f64::from(value as f32));
+        for row in wide.chunks_exact(columns.max(1)) {
+            if self.begun && row.iter().all(|value| value.is_finite()) {
+                self.counts.iter_mut().for_each(|count| *count += 1.0);
+                self.file.push_row(row.iter().copied());
+                self.kept.push_row(row.iter().map(|value| kept(*value)));
+                continue;
             }
-            column = if column + 1 < columns { column + 1 } else { 0 };
+            for (column, &value) in row.iter().enumerate().filter(|(_, value)| value.is_finite()) {
+                if self.counts[column] == 0.0 {
+                    (self.file.first[column], self.kept.first[column]) = (value, kept(value));
+                }
+                self.counts[column] += 1.0;
+                self.file.push(column, value);
+                self.kept.push(column, kept(value));
+            }
+            self.begun = self.counts.iter().all(|count| *count > 0.0);
         }
     }
 
     /// The columns that lose too much.
     pub(super) fn notes(&self, key: &str) -> impl Iterator<Item = FileNote> {
-        let columns = self.columns.iter().enumerate();
-        columns.filter_map(move |(column, [file, kept])| {
+        let columns = self.counts.iter().enumerate();
+        columns.filter_map(move |(column, &count)| {
+            let (file, kept) = (self.file.deviation(column, count), self.kept.deviation(column, count));
+            let (mean, mean_kept) = (self.file.mean(column, count), self.kept.mean(column, count));
             // What differs by the last bits alone is constant, however it was computed.
-            let constant = file.deviation() <= SAME * file.mean().abs();
-            let allowed = TOO_MUCH * file.deviation();
-            let (deviation, mean) = (file.deviation() - kept.deviation(), file.mean() - kept.mean());
-            (!constant && (deviation.abs() > allowed || mean.abs() > allowed)).then(|| FileNote::Rounded {
+            let constant = file <= SAME * mean.abs();
+            let allowed = TOO_MUCH * file;
+            let (deviation, off) = (file - kept, mean - mean_kept);
+            (!constant && (deviation.abs() > allowed || off.abs() > allowed)).then(|| FileNote::Rounded {
                 key: key.into(),
                 column,
-                in_file: file.deviation(),
-                kept: kept.deviation(),
+                in_file: file,
+                kept,
             })
         })
     }
@@ -106,7 +138,7 @@ mod tests {
             ("all the same as float32", column(|i| 1e9 + i * 1e-3), true),
         ] {
             let mut rounding = Rounding::default();
-            rounding.push(1, values);
+            rounding.push(1, &values.collect::<Vec<f64>>());
             assert_eq!(rounding.notes("observations").count() > 0, lost, "{name}");
         }
     }

@@ -2,9 +2,10 @@
 //! the end, the top by nothing.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::array::{Header, Source};
-use super::hdf5::{self, Arrays, Group};
+use super::hdf5::{self, Arrays, Group, Reading};
 use super::npz::Archive;
 use super::{ArrayInfo, FileNote, ReadError};
 
@@ -73,6 +74,8 @@ pub(super) struct Hdf5 {
     opened: HashMap<String, Group>,
     /// The last one is the newest.
     listed: Vec<(String, Arrays)>,
+    /// Arrays that are read some rows at a time.
+    reading: HashMap<String, Reading>,
 }
 
 impl Hdf5 {
@@ -82,6 +85,7 @@ impl Hdf5 {
             file,
             opened: HashMap::new(),
             listed: Vec::new(),
+            reading: HashMap::new(),
         }
     }
 
@@ -141,6 +145,27 @@ impl Source for Hdf5 {
             Some(arrays) => arrays.bytes(name, header),
             None => Err(gone(key)),
         }
+    }
+
+    fn range(&mut self, key: &str, header: &Header, rows: Range<u64>) -> Result<Vec<u8>, ReadError> {
+        if self
+            .reading
+            .get(key)
+            .is_none_or(|reading| !reading.goes_on_at(rows.start))
+        {
+            let (group, name) = split(key);
+            let arrays = self.arrays(group)?.ok_or_else(|| gone(key))?;
+            let reading = arrays.reading(name)?;
+            self.reading.insert(key.to_owned(), reading);
+        }
+        let Some(reading) = self.reading.get_mut(key) else {
+            return Err(gone(key));
+        };
+        let bytes = reading.rows(rows.clone())?;
+        if rows.end >= header.rows() {
+            self.reading.remove(key);
+        }
+        Ok(bytes)
     }
 }
 
@@ -294,5 +319,10 @@ impl Source for Scope<'_> {
     fn bytes(&mut self, key: &str, header: &Header) -> Result<Vec<u8>, ReadError> {
         let path = self.path(key);
         self.tree.bytes(&path, header)
+    }
+
+    fn range(&mut self, key: &str, header: &Header, rows: Range<u64>) -> Result<Vec<u8>, ReadError> {
+        let path = self.path(key);
+        self.tree.range(&path, header, rows)
     }
 }

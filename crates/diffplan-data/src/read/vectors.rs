@@ -1,7 +1,9 @@
 //! [`Vectors`]: arrays whose rows are put side by side.
 
+use std::ops::Range;
+
 use super::ReadError;
-use super::array::{Element, Planned, Source, reserved};
+use super::array::{Element, Planned, Source};
 use super::rounding::Rounding;
 use super::tree::Scope;
 
@@ -59,11 +61,11 @@ impl Vectors {
         self.0.iter().map(own).max().unwrap_or(0)
     }
 
-    /// Appends the rows; `rounding` has one for each of the arrays.
+    /// Appends some rows; `rounding` has one for each of the arrays.
     pub(super) fn append(
         &self,
         scope: &mut Scope<'_>,
-        rows: u64,
+        rows: Range<u64>,
         to: &mut Vec<f32>,
         rounding: &mut Vec<(String, Rounding)>,
     ) -> Result<(), ReadError> {
@@ -74,12 +76,14 @@ impl Vectors {
             return one.append_f32(scope, rows, to, rounding);
         }
         let (start, width) = (to.len(), self.columns() as usize);
-        to.resize(start + rows as usize * width, 0.0);
+        let count = (rows.end - rows.start) as usize;
+        to.resize(start + count * width, 0.0);
         let mut first = 0;
+        let mut numbers = Vec::new();
         for (planned, (_, rounding)) in self.0.iter().zip(rounding) {
             let columns = planned.columns() as usize;
-            let mut numbers = reserved(rows.saturating_mul(planned.columns()), "columns")?;
-            planned.append_f32(scope, rows, &mut numbers, rounding)?;
+            numbers.clear();
+            planned.append_f32(scope, rows.clone(), &mut numbers, rounding)?;
             let wide = to[start..].chunks_exact_mut(width);
             for (row, numbers) in wide.zip(numbers.chunks_exact(columns)) {
                 row[first..first + columns].copy_from_slice(numbers);

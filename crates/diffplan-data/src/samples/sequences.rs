@@ -1,8 +1,10 @@
 //! Windows of trajectories, normalised, action first.
 
+use std::sync::Arc;
+
 use ndarray::{Array1, Array2, ArrayViewMut2, s};
 
-use crate::{Dataset, Error, Normalizers};
+use crate::{EpisodeRange, Error, Normalizers, Transitions};
 
 /// Which windows there are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,44 +40,90 @@ pub struct Window {
     pub end: usize,
 }
 
-/// All windows of a dataset, normalised.
+/// All windows of a dataset, normalised. Which they are follows from the episodes, so that nothing is kept a window.
 #[derive(Debug, Clone)]
 pub struct SequenceDataset {
-    /// (rows, action + observation dimensions).
-    rows: Array2<f32>,
+    rows: Rows,
     /// What a row of zeros is, normalised.
     padding: Array1<f32>,
-    windows: Vec<Window>,
+    episodes: Vec<EpisodeRange>,
+    /// Windows up to the end of each episode.
+    ends: Vec<usize>,
     horizon: usize,
     action_dim: usize,
 }
 
+#[derive(Debug, Clone)]
+enum Rows {
+    /// (rows, action + observation dimensions), normalised.
+    Kept(Array2<f32>),
+    /// Read and normalised when a window is asked for.
+    OnDemand {
+        data: Arc<dyn Transitions>,
+        normalizers: Normalizers,
+    },
+}
+
+/// Normalises rows, action first.
+fn normalize(normalizers: &Normalizers, rows: &mut ArrayViewMut2<'_, f32>, action_dim: usize) -> Result<(), Error> {
+    normalizers
+        .actions()
+        .normalize_inplace(rows.slice_mut(s![.., ..action_dim]))?;
+    normalizers
+        .observations()
+        .normalize_inplace(rows.slice_mut(s![.., action_dim..]))
+}
+
 impl SequenceDataset {
-    /// Normalises the dataset and finds its windows.
+    /// Normalises all rows of the dataset and finds its windows.
     ///
     /// # Errors
-    /// [`Error::EpisodeTooLong`]; [`Error::NoWindow`] where no episode is long enough for one; [`Error::RowLength`] where the
-    /// normalisers are of other dimensions.
-    pub fn new(dataset: &Dataset, normalizers: &Normalizers, options: &SequenceOptions) -> Result<Self, Error> {
-        let (action_dim, observation_dim) = (dataset.actions().ncols(), dataset.observations().ncols());
-        let mut rows = Array2::zeros((dataset.actions().nrows(), action_dim + observation_dim));
-        rows.slice_mut(s![.., ..action_dim]).assign(&dataset.actions());
-        rows.slice_mut(s![.., action_dim..]).assign(&dataset.observations());
-        let mut padding = Array2::zeros((1, action_dim + observation_dim));
-        for rows in [&mut rows, &mut padding] {
-            normalizers
-                .actions()
-                .normalize_inplace(rows.slice_mut(s![.., ..action_dim]))?;
-            normalizers
-                .observations()
-                .normalize_inplace(rows.slice_mut(s![.., action_dim..]))?;
+    /// [`Error::EpisodeTooLong`]; [`Error::NoWindow`] where no episode is long enough for one; [`Error::TooManyWindows`];
+    /// [`Error::RowLength`] where the normalisers are of other dimensions; those of reading.
+    pub fn new(dataset: &dyn Transitions, normalizers: &Normalizers, options: &SequenceOptions) -> Result<Self, Error> {
+        let (count, width) = (dataset.rows(), dataset.transition_dim());
+        let mut rows = Array2::zeros((count, width));
+        if let Some(rows) = rows.as_slice_mut() {
+            dataset.read_rows(0..count, rows)?;
         }
+        normalize(normalizers, &mut rows.view_mut(), dataset.action_dim())?;
+        Self::of(dataset, Rows::Kept(rows), normalizers, options)
+    }
+
+    /// The same, whose rows are read and normalised when a window is asked for, where the dataset is not in memory.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn on_demand(
+        data: &Arc<dyn Transitions>,
+        normalizers: &Normalizers,
+        options: &SequenceOptions,
+    ) -> Result<Self, Error> {
+        if data.in_memory() {
+            return Self::new(&**data, normalizers, options);
+        }
+        let rows = Rows::OnDemand {
+            data: Arc::clone(data),
+            normalizers: normalizers.clone(),
+        };
+        Self::of(&**data, rows, normalizers, options)
+    }
+
+    fn of(
+        data: &dyn Transitions,
+        rows: Rows,
+        normalizers: &Normalizers,
+        options: &SequenceOptions,
+    ) -> Result<Self, Error> {
+        let mut padding = Array2::zeros((1, data.transition_dim()));
+        normalize(normalizers, &mut padding.view_mut(), data.action_dim())?;
         Ok(Self {
             rows,
             padding: padding.row(0).to_owned(),
-            windows: windows(dataset, options)?,
+            ends: ends(data.episodes(), options)?,
+            episodes: data.episodes().to_vec(),
             horizon: options.horizon,
-            action_dim,
+            action_dim: data.action_dim(),
         })
     }
 
@@ -83,20 +131,59 @@ impl SequenceDataset {
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "there is at least one window")]
     pub fn len(&self) -> usize {
-        self.windows.len()
+        self.ends.last().copied().unwrap_or(0)
     }
 
     /// How many of them reach past the end of their episode.
     #[must_use]
     pub fn padded(&self) -> usize {
-        let padded = |window: &&Window| window.end - window.start < self.horizon;
-        self.windows.iter().filter(padded).count()
+        let of = |(i, episode): (usize, &EpisodeRange)| {
+            // Those that begin less than a window before the end.
+            let whole = (episode.len() + 1).saturating_sub(self.horizon);
+            self.ends[i] - self.windows_before(i) - whole.min(self.ends[i] - self.windows_before(i))
+        };
+        self.episodes.iter().enumerate().map(of).sum()
+    }
+
+    /// How many windows lie in the episodes before `episode`.
+    ///
+    /// # Panics
+    /// If there are not as many episodes.
+    #[must_use]
+    pub fn windows_before(&self, episode: usize) -> usize {
+        episode.checked_sub(1).map_or(0, |last| self.ends[last])
+    }
+
+    /// Whether a window begins in a row of an episode.
+    pub(crate) fn begins(&self, episode: usize, row: usize) -> bool {
+        let count = self.ends[episode] - self.windows_before(episode);
+        (self.episodes[episode].start..self.episodes[episode].start + count).contains(&row)
+    }
+
+    /// Window `index`.
+    ///
+    /// # Panics
+    /// If there is no such window.
+    #[must_use]
+    pub fn window(&self, index: usize) -> Window {
+        self.within(self.ends.partition_point(|end| *end <= index), index)
+    }
+
+    fn within(&self, episode: usize, index: usize) -> Window {
+        let range = self.episodes[episode];
+        let start = range.start + index - self.windows_before(episode);
+        Window {
+            episode,
+            start,
+            end: range.end.min(start + self.horizon),
+        }
     }
 
     /// All windows, by episode and start.
-    #[must_use]
-    pub fn windows(&self) -> &[Window] {
-        &self.windows
+    pub fn windows(&self) -> impl Iterator<Item = Window> + Clone {
+        let of =
+            move |episode| (self.windows_before(episode)..self.ends[episode]).map(move |i| self.within(episode, i));
+        (0..self.episodes.len()).flat_map(of)
     }
 
     /// Rows of a window.
@@ -114,31 +201,50 @@ impl SequenceDataset {
     /// Columns: action and observation dimensions.
     #[must_use]
     pub fn transition_dim(&self) -> usize {
-        self.rows.ncols()
+        self.padding.len()
     }
 
     /// Writes window `index` to `trajectory` (horizon, action + observation dimensions).
     ///
+    /// # Errors
+    /// Those of reading; none where rows are in memory.
+    ///
     /// # Panics
     /// If there is no such window, or the shape is another.
-    pub fn copy_into(&self, index: usize, mut trajectory: ArrayViewMut2<'_, f32>) {
-        let Window { start, end, .. } = self.windows[index];
+    pub fn copy_into(&self, index: usize, mut trajectory: ArrayViewMut2<'_, f32>) -> Result<(), Error> {
+        let Window { start, end, .. } = self.window(index);
         let real = end - start;
-        trajectory
-            .slice_mut(s![..real, ..])
-            .assign(&self.rows.slice(s![start..end, ..]));
+        let mut own = trajectory.slice_mut(s![..real, ..]);
+        match &self.rows {
+            Rows::Kept(rows) => own.assign(&rows.slice(s![start..end, ..])),
+            Rows::OnDemand { data, normalizers } => {
+                match own.as_slice_mut() {
+                    Some(rows) => data.read_rows(start..end, rows)?,
+                    None => {
+                        let mut rows = Array2::zeros(own.dim());
+                        if let Some(rows) = rows.as_slice_mut() {
+                            data.read_rows(start..end, rows)?;
+                        }
+                        own.assign(&rows);
+                    }
+                }
+                normalize(normalizers, &mut own, self.action_dim)?;
+            }
+        }
         trajectory.slice_mut(s![real.., ..]).assign(&self.padding);
+        Ok(())
     }
 }
 
-fn windows(dataset: &Dataset, options: &SequenceOptions) -> Result<Vec<Window>, Error> {
+/// How many windows there are up to the end of each episode.
+fn ends(episodes: &[EpisodeRange], options: &SequenceOptions) -> Result<Vec<usize>, Error> {
     let &SequenceOptions {
         horizon,
         max_path_length,
         use_padding,
     } = options;
-    let mut windows = Vec::new();
-    for (i, episode) in dataset.episodes().iter().enumerate() {
+    let (mut ends, mut windows) = (Vec::with_capacity(episodes.len()), 0);
+    for (i, episode) in episodes.iter().enumerate() {
         if episode.len() > max_path_length {
             return Err(Error::EpisodeTooLong {
                 episode: i,
@@ -150,26 +256,26 @@ fn windows(dataset: &Dataset, options: &SequenceOptions) -> Result<Vec<Window>, 
         if !use_padding {
             starts = starts.min(episode.len().saturating_sub(horizon));
         }
-        windows.extend((episode.start..episode.start + starts).map(|start| Window {
-            episode: i,
-            start,
-            end: episode.end.min(start + horizon),
-        }));
+        windows += starts;
+        ends.push(windows);
     }
-    if windows.is_empty() || horizon == 0 {
+    if windows == 0 || horizon == 0 {
         return Err(Error::NoWindow {
             horizon,
-            longest: dataset.episodes().iter().map(|e| e.len()).max().unwrap_or(0),
+            longest: episodes.iter().map(EpisodeRange::len).max().unwrap_or(0),
             max_path_length,
         });
     }
-    Ok(windows)
+    match u32::try_from(windows) {
+        Ok(_) => Ok(ends),
+        Err(_) => Err(Error::TooManyWindows { windows }),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{EpisodeEnds, NormalizerConfig};
+    use crate::{Dataset, EpisodeEnds, NormalizerConfig};
     use ndarray::{Array, Array1, Array3, Axis};
 
     /// Episodes of these lengths; observations (row, -row), actions 1000 + row.
@@ -209,7 +315,24 @@ mod tests {
             max_path_length,
             use_padding,
         };
-        let windows = windows(&dataset(lengths), &options).unwrap();
+        let (dataset, normalizers) = (dataset(lengths), normalizers());
+        let sequences = SequenceDataset::new(&dataset, &normalizers, &options).unwrap();
+        let windows: Vec<Window> = sequences.windows().collect();
+        assert_eq!(windows.len(), sequences.len());
+        for (i, window) in windows.iter().enumerate() {
+            assert_eq!(sequences.window(i), *window);
+        }
+        let padded = windows
+            .iter()
+            .filter(|window| window.end - window.start < horizon)
+            .count();
+        assert_eq!(sequences.padded(), padded);
+        for (episode, range) in dataset.episodes().iter().enumerate() {
+            for row in range.start..range.end {
+                let begins = windows.iter().any(|window| window.start == row);
+                assert_eq!(sequences.begins(episode, row), begins);
+            }
+        }
         windows.iter().map(|w| (w.episode, w.start, w.end)).collect()
     }
 
@@ -239,7 +362,7 @@ mod tests {
         );
         let mut batch = Array3::zeros((2, 4, 3));
         for (k, trajectory) in [1, 2].into_iter().zip(batch.axis_iter_mut(Axis(0))) {
-            sequences.copy_into(k, trajectory);
+            sequences.copy_into(k, trajectory).unwrap();
         }
         let zeros = [-1000.0, -0.5, 0.0];
         let expected = [
@@ -258,7 +381,8 @@ mod tests {
     #[test]
     fn episodes_too_long_or_too_short_are_refused() {
         let refuse = |lengths: &[usize], options: &SequenceOptions, message: &str| {
-            assert_eq!(windows(&dataset(lengths), options).unwrap_err().to_string(), message);
+            let refused = SequenceDataset::new(&dataset(lengths), &normalizers(), options);
+            assert_eq!(refused.unwrap_err().to_string(), message);
         };
         let short = SequenceOptions {
             max_path_length: 4,

@@ -324,6 +324,6 @@ fn with_values(normalizers: Normalizers, value: &Run, dataset: &Dataset, options
     let sequences = SequenceDataset::new(&own, &normalizers, &sequences)?;
     let discount = file.number("discount")?.unwrap_or(0.99);
     let penalty = file.number("termination_penalty")?.unwrap_or(0.0);
-    let returns = DiscountedReturns::new(&own, discount, penalty);
-    Ok(normalizers.with_values(returns.limits(&sequences))?)
+    let returns = DiscountedReturns::new(&own, discount, penalty)?;
+    Ok(normalizers.with_values(returns.limits(&sequences)?)?)
 }

@@ -2,12 +2,14 @@
 
 use super::keys::Kind;
 use super::settings::Settings;
+use super::source::Source;
 use crate::error::{Error, Result};
-use diffplan_data::findings::{self, EnvFacts, Found, Padding, Steps};
-use diffplan_data::{Dataset, DiscountedReturns, Finding, Normalizers, RawDataset, RecordedEnv, SequenceDataset};
-use fnv::FnvHasher;
+use diffplan_data::findings::{self, EnvFacts, Found, Padding};
+use diffplan_data::read::{DatasetReader, check_memory};
+use diffplan_data::{
+    DiscountedReturns, EpisodeSet, Finding, Normalizers, RecordedEnv, SequenceDataset, Transitions, content_hash,
+};
 use serde::{Deserialize, Serialize};
-use std::hash::Hasher;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -15,10 +17,10 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Data {
     /// In its own units; the episodes of all files, one file after the other, less what is held out.
-    pub dataset: Dataset,
+    pub dataset: Arc<dyn Transitions>,
     /// With values where a value function is trained on scaled ones.
     pub normalizers: Normalizers,
-    /// Its windows, normalised.
+    /// Its windows, normalised: all at once where it is in memory, as they are asked for where it is packed.
     pub sequences: Arc<SequenceDataset>,
     /// The value function's target.
     pub returns: Option<DiscountedReturns>,
@@ -70,36 +72,46 @@ impl std::fmt::Display for Fingerprint {
 }
 
 impl Fingerprint {
-    fn of(dataset: &Dataset) -> Self {
-        let mut hasher = FnvHasher::default();
-        for array in [dataset.observations(), dataset.actions()] {
-            hasher.write(&(array.ncols() as u64).to_le_bytes());
-            array.iter().for_each(|x| hasher.write(&x.to_bits().to_le_bytes()));
-        }
-        let rewards = dataset.rewards();
-        rewards.iter().for_each(|x| hasher.write(&x.to_bits().to_le_bytes()));
-        for episode in dataset.episodes() {
-            hasher.write(&(episode.end as u64).to_le_bytes());
-            hasher.write(&[episode.terminated.into()]);
-        }
-        Self {
-            rows: dataset.rewards().len(),
+    fn of(dataset: &dyn Transitions) -> Result<Self> {
+        Ok(Self {
+            rows: dataset.rows(),
             episodes: dataset.episodes().len(),
-            fnv1a: hasher.finish(),
-        }
+            fnv1a: content_hash(dataset)?,
+        })
     }
 }
 
 impl Validation {
-    fn of(settings: &Settings, dataset: Dataset, normalizers: &Normalizers) -> Result<Self> {
+    fn of(settings: &Settings, dataset: &Arc<dyn Transitions>, normalizers: &Normalizers) -> Result<Self> {
         let value = settings.networks.iter().find(|network| network.kind == Kind::Value);
         Ok(Self {
             episodes: dataset.episodes().len(),
-            sequences: Arc::new(SequenceDataset::new(&dataset, normalizers, &settings.sequences)?),
+            sequences: Arc::new(SequenceDataset::on_demand(dataset, normalizers, &settings.sequences)?),
             returns: value
-                .map(|network| DiscountedReturns::new(&dataset, network.discount, network.termination_penalty)),
+                .map(|network| DiscountedReturns::on_demand(dataset, network.discount, network.termination_penalty))
+                .transpose()?,
         })
     }
+}
+
+/// A dataset that is trained on, and what is odd about it: in memory, or where it is if it is packed.
+fn open(
+    source: &Source,
+    settings: &Settings,
+    know: &dyn Fn(&RecordedEnv) -> Option<EnvFacts>,
+) -> Result<(EpisodeSet, Vec<Finding>)> {
+    let limit = settings.read.max_episode_steps;
+    let reader = DatasetReader::open(&source.path, &settings.read)?;
+    let facts = |recorded: Option<&RecordedEnv>| settings.made_of(recorded).as_ref().and_then(know);
+    if let Some(packed) = reader.packed() {
+        let found = findings::of_packed(packed, limit, facts(packed.recorded_env()).as_ref())?;
+        return Ok((EpisodeSet::new(packed.clone()), found));
+    }
+    let raw = reader.read_all()?;
+    let facts = facts(raw.recorded_env.as_ref());
+    let found = findings::of_file(&raw, &raw.episodes(limit)?, limit, facts.as_ref());
+    // Rows of no finished episode are in no window, nor in the statistics: the original leaves them out of both.
+    Ok((EpisodeSet::new(Arc::new(raw.into_dataset(limit)?)), found))
 }
 
 /// The windows of each file, where files have weights. `ends` are the episodes up to the end of each.
@@ -108,7 +120,7 @@ fn groups(settings: &Settings, sequences: &SequenceDataset, ends: &[usize]) -> R
     for (source, &end) in settings.datasets.iter().zip(ends) {
         let Some(weight) = source.weight else { continue };
         let start = groups.last().map_or(0, |group: &Group| group.windows.end);
-        let windows = start..sequences.windows().partition_point(|window| window.episode < end);
+        let windows = start..sequences.windows_before(end);
         if windows.is_empty() {
             return Err(Error::option(
                 "dataset_weights",
@@ -142,19 +154,13 @@ impl Data {
         let (mut kept, mut held) = (Vec::new(), Vec::new());
         let mut first_env: Option<String> = None;
         for source in &settings.datasets {
-            let raw = RawDataset::read(&source.path, &settings.read)?;
-            let mut found = Vec::new();
-            let limit = settings.read.max_episode_steps;
-            let env = settings.made_of(raw.recorded_env.as_ref());
-            let facts = env.as_ref().and_then(know);
-            found.extend(findings::of_file(&raw, &raw.episodes(limit)?, limit, facts.as_ref()));
-            // Rows of no finished episode are in no window, nor in the statistics: the original leaves them out of both.
-            let dataset = raw.into_dataset(limit)?.selected(source.selection)?;
-            if let Some(env) = dataset.env() {
-                let first = first_env.get_or_insert_with(|| env.to_owned());
-                if first != env {
+            let (dataset, mut found) = open(source, settings, know)?;
+            let dataset = dataset.selected(source.selection)?;
+            if let Some(env) = dataset.recorded_env() {
+                let first = first_env.get_or_insert_with(|| env.id.clone());
+                if *first != env.id {
                     found.push(Finding::OtherEnvironment {
-                        env: env.to_owned(),
+                        env: env.id.clone(),
                         first: first.clone(),
                     });
                 }
@@ -178,16 +184,21 @@ impl Data {
                 Some(*end)
             })
             .collect();
-        let dataset = Dataset::join(kept)?;
-        let (observations, actions) = (dataset.observations(), dataset.actions());
-        let mut normalizers = Normalizers::fit(settings.normalizer.kind(), observations, actions)?;
-        let sequences = SequenceDataset::new(&dataset, &normalizers, &settings.sequences)?;
+        let dataset: Arc<dyn Transitions> = Arc::new(EpisodeSet::join(kept)?);
+        let mut normalizers = Normalizers::of_transitions(settings.normalizer.kind(), &*dataset)?;
+        if dataset.in_memory() {
+            // Windows are a copy of it, normalised.
+            let rows = dataset.rows() as u64;
+            let room = check_memory(rows.saturating_mul(4 * dataset.transition_dim() as u64));
+            room.map_err(diffplan_data::Error::from)?;
+        }
+        let sequences = SequenceDataset::on_demand(&dataset, &normalizers, &settings.sequences)?;
         let groups = groups(settings, &sequences, &ends)?;
         let mut returns = None;
         if let Some(network) = settings.networks.iter().find(|network| network.kind == Kind::Value) {
-            let to_go = DiscountedReturns::new(&dataset, network.discount, network.termination_penalty);
+            let to_go = DiscountedReturns::on_demand(&dataset, network.discount, network.termination_penalty)?;
             if network.normalize_values {
-                normalizers = normalizers.with_values(to_go.limits(&sequences))?;
+                normalizers = normalizers.with_values(to_go.limits(&sequences)?)?;
             }
             returns = Some(to_go);
         }
@@ -200,7 +211,10 @@ impl Data {
                     "none of a dataset of less than two episodes: there is none to hold out",
                 ));
             }
-            Some(_) => Some(Validation::of(settings, Dataset::join(held)?, &normalizers)?),
+            Some(_) => {
+                let held: Arc<dyn Transitions> = Arc::new(EpisodeSet::join(held)?);
+                Some(Validation::of(settings, &held, &normalizers)?)
+            }
         };
         let padding = Padding {
             normalizers: &normalizers,
@@ -208,11 +222,11 @@ impl Data {
         };
         let facts = settings.made_of(dataset.recorded_env());
         let found = findings::of_training(
-            &Steps::of_dataset(&dataset),
+            &*dataset,
             Some(&padding),
             settings.termination_penalty(),
             facts.as_ref().and_then(know).as_ref(),
-        );
+        )?;
         let file = match &settings.datasets[..] {
             [one] => Some(one.path.clone()),
             _ => None,
@@ -222,7 +236,7 @@ impl Data {
             finding,
         }));
         Ok(Self {
-            fingerprint: Fingerprint::of(&dataset),
+            fingerprint: Fingerprint::of(&*dataset)?,
             dataset,
             normalizers,
             sequences: Arc::new(sequences),
@@ -244,7 +258,7 @@ impl Data {
         });
         format!(
             "{} rows in {} episodes, {} windows{held}",
-            self.dataset.rewards().len(),
+            self.dataset.rows(),
             self.dataset.episodes().len(),
             self.sequences.len()
         )

@@ -83,7 +83,7 @@ fn held_out(
     if let (Kind::Value, Some(returns)) = (network.kind, &validation.returns) {
         batches = batches.with_values(returns, values.filter(|_| network.normalize_values))?;
     }
-    Ok(batches.of_step(0).to_vec())
+    Ok(batches.of_step(0)?.to_vec())
 }
 
 impl Run {
@@ -223,7 +223,7 @@ impl Run {
                     at: format!("at step {at} of the {}, saved {place}", kind.words()),
                 });
             }
-            let batches = self.batches.of_step(self.trainer.steps());
+            let batches = self.batches.of_step(self.trainer.steps())?;
             let report = match self.trainer.step(batches) {
                 Ok(report) => report,
                 Err(error) => return Err(self.stopped(error)),

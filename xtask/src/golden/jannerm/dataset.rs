@@ -47,9 +47,8 @@ pub(in super::super) fn check_dataset(case: &Case, report: &mut Report) -> Resul
         use_padding: case.value("use_padding").as_bool().unwrap_or(true),
     };
     let sequences = SequenceDataset::new(&dataset, &normalizers, &options).map_err(CaseError::refused)?;
-    let windows = sequences.windows();
-    let mut indices = Array2::<f64>::zeros((windows.len(), 3));
-    for (mut row, window) in indices.outer_iter_mut().zip(windows) {
+    let mut indices = Array2::<f64>::zeros((sequences.len(), 3));
+    for (mut row, window) in indices.outer_iter_mut().zip(sequences.windows()) {
         // The original counts from the beginning of the episode, and to the end of the padding.
         let start = window.start - dataset.episodes()[window.episode].start;
         row.assign(&ndarray::arr1(
@@ -67,10 +66,10 @@ pub(in super::super) fn check_dataset(case: &Case, report: &mut Report) -> Resul
     let picked = case.counts("pick")?;
     let mut trajectories = Array3::<f32>::zeros((picked.len(), horizon, sequences.transition_dim()));
     for (&index, trajectory) in picked.iter().zip(trajectories.outer_iter_mut()) {
-        if index >= windows.len() {
+        if index >= sequences.len() {
             return Err(CaseError::NoTensor(format!("window {index}")));
         }
-        sequences.copy_into(index, trajectory);
+        sequences.copy_into(index, trajectory).map_err(CaseError::refused)?;
     }
     let expected = case.tensor("trajectories")?;
     report.compare("trajectories", trajectories.view(), &expected, Measure::Norm, TOLERANCE)?;
@@ -89,14 +88,16 @@ pub(in super::super) fn check_dataset(case: &Case, report: &mut Report) -> Resul
     }
     if case.has("values") {
         let returns = DiscountedReturns::new(&dataset, case.number("discount")?, case.number("termination_penalty")?);
-        let mut values: Array1<f32> = windows
-            .iter()
-            .map(|window| returns.from_row(window.start) as f32)
+        let returns = returns.map_err(CaseError::refused)?;
+        let values: Result<Vec<f64>, _> = sequences
+            .windows()
+            .map(|window| returns.from_row(window.start))
             .collect();
+        let values = values.map_err(CaseError::refused)?;
+        let mut values: Array1<f32> = values.into_iter().map(|value| value as f32).collect();
         if case.value("normed").as_bool() == Some(true) {
-            let normalizers = normalizers
-                .with_values(returns.limits(&sequences))
-                .map_err(CaseError::refused)?;
+            let limits = returns.limits(&sequences).map_err(CaseError::refused)?;
+            let normalizers = normalizers.with_values(limits).map_err(CaseError::refused)?;
             let own = normalizers
                 .values()
                 .map(|own| own.normalize(values.view().insert_axis(Axis(1))));

@@ -5,6 +5,7 @@ mod convert;
 #[cfg(feature = "hub")]
 mod download;
 mod inspect;
+mod pack;
 
 use crate::args::{DataArgs, DataCommand};
 use crate::error::Result;
@@ -13,6 +14,7 @@ use diffplan_eval::Registry;
 pub(crate) fn run(args: DataArgs, registry: &Registry) -> Result<()> {
     match args.command {
         DataCommand::Inspect(args) => inspect::run(&args, registry),
+        DataCommand::Pack(args) => pack::run(&args),
         DataCommand::Collect(args) => collect::run(*args, registry),
         DataCommand::Convert(args) => convert::run(&args, registry),
         #[cfg(feature = "hub")]

@@ -7,7 +7,7 @@ use crate::args::{RunArgs, TrainArgs, TrainOptions, ValueKeys, What};
 use crate::error::{Error, Result};
 use crate::interrupt::on_interrupt;
 use crate::{datasets, json, output, settings};
-use diffplan_data::{Finding, RecordedEnv};
+use diffplan_data::{Finding, Keys, ReadError, RecordedEnv};
 use diffplan_eval::{Registry, table};
 use diffplan_pictures::{Curve, loss_png};
 use diffplan_train::session::{Data, Kind, Run, RunFolder, Settings, Source, Start, Summary, Typed, read_record};
@@ -54,7 +54,8 @@ fn train(what: &str, kinds: &[Kind], args: &TrainOptions, value_flags: &ValueKey
     if let Some(env) = &typed_env {
         check_env(registry, env)?;
     }
-    let data = Data::read_knowing(&settings, &|env| settings::env_facts(registry, env))?;
+    let data = Data::read_knowing(&settings, &|env| settings::env_facts(registry, env));
+    let data = data.map_err(|error| too_large(error, &settings))?;
     if args.keys.env.is_some() {
         check_dimensions(&settings, &data)?;
     }
@@ -118,6 +119,49 @@ fn train(what: &str, kinds: &[Kind], args: &TrainOptions, value_flags: &ValueKey
         return json::print_line(&report);
     }
     output::print(format!("\n{}", report.text()))
+}
+
+/// What to do about a dataset that does not fit in memory.
+fn too_large(error: diffplan_train::Error, settings: &Settings) -> Error {
+    let diffplan_train::Error::Data(data) = &error else {
+        return error.into();
+    };
+    let (file, what) = match data {
+        diffplan_data::Error::File { path, error } => (Some(path), &**error),
+        other => (None, other),
+    };
+    let first = settings.datasets.first().map(|source| &source.path);
+    let (diffplan_data::Error::Read(ReadError::Memory { .. }), Some(file)) = (what, file.or(first)) else {
+        return error.into();
+    };
+    let mut packed = file.clone();
+    packed.set_extension("pack");
+    let read = &settings.read;
+    let mut words = vec!["diffplan data pack".to_owned(), quoted(&file.display().to_string())];
+    let mut tell = |name: &str, value: Option<String>| {
+        words.extend(value.map(|value| format!("--{name} {}", quoted(&value))));
+    };
+    tell("keys", (read.keys != Keys::default()).then(|| read.keys.to_string()));
+    tell("rewards", read.rewards.as_ref().map(ToString::to_string));
+    tell(
+        "max-episode-steps",
+        read.max_episode_steps.map(|steps| steps.to_string()),
+    );
+    tell("out", Some(packed.display().to_string()));
+    Error::TooLarge {
+        command: words.join(" "),
+        packed,
+        error: Box::new(error),
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,+:".contains(c);
+    match word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
 }
 
 /// Says what is odd about the data.

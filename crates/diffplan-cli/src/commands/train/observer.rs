@@ -32,7 +32,7 @@ impl<'a> Watching<'a> {
         let (settings, data) = (sample.settings, sample.data);
         let of = Sampled {
             network: sample.average,
-            dataset: &data.dataset,
+            dataset: &*data.dataset,
             sequences: &data.sequences,
             normalizers: &data.normalizers,
             seed: sample.network.seed,
@@ -40,7 +40,7 @@ impl<'a> Watching<'a> {
         let picture = match sample.network.kind {
             Kind::Planner => {
                 let env = settings::known_env(self.registry, settings.made().as_ref());
-                let (observations, actions) = (data.dataset.observations().ncols(), data.action_dim());
+                let (observations, actions) = (data.dataset.observation_dim(), data.action_dim());
                 let names = Names::of(env.as_ref(), observations, actions);
                 let scheduler = Arc::new(DdpmScheduler::new(settings.scheduler.clone())?);
                 let goal = settings.conditions == Conditions::Goal;

@@ -73,16 +73,37 @@ impl Stored {
 
     /// The elements as they are in the file, uncompressed.
     pub(super) fn raw(&self, depth: usize) -> Result<Vec<u8>, Error> {
-        let core = &self.place.core;
-        let layout = self
-            .object
-            .message(core, MSG_DATA_LAYOUT)?
-            .ok_or_else(|| Error::InvalidData("an array without a place for its numbers".into()))?;
-        if matches!(layout[..], [version, VIRTUAL, ..] if version >= 4) {
+        if self.is_virtual()? {
             let Some(depth) = depth.checked_sub(1) else {
                 return Err(Error::InvalidData("virtual datasets of virtual datasets".into()));
             };
-            return virtual_dataset::read(self, &layout, depth);
+            return virtual_dataset::read(self, &self.layout()?, depth);
+        }
+        if let Some(address) = self.contiguous()? {
+            let length = self.len().saturating_mul(u64::from(self.of.size));
+            // More than the file has is refused before there is room for it.
+            let length = usize::try_from(length).unwrap_or(usize::MAX);
+            return Ok(self.place.core.storage.read_range(address, length)?.to_vec());
+        }
+        self.open()?.read_raw_bytes()
+    }
+
+    fn layout(&self) -> Result<Vec<u8>, Error> {
+        let layout = self.object.message(&self.place.core, MSG_DATA_LAYOUT)?;
+        let layout = layout.ok_or_else(|| Error::InvalidData("an array without a place for its numbers".into()))?;
+        Ok(layout.to_vec())
+    }
+
+    /// Whether it is made of parts of other arrays.
+    pub(super) fn is_virtual(&self) -> Result<bool, Error> {
+        Ok(matches!(self.layout()?[..], [version, VIRTUAL, ..] if version >= 4))
+    }
+
+    /// Where the elements lie in this file, one after the other; none where they lie otherwise.
+    pub(super) fn contiguous(&self) -> Result<Option<u64>, Error> {
+        let (core, layout) = (&self.place.core, self.layout()?);
+        if self.is_virtual()? || self.object.all(MSG_EXTERNAL_FILES).next().is_some() {
+            return Ok(None);
         }
         let parsed = layout::parse(
             &mut Cursor::new(&layout),
@@ -90,17 +111,12 @@ impl Stored {
             core.length_size,
             layout.len(),
         )?;
-        let external = self.object.all(MSG_EXTERNAL_FILES).next().is_some();
-        if let DataLayout::Contiguous { address, .. } = parsed.layout
-            && !external
-            && !Cursor::is_undefined_offset(address, core.offset_size)
-        {
-            let length = self.len().saturating_mul(u64::from(self.of.size));
-            // More than the file has is refused before there is room for it.
-            let length = usize::try_from(length).unwrap_or(usize::MAX);
-            return Ok(core.storage.read_range(address, length)?.to_vec());
-        }
-        self.open()?.read_raw_bytes()
+        Ok(match parsed.layout {
+            DataLayout::Contiguous { address, .. } if !Cursor::is_undefined_offset(address, core.offset_size) => {
+                Some(address)
+            }
+            _ => None,
+        })
     }
 
     /// The array as `hdf5-reader` has it.

@@ -10,10 +10,12 @@ mod filters;
 mod heap;
 mod links;
 mod objects;
+mod reading;
 mod types;
 mod view;
 mod virtual_dataset;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use hdf5_reader::Attribute;
@@ -27,6 +29,7 @@ use array::Stored;
 use core::Core;
 use links::{Links, Place};
 use objects::{Kind, Object};
+pub(super) use reading::Reading;
 use types::Numbers;
 #[cfg(test)]
 use types::Type;
@@ -289,6 +292,15 @@ impl Arrays {
     fn unreadable(&self, key: &str) -> impl FnOnce(Error) -> ReadError + use<> {
         self.group.place.core.unreadable(&self.place(key))
     }
+
+    /// An array that is read some rows at a time.
+    pub(super) fn reading(&self, key: &str) -> Result<Reading, ReadError> {
+        let opened = self.open(key).map_err(self.unreadable(key))?;
+        let Some((stored, numbers)) = opened else {
+            return Err(self.unreadable(key)(Error::DatasetNotFound(key.into())));
+        };
+        Reading::new(stored, numbers, self.place(key))
+    }
 }
 
 impl Source for Arrays {
@@ -326,6 +338,11 @@ impl Source for Arrays {
         let raw = stored.raw(array::MOST_DEPTH);
         raw.and_then(|raw| numbers.convert(raw, stored.of.size))
             .map_err(self.unreadable(key))
+    }
+
+    fn range(&mut self, key: &str, _: &Header, rows: Range<u64>) -> Result<Vec<u8>, ReadError> {
+        let mut reading = self.reading(key)?;
+        reading.rows(rows)
     }
 }
 

@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
-use super::super::{RawDataset, ReadError, ReadOptions};
+use super::super::assemble::Plan;
+use super::super::tree::Tree;
+use super::super::{ReadError, ReadOptions};
 
 const STATE: &str = "state.json";
 
@@ -12,7 +14,7 @@ pub(in super::super) fn is(folder: &Path) -> bool {
 }
 
 #[cfg(not(feature = "parquet"))]
-pub(in super::super) fn read(_: &Path, _: &ReadOptions) -> Result<RawDataset, ReadError> {
+pub(in super::super) fn open(_: &Path, _: &ReadOptions) -> Result<(Box<dyn Tree>, Plan), ReadError> {
     Err(ReadError::UnknownFormat {
         found: "it is a folder of Hugging Face's datasets, which is read only where the feature `parquet` was built in"
             .into(),
@@ -20,9 +22,9 @@ pub(in super::super) fn read(_: &Path, _: &ReadOptions) -> Result<RawDataset, Re
 }
 
 #[cfg(feature = "parquet")]
-pub(in super::super) fn read(folder: &Path, options: &ReadOptions) -> Result<RawDataset, ReadError> {
+pub(in super::super) fn open(folder: &Path, options: &ReadOptions) -> Result<(Box<dyn Tree>, Plan), ReadError> {
     use super::super::map::{Beyond, Episodes, Map, Rewards, Steps};
-    use super::super::{arrow::Rows, memory::Budget, plan_of, read_plan};
+    use super::super::{arrow::Rows, memory::Budget, plan_of};
     use super::d4rl;
     use crate::FileFormat;
 
@@ -45,7 +47,7 @@ pub(in super::super) fn read(folder: &Path, options: &ReadOptions) -> Result<Raw
     };
     let map = super::told(map, &mut rows, &options.keys)?;
     let plan = plan_of(map, &mut rows, options)?;
-    read_plan(plan, &mut rows, folder, options)
+    Ok((Box::new(rows), plan))
 }
 
 /// What `state.json` says the files are.

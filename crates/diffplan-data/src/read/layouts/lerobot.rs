@@ -5,7 +5,9 @@
 
 use std::path::Path;
 
-use super::super::{RawDataset, ReadError, ReadOptions};
+use super::super::assemble::Plan;
+use super::super::tree::Tree;
+use super::super::{ReadError, ReadOptions};
 
 const INFO: &str = "meta/info.json";
 
@@ -14,19 +16,18 @@ pub(in super::super) fn is(folder: &Path) -> bool {
 }
 
 #[cfg(not(feature = "parquet"))]
-pub(in super::super) fn read(_: &Path, _: &ReadOptions) -> Result<RawDataset, ReadError> {
+pub(in super::super) fn open(_: &Path, _: &ReadOptions) -> Result<(Box<dyn Tree>, Plan), ReadError> {
     Err(ReadError::UnknownFormat {
         found: "it is a LeRobot dataset, which is read only where the feature `parquet` was built in".into(),
     })
 }
 
 #[cfg(feature = "parquet")]
-pub(in super::super) fn read(folder: &Path, options: &ReadOptions) -> Result<RawDataset, ReadError> {
-    use super::super::{plan_of, read_plan};
+pub(in super::super) fn open(folder: &Path, options: &ReadOptions) -> Result<(Box<dyn Tree>, Plan), ReadError> {
     let (mut table, map) = parquet::open(folder)?;
     let map = super::told(map, &mut table, &options.keys)?;
-    let plan = plan_of(map, &mut table, options)?;
-    read_plan(plan, &mut table, folder, options)
+    let plan = super::super::plan_of(map, &mut table, options)?;
+    Ok((Box::new(table), plan))
 }
 
 #[cfg(feature = "parquet")]

@@ -46,7 +46,7 @@ pub(super) fn map(tree: &mut dyn Tree, kind: Kind, path: Option<&Path>, keys: &K
     }
     let map = match kind {
         Kind::Hdf5 => hdf5(&mut found, keys)?,
-        Kind::Npz => npz(&found),
+        Kind::Npz | Kind::Packed => npz(&found),
     };
     let has = |name: &str| found.top.has(name) || found.top.has_group(name);
     let d4rl = matches!(map.format, FileFormat::D4rl | FileFormat::Npz);

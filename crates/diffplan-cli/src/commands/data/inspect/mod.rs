@@ -1,18 +1,19 @@
-//! `diffplan data inspect`: what a dataset holds. It is read without checks of its numbers, so that all that is wrong with
-//! them can be shown, and not just the first.
+//! `diffplan data inspect`: what a dataset holds. It is read once, in blocks, so that it may be larger than memory, and without
+//! checks of its numbers, so that all that is wrong with them can be shown, and not just the first.
 
 mod moments;
 mod plot;
 
 use crate::args::DataInspectArgs;
 use crate::error::{Error, Result};
+use crate::patience::Bytes;
 use crate::{datasets, json, output, settings};
-use diffplan_data::findings::{self, EnvFacts, Finding, Padding, Steps};
-use diffplan_data::{EpisodeRange, NormalizerKind, Normalizers, RawDataset, RecordedEnv};
+use diffplan_data::findings::{self, EnvFacts, Finding, NonFinite, Padding, Survey};
+use diffplan_data::read::{DatasetReader, Found};
+use diffplan_data::{EpisodeRange, Moments, RawDataset, RecordedEnv};
 use diffplan_eval::evaluation::known_returns;
 use diffplan_eval::{Names, Registry, stats, table};
-use moments::{Dimension, NonFinite};
-use ndarray::{ArrayView2, Axis};
+use moments::Dimension;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -85,18 +86,36 @@ struct Returns {
 }
 
 pub(super) fn run(args: &DataInspectArgs, registry: &Registry) -> Result<()> {
+    let limit = args.max_episode_steps;
     let file = datasets::path(&args.file)?;
-    let raw = RawDataset::read(&file, &args.read.options(args.max_episode_steps))?;
-    let episodes = raw.episodes(args.max_episode_steps);
-    let recorded = raw.recorded_env.clone().or(raw.env.clone().map(RecordedEnv::new));
-    let facts = recorded.as_ref().and_then(|env| settings::env_facts(registry, env));
-    let env = settings::known_env(registry, recorded.as_ref());
-    let names = Names::of(env.as_ref(), raw.observations.ncols(), raw.actions.ncols());
-    let found = episodes.as_deref().unwrap_or_default();
-    let odd = odd(&raw, found, args.max_episode_steps, facts.as_ref());
-    let report = Report::of(&raw, &names, &episodes, &odd);
+    let mut reader = DatasetReader::open(&file, &args.read.options(limit))?;
+    let dimensions = (reader.observation_dim(), reader.action_dim());
+    let facts = reader.recorded_env().and_then(|env| settings::env_facts(registry, env));
+    let env = settings::known_env(registry, reader.recorded_env());
+    let names = Names::of(env.as_ref(), dimensions.0, dimensions.1);
+    // Where episodes end is said of all rows below, if it can be; their rows are looked at all the same.
+    let ends = match reader.look(limit) {
+        Ok(ends) => ends,
+        Err(error) if no_end(&error) => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let rows = reader.rows();
+    let bar = Bytes::new("reading", rows.saturating_mul(reader.bytes_of_row()));
+    let each = reader.bytes_of_row();
+    let mut survey = Survey::new(dimensions, rows as usize, &ends, facts.as_ref());
+    let found = reader.each(limit, &mut |block| {
+        survey.add_block(block);
+        bar.add(each * block.rewards.len() as u64);
+        Ok(())
+    })?;
+    drop(bar);
+    let odd = odd(&survey, &found, limit, facts.as_ref());
+    let report = Report::of(&found, &survey, &names, &odd);
     if let Some(path) = &args.plot {
-        plot::draw(&raw, &names, found, (&args.file, path))?;
+        // A picture has some of all rows: they are in memory for it.
+        let raw = RawDataset::read(&file, &args.read.options(limit))?;
+        let episodes = found.episodes.as_deref().unwrap_or_default();
+        plot::draw(&raw, &names, (episodes, survey.returns()), (&args.file, path))?;
     }
     if args.json {
         json::print_line(&report)?;
@@ -116,83 +135,56 @@ pub(super) fn run(args: &DataInspectArgs, registry: &Registry) -> Result<()> {
     }
 }
 
+/// Whether all that is wrong is that no episode ends.
+fn no_end(error: &diffplan_data::Error) -> bool {
+    match error {
+        diffplan_data::Error::File { error, .. } => no_end(error),
+        error => matches!(error, diffplan_data::Error::NoEpisodeEnd { .. }),
+    }
+}
+
 /// What is odd about the file, and about training on it as `diffplan train` does where nothing else is said.
-fn odd(
-    raw: &RawDataset,
-    episodes: &[EpisodeRange],
-    max_episode_steps: Option<usize>,
-    env: Option<&EnvFacts>,
-) -> Vec<Finding> {
-    let mut odd = findings::of_file(raw, episodes, max_episode_steps, env);
-    let steps = Steps::of_file(raw, episodes);
+fn odd(survey: &Survey, found: &Found, max_episode_steps: Option<usize>, env: Option<&EnvFacts>) -> Vec<Finding> {
+    let episodes = found.episodes.as_deref().unwrap_or_default();
+    let mut odd = survey.findings(&found.facts, episodes, max_episode_steps, env);
     // What is not finite is a problem of its own, and has no statistics.
-    let normalizers = Normalizers::fit(NormalizerKind::Gaussian, steps.observations, steps.actions).ok();
+    let normalizers = survey.normalizers();
     let padding = normalizers.as_ref().map(|normalizers| Padding {
         normalizers,
         sequences: None,
     });
-    odd.extend(findings::of_training(
-        &steps,
-        padding.as_ref(),
-        Some(diffplan_train::session::TERMINATION_PENALTY),
-        env,
-    ));
+    let dimensions = (survey.observations().columns(), survey.actions().columns());
+    odd.extend(findings::of_padding(dimensions, padding.as_ref(), env));
+    odd.extend(survey.goal(episodes, diffplan_train::session::TERMINATION_PENALTY));
     odd
 }
 
-/// The sum of rewards of every episode.
-fn returns(raw: &RawDataset, episodes: &[EpisodeRange]) -> Vec<f64> {
-    let sum = |episode: &EpisodeRange| raw.rewards.iter().skip(episode.start).take(episode.len()).sum();
-    episodes.iter().map(sum).collect()
-}
-
 impl Report {
-    fn of(
-        raw: &RawDataset,
-        names: &Names,
-        episodes: &std::result::Result<Vec<EpisodeRange>, diffplan_data::Error>,
-        odd: &[Finding],
-    ) -> Self {
-        let dimensions = |names: &[String], values: ArrayView2<f32>| -> Vec<Dimension> {
-            let columns = names.iter().zip(values.axis_iter(Axis(1)));
+    fn of(found: &Found, survey: &Survey, names: &Names, odd: &[Finding]) -> Self {
+        let dimensions = |names: &[String], moments: &Moments| -> Vec<Dimension> {
+            let columns = names.iter().enumerate();
             columns
-                .map(|(name, column)| Dimension::of(name, column.iter().copied().map(f64::from)))
+                .map(|(column, name)| Dimension::of(name, moments, column))
                 .collect()
         };
-        let observations = dimensions(&names.observations, raw.observations.view());
-        let actions = dimensions(&names.actions, raw.actions.view());
-        let rewards = Dimension::of("reward", raw.rewards.iter().copied());
-        let found = [
-            NonFinite::of(
-                "observations",
-                raw.observations.ncols(),
-                raw.observations.iter().copied().map(f64::from),
-            ),
-            NonFinite::of(
-                "actions",
-                raw.actions.ncols(),
-                raw.actions.iter().copied().map(f64::from),
-            ),
-            NonFinite::of("rewards", 1, raw.rewards.iter().copied()),
-        ];
-        let non_finite: Vec<NonFinite> = found.into_iter().flatten().collect();
-
-        let mut problems: Vec<String> = non_finite.iter().map(NonFinite::text).collect();
+        let Found { facts, episodes, .. } = found;
+        let non_finite: Vec<NonFinite> = survey.non_finite().cloned().collect();
+        let mut problems: Vec<String> = non_finite.iter().map(moments::text).collect();
         // Without the name of the file, which is said already.
         problems.extend(episodes.as_ref().err().map(|error| match error {
             diffplan_data::Error::File { error, .. } => error.to_string(),
             other => other.to_string(),
         }));
-        let found = episodes.as_deref().unwrap_or_default();
-        let recorded = raw.recorded_env.clone().unwrap_or_default();
+        let episodes = episodes.as_deref().unwrap_or_default();
+        let recorded = facts.recorded_env.clone().unwrap_or_default();
         Self {
-            file: raw.path.clone(),
-            format: raw.format.name(),
-            env: raw.env.clone(),
+            file: facts.path.clone(),
+            format: facts.format.name(),
+            env: facts.recorded_env.as_ref().map(|env| env.id.clone()),
             env_kwargs: recorded.kwargs,
             max_episode_steps: recorded.max_episode_steps,
-            metadata: raw.metadata.iter().cloned().collect(),
-            arrays: raw
+            metadata: facts.metadata.iter().cloned().collect(),
+            arrays: facts
                 .arrays
                 .iter()
                 .map(|array| Array {
@@ -201,12 +193,12 @@ impl Report {
                     dtype: array.dtype.clone(),
                 })
                 .collect(),
-            rows: raw.observations.nrows(),
-            left_out: found.last().map(|last| raw.observations.nrows() - last.end),
-            episodes: Episodes::of(found, &returns(raw, found)),
-            observations,
-            actions,
-            rewards,
+            rows: facts.rows,
+            left_out: episodes.last().map(|last| facts.rows - last.end),
+            episodes: Episodes::of(episodes, survey.returns()),
+            observations: dimensions(&names.observations, survey.observations()),
+            actions: dimensions(&names.actions, survey.actions()),
+            rewards: Dimension::of("reward", survey.rewards(), 0),
             non_finite,
             odd: odd.iter().map(ToString::to_string).collect(),
             problems,

@@ -1,5 +1,7 @@
 //! One dimension in five numbers, and what is no number in an array.
 
+use diffplan_data::Moments;
+use diffplan_data::findings::NonFinite;
 use serde::Serialize;
 
 /// Of all finite values, in float64.
@@ -14,21 +16,13 @@ pub(super) struct Dimension {
 }
 
 impl Dimension {
-    pub(super) fn of(name: &str, values: impl Iterator<Item = f64> + Clone) -> Self {
-        let finite = || values.clone().filter(|x| x.is_finite());
-        let count = finite().count() as f64;
-        let (min, max) = finite().fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), x| {
-            (min.min(x), max.max(x))
-        });
-        let mean = finite().sum::<f64>() / count;
-        let variance = finite().map(|x| (x - mean).powi(2)).sum::<f64>() / count;
+    pub(super) fn of(name: &str, moments: &Moments, column: usize) -> Self {
         Self {
             name: name.into(),
-            // The mean of equal numbers may be rounded away from them.
-            mean: if min == max { min } else { mean },
-            std: if min == max { 0.0 } else { variance.sqrt() },
-            min,
-            max,
+            mean: moments.mean(column),
+            std: moments.std(column),
+            min: moments.min(column),
+            max: moments.max(column),
         }
     }
 
@@ -47,77 +41,18 @@ pub(super) fn number(value: f64) -> String {
     }
 }
 
-/// NaN and infinities of an array.
-#[derive(Debug, Serialize)]
-pub(super) struct NonFinite {
-    array: &'static str,
-    nan: usize,
-    infinite: usize,
-    /// Rows that have any.
-    rows: usize,
-    /// The first row and column.
-    first: (usize, usize),
-}
-
-impl NonFinite {
-    /// Of rows of `columns` values; none where all are finite.
-    pub(super) fn of(array: &'static str, columns: usize, values: impl Iterator<Item = f64>) -> Option<Self> {
-        let mut found: Option<Self> = None;
-        let mut last_row = usize::MAX;
-        for (i, value) in values.enumerate().filter(|(_, value)| !value.is_finite()) {
-            let place = (i / columns, i % columns);
-            let found = found.get_or_insert(Self {
-                array,
-                nan: 0,
-                infinite: 0,
-                rows: 0,
-                first: place,
-            });
-            if value.is_nan() {
-                found.nan += 1;
-            } else {
-                found.infinite += 1;
-            }
-            found.rows += usize::from(place.0 != last_row);
-            last_row = place.0;
-        }
-        found
-    }
-
-    pub(super) fn text(&self) -> String {
-        let Self {
-            array,
-            nan,
-            infinite,
-            rows,
-            first: (row, column),
-        } = self;
-        format!(
-            "{array}: {nan} NaN and {infinite} infinite values in {rows} rows, the first in row {row}, column {column}"
-        )
-    }
+/// What is no number in an array.
+pub(super) fn text(found: &NonFinite) -> String {
+    let (row, column) = found.first;
+    format!(
+        "{}: {} NaN and {} infinite values in {} rows, the first in row {row}, column {column}",
+        found.array, found.nan, found.infinite, found.rows
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_not_finite_is_left_out_and_counted() {
-        let values = [1.0, f64::NAN, 3.0, f64::INFINITY, f64::NAN, 2.0];
-        let dimension = Dimension::of("x", values.into_iter());
-        assert_eq!((dimension.mean, dimension.min, dimension.max), (2.0, 1.0, 3.0));
-        assert!((dimension.std - (2.0_f64 / 3.0).sqrt()).abs() < 1e-15);
-        let found = NonFinite::of("observations", 2, values.into_iter()).unwrap();
-        assert_eq!((found.nan, found.infinite, found.rows, found.first), (2, 1, 3, (0, 1)));
-        assert!(NonFinite::of("observations", 2, [1.0, 2.0].into_iter()).is_none());
-    }
-
-    #[test]
-    fn a_constant_has_no_spread() {
-        let dimension = Dimension::of("x", [0.1; 1000].into_iter());
-        assert_eq!((dimension.mean, dimension.std), (0.1, 0.0));
-    }
 
     #[test]
     fn numbers_have_five_digits() {

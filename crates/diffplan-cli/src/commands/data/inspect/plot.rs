@@ -1,6 +1,5 @@
 //! The picture of `--plot`.
 
-use super::returns;
 use crate::error::Result;
 use crate::output;
 use crate::patience::Busy;
@@ -19,25 +18,29 @@ const BINS: usize = 50;
 pub(super) fn draw(
     raw: &RawDataset,
     names: &Names,
-    episodes: &[EpisodeRange],
+    (episodes, returns): (&[EpisodeRange], &[f64]),
     (given, path): (&Path, &Path),
 ) -> Result<()> {
     output::prepare_folder(folder_of(path))?;
     let busy = Busy::new("drawing".into());
-    let picture = picture(raw, names, episodes, given);
+    let picture = picture(raw, names, (episodes, returns), given);
     let png = dataset_png(&picture)?;
     drop(busy);
     output::write_atomically(path, &png)
 }
 
-fn picture(raw: &RawDataset, names: &Names, episodes: &[EpisodeRange], given: &Path) -> DatasetPicture {
+fn picture(
+    raw: &RawDataset,
+    names: &Names,
+    (episodes, returns): (&[EpisodeRange], &[f64]),
+    given: &Path,
+) -> DatasetPicture {
     let dims = |names: &[String], values: ArrayView2<f32>| {
         let column = |(name, column): (&String, ndarray::ArrayView1<f32>)| {
             (short(name), Spread::of(column.iter().copied().map(f64::from)))
         };
         names.iter().zip(values.columns()).map(column).collect::<Vec<_>>()
     };
-    let returns = returns(raw, episodes);
     let lengths: Vec<f64> = episodes.iter().map(|episode| episode.len() as f64).collect();
     let env = match &raw.recorded_env {
         Some(env) => format!("{env} · "),
@@ -62,12 +65,12 @@ fn picture(raw: &RawDataset, names: &Names, episodes: &[EpisodeRange], given: &P
             raw.observations.ncols(),
             raw.actions.ncols()
         ),
-        returns: Histogram::of(&returns, BINS),
+        returns: Histogram::of(returns, BINS),
         lengths: Histogram::of(&lengths, BINS),
         observations: dims(&names.observations, raw.observations.view()),
         actions: dims(&names.actions, raw.actions.view()),
         action_histograms: action_histograms(raw.actions.view()),
-        episodes: shown(raw, episodes, &returns),
+        episodes: shown(raw, episodes, returns),
     }
 }
 
