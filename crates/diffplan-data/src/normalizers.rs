@@ -41,12 +41,15 @@ impl Normalizers {
     /// If the file cannot be read; those of [`Normalizers::fit`].
     #[cfg(feature = "hdf5")]
     pub fn of_file(path: impl AsRef<Path>, kind: NormalizerKind, options: &crate::ReadOptions) -> Result<Self, Error> {
+        let reader = crate::DatasetReader::open(path, options)?;
+        if let Some(packed) = reader.packed() {
+            return Self::of_transitions(kind, &**packed);
+        }
+        let raw = reader.read_all()?;
         if kind == NormalizerKind::ScalarGaussian {
-            let raw = crate::RawDataset::read(path, options)?;
             return Self::fit(kind, raw.observations.view(), raw.actions.view());
         }
-        let dataset = crate::Dataset::read(path, options)?;
-        Self::fit(kind, dataset.observations(), dataset.actions())
+        Self::of_transitions(kind, &raw.into_dataset(options.max_episode_steps)?)
     }
 
     /// Normalisers of one type, fitted to a dataset. `observations`: (steps, observation dimensions); `actions`: (steps,

@@ -187,8 +187,11 @@ fn limits(data: &dyn Rows) -> Result<(Vec<f32>, Vec<f32>), Error> {
     ))
 }
 
+/// Quantiles and cumulative counts of every column.
+type Knots = (Vec<Vec<f32>>, Vec<Vec<u64>>);
+
 /// Knots of every column: as many columns at a time as memory is given for, at least one.
-fn distributions(data: &dyn Rows) -> Result<(Vec<Vec<f32>>, Vec<Vec<u64>>), Error> {
+fn distributions(data: &dyn Rows) -> Result<Knots, Error> {
     let at_a_time = (SORTED / (4 * data.count().max(1))).clamp(1, data.columns().max(1));
     let (mut quantiles, mut counts) = (Vec::new(), Vec::new());
     for start in (0..data.columns()).step_by(at_a_time) {

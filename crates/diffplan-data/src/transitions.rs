@@ -71,11 +71,11 @@ pub(crate) fn block_rows(columns: usize) -> usize {
     (BLOCK / (4 * columns.max(1))).max(1)
 }
 
+/// Who is shown numbers, with the row of the first.
+pub(crate) type Show<'a, T> = &'a mut dyn FnMut(usize, &[T]) -> Result<(), Error>;
+
 /// Shows all rows of all episodes, a block at a time, with the number of the first.
-pub(crate) fn each_block(
-    data: &dyn Transitions,
-    show: &mut dyn FnMut(usize, &[f32]) -> Result<(), Error>,
-) -> Result<(), Error> {
+pub(crate) fn each_block(data: &dyn Transitions, show: Show<'_, f32>) -> Result<(), Error> {
     let (rows, width) = (data.rows(), data.transition_dim());
     let mut block = vec![0.0; block_rows(width).min(rows) * width];
     for start in (0..rows).step_by(block_rows(width)) {
@@ -88,10 +88,7 @@ pub(crate) fn each_block(
 }
 
 /// As [`each_block`] of rewards.
-pub(crate) fn each_rewards(
-    data: &dyn Transitions,
-    show: &mut dyn FnMut(usize, &[f64]) -> Result<(), Error>,
-) -> Result<(), Error> {
+pub(crate) fn each_rewards(data: &dyn Transitions, show: Show<'_, f64>) -> Result<(), Error> {
     let rows = data.rows();
     let most = block_rows(2);
     let mut block = vec![0.0; most.min(rows)];

@@ -343,11 +343,7 @@ impl Planned {
     ///
     /// # Errors
     /// [`ReadError::Unreadable`].
-    pub(super) fn each_f64(
-        &self,
-        source: &mut impl Source,
-        show: &mut dyn FnMut(u64, &[f64]) -> Result<(), ReadError>,
-    ) -> Result<(), ReadError> {
+    pub(super) fn each_f64(&self, source: &mut impl Source, show: Show<'_>) -> Result<(), ReadError> {
         let mut block = Vec::new();
         for start in (0..self.rows()).step_by(SINGLES as usize) {
             let rows = start..self.rows().min(start + SINGLES);
@@ -411,6 +407,9 @@ impl Planned {
         })
     }
 }
+
+/// Who is shown numbers, with the row of the first.
+type Show<'a> = &'a mut dyn FnMut(u64, &[f64]) -> Result<(), ReadError>;
 
 /// Rows that are read at a time of arrays of one number a row.
 const SINGLES: u64 = if cfg!(test) { 5 } else { 1 << 17 };

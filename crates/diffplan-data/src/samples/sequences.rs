@@ -60,7 +60,7 @@ enum Rows {
     /// Read and normalised when a window is asked for.
     OnDemand {
         data: Arc<dyn Transitions>,
-        normalizers: Normalizers,
+        normalizers: Box<Normalizers>,
     },
 }
 
@@ -104,7 +104,7 @@ impl SequenceDataset {
         }
         let rows = Rows::OnDemand {
             data: Arc::clone(data),
-            normalizers: normalizers.clone(),
+            normalizers: Box::new(normalizers.clone()),
         };
         Self::of(&**data, rows, normalizers, options)
     }
