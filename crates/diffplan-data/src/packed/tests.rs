@@ -98,7 +98,7 @@ fn every_layout_is_packed_as_it_is_read() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/datasets");
     let text = fs::read_to_string(folder.join("expected.json")).unwrap();
     let mut all: Map<String, Value> = serde_json::from_str(&text).unwrap();
-    all.remove("versions");
+    all.retain(|name, _| !name.starts_with("versions"));
     let out = tempfile::tempdir().unwrap();
     let all: BTreeMap<String, Layout> = all
         .into_iter()
@@ -115,7 +115,7 @@ fn every_layout_is_packed_as_it_is_read() {
             ..ReadOptions::default()
         };
         let path = folder.join(&name);
-        if name.contains("lerobot") && cfg!(not(feature = "parquet")) {
+        if ["lerobot", "imitation-own"].iter().any(|start| name.starts_with(start)) && cfg!(not(feature = "parquet")) {
             continue;
         }
         let raw = RawDataset::read(&path, &options).unwrap_or_else(|error| panic!("{name}: {error}"));

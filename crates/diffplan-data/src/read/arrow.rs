@@ -61,6 +61,10 @@ impl Rows {
                         .decode(&mut bytes)
                         .map_err(|error| unreadable(error.to_string()))?;
                     rows.push(batch);
+                    // A batch without columns can claim any number of rows.
+                    if rows.len() as u64 > taken {
+                        return Err(unreadable(format!("{} rows in {length} bytes", rows.len())));
+                    }
                 }
                 decoder.finish().map_err(|error| unreadable(error.to_string()))
             })?;
@@ -75,7 +79,7 @@ impl Rows {
             self.columns = fields.fields().iter().map(|field| field.name().clone()).collect();
         }
         let first = self.rows;
-        self.rows += batch.num_rows();
+        self.rows = self.rows.saturating_add(batch.num_rows());
         self.batches.push((first, batch));
     }
 

@@ -427,6 +427,18 @@ fn files_of_a_folder_must_fit_each_other() {
     assert_eq!(Dataset::read(folder.path(), &options()).unwrap().episodes().len(), 4);
 }
 
+/// A batch that claims more rows than any file has, found by fuzzing.
+#[cfg(feature = "parquet")]
+#[test]
+fn rows_without_columns_are_refused() {
+    let to = TempDir::new().unwrap();
+    fs::copy(folder().join("imitation-own/state.json"), to.path().join("state.json")).unwrap();
+    let path = to.path().join("data-00000-of-00001.arrow");
+    fs::write(&path, include_bytes!("rows-without-columns.arrow")).unwrap();
+    let error = complaint(Dataset::read(to.path(), &options()));
+    assert!(error.contains(" rows in "), "{error}");
+}
+
 #[cfg(feature = "parquet")]
 mod lerobot {
     use super::*;
