@@ -127,7 +127,9 @@ fn training_from_a_pack_has_the_bits_of_memory() {
     let longer = format!("--resume --steps 30 --dataset {}", place.path("a.pack").display());
     let whole = format!("{TINY} --steps 30 --normalize-values");
     place.train(&["a.hdf5"], &whole, "whole");
-    place.train(&[], &longer, "here-0").warned(&["belong to no finished episode"]);
+    place
+        .train(&[], &longer, "here-0")
+        .warned(&["belong to no finished episode"]);
     assert!(place.result("whole")[..3] == place.result("here-0")[..3]);
 }
 

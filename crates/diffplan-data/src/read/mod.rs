@@ -38,6 +38,7 @@ mod arrow;
 mod assemble;
 mod buffers;
 mod error;
+mod facts;
 #[cfg(feature = "parquet")]
 mod guard;
 mod hdf5;
@@ -73,6 +74,7 @@ use assemble::Plan;
 pub use buffers::Block;
 use buffers::Buffers;
 pub use error::ReadError;
+pub use facts::Facts;
 pub use keys::{Keys, KeysError};
 pub use layout_note::LayoutNote;
 use layouts::minari;
@@ -82,7 +84,7 @@ use memory::Budget;
 pub use memory::check_memory;
 pub use note::FileNote;
 use origin::Origin;
-pub use reader::{DatasetReader, Facts, Found};
+pub use reader::{DatasetReader, Found};
 pub use rewards::{RewardRule, RewardRuleError};
 use tree::Tree;
 
