@@ -14,7 +14,7 @@
 //! | rows of zeros that windows are padded with | a use | `padding` |
 //! | a penalty on episodes that reached their goal | a use | `goal` |
 //!
-//! A check is silent where it does not know. What cannot be trained on is no finding but an [`Error`](crate::Error).
+//! A check is silent where it does not know. What cannot be trained on is no finding but an [`Error`].
 
 mod boundaries;
 mod dimensions;
