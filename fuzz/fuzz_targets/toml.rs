@@ -10,7 +10,7 @@ fuzz_target!(|data: &[u8]| {
     std::fs::write(&path, data).expect("a folder to write to");
     let none = toml::Table::new();
     if let Ok(typed) = Typed::new(&none, &none, Some(&path)) {
-        let _ = (typed.notes(), typed.out());
+        let _ = (typed.notes(&Kind::ALL), typed.out());
         if let Ok(settings) = typed.resolve(&Kind::ALL) {
             let _ = settings.to_toml(None);
         }
