@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
 
 use crate::transitions::check_range;
 use crate::{Error, Key, RecordedEnv, Transitions};
@@ -118,18 +118,6 @@ impl Dataset {
         self
     }
 
-    /// The first `count` episodes alone, or all if there are fewer. Rows of no episode are dropped with the others.
-    #[must_use]
-    pub fn first_episodes(mut self, count: usize) -> Self {
-        self.episodes.truncate(count.max(1));
-        let rows = self.episodes.last().map_or(0, |last| last.end);
-        self.observations = self.observations.slice_move(s![..rows, ..]);
-        self.actions = self.actions.slice_move(s![..rows, ..]);
-        self.rewards = self.rewards.slice_move(s![..rows]);
-        self.left_out = 0;
-        self
-    }
-
     /// (rows, observation dimensions).
     #[must_use]
     pub fn observations(&self) -> ArrayView2<'_, f32> {
@@ -170,52 +158,6 @@ impl Dataset {
     #[must_use]
     pub fn recorded_env(&self) -> Option<&RecordedEnv> {
         self.env.as_ref()
-    }
-
-    /// The episodes of a mask alone, with their rows; rows of no episode are dropped.
-    pub(crate) fn picked(&self, keep: &[bool]) -> Self {
-        let chosen: Vec<EpisodeRange> = self
-            .episodes
-            .iter()
-            .zip(keep)
-            .filter(|(_, keep)| **keep)
-            .map(|(e, _)| *e)
-            .collect();
-        let rows: Vec<usize> = chosen.iter().flat_map(|episode| episode.start..episode.end).collect();
-        let mut start = 0;
-        let moved = |episode: &EpisodeRange| {
-            let end = start + episode.len();
-            let moved = EpisodeRange { start, end, ..*episode };
-            start = end;
-            moved
-        };
-        Self {
-            observations: self.observations.select(Axis(0), &rows),
-            actions: self.actions.select(Axis(0), &rows),
-            rewards: self.rewards.select(Axis(0), &rows),
-            episodes: chosen.iter().map(moved).collect(),
-            left_out: 0,
-            env: self.env.clone(),
-        }
-    }
-
-    /// The episodes of this dataset, then those of another of the same dimensions. Rows of no episode are dropped; the
-    /// environment is this one's.
-    ///
-    /// # Panics
-    /// If dimensions differ; `join` has compared them.
-    pub(crate) fn append(self, other: Self) -> Self {
-        let (mut all, other) = (self.first_episodes(usize::MAX), other.first_episodes(usize::MAX));
-        let rows = all.rewards.len();
-        all.observations = stack(all.observations, &other.observations);
-        all.actions = stack(all.actions, &other.actions);
-        all.rewards = all.rewards.iter().chain(&other.rewards).copied().collect();
-        all.episodes.extend(other.episodes.iter().map(|episode| EpisodeRange {
-            start: episode.start + rows,
-            end: episode.end + rows,
-            ..*episode
-        }));
-        all
     }
 
     /// The sum of rewards of every episode.
@@ -270,15 +212,6 @@ impl Transitions for Dataset {
             .for_each(|(to, reward)| *to = *reward);
         Ok(())
     }
-}
-
-/// Rows of one array, then those of another with as many columns.
-fn stack(first: Array2<f32>, second: &Array2<f32>) -> Array2<f32> {
-    let (rows, columns) = first.dim();
-    let mut all = Array2::zeros((rows + second.nrows(), columns));
-    all.slice_mut(s![..rows, ..]).assign(&first);
-    all.slice_mut(s![rows.., ..]).assign(second);
-    all
 }
 
 pub(crate) fn check_finite(key: Key, data: ArrayView2<'_, f32>) -> Result<(), Error> {
@@ -450,11 +383,6 @@ mod tests {
         assert_eq!(ranges, [(0, 2, true), (2, 3, false), (3, 6, true)]);
         assert_eq!(dataset.left_out(), 2);
         assert_eq!(dataset.returns(), [1.0, 2.0, 12.0]);
-        let all = dataset.clone().first_episodes(9);
-        assert_eq!((all.rewards().len(), all.left_out()), (6, 0));
-        let two = dataset.first_episodes(2);
-        assert_eq!((two.observations().nrows(), two.actions().nrows()), (3, 3));
-        assert_eq!(two.returns(), [1.0, 2.0]);
     }
 
     #[test]

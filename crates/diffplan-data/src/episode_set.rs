@@ -101,7 +101,8 @@ impl EpisodeSet {
             });
         };
         for (path, set) in sets {
-            check_dimensions((first.as_ref(), &all), (path.as_ref(), &set))?;
+            let dimensions = |set: &Self| [set.observation_dim(), set.action_dim()];
+            check_dimensions((first.as_ref(), dimensions(&all)), (path.as_ref(), dimensions(&set)))?;
             let before = all.parts.len() as u32;
             all.whole = false;
             all.parts.extend(set.parts.iter().cloned());
@@ -142,27 +143,23 @@ impl EpisodeSet {
     }
 }
 
+/// That files have the same dimensions of observations and of actions.
+///
 /// # Errors
 /// [`Error::JoinedDimensions`].
-pub(crate) fn check_dimensions(
-    (first, all): (&Path, &dyn Transitions),
-    (path, other): (&Path, &dyn Transitions),
-) -> Result<(), Error> {
-    for (key, actual, expected) in [
-        (Key::Observations, other.observation_dim(), all.observation_dim()),
-        (Key::Actions, other.action_dim(), all.action_dim()),
-    ] {
-        if actual != expected {
-            return Err(Error::JoinedDimensions {
-                key,
-                path: path.to_owned(),
-                actual,
-                first: first.to_owned(),
-                expected,
-            });
-        }
+pub(crate) fn check_dimensions(first: (&Path, [usize; 2]), other: (&Path, [usize; 2])) -> Result<(), Error> {
+    let keys = [Key::Observations, Key::Actions];
+    let mut each = keys.into_iter().zip(other.1).zip(first.1);
+    match each.find(|((_, actual), expected)| actual != expected) {
+        None => Ok(()),
+        Some(((key, actual), expected)) => Err(Error::JoinedDimensions {
+            key,
+            path: other.0.to_owned(),
+            actual,
+            first: first.0.to_owned(),
+            expected,
+        }),
     }
-    Ok(())
 }
 
 impl Transitions for EpisodeSet {
@@ -234,48 +231,44 @@ mod tests {
         .unwrap()
     }
 
-    fn content(set: &dyn Transitions) -> (Vec<f32>, Vec<f64>, Vec<EpisodeRange>) {
+    fn content(set: &dyn Transitions) -> (Vec<f32>, Vec<f64>, Vec<usize>) {
         let (mut rows, mut rewards) = (vec![0.0; set.rows() * 3], vec![0.0; set.rows()]);
         set.read_rows(0..set.rows(), &mut rows).unwrap();
         set.read_rewards(0..set.rows(), &mut rewards).unwrap();
-        (rows, rewards, set.episodes().to_vec())
+        (
+            rows,
+            rewards,
+            set.episodes().iter().map(|episode| episode.end).collect(),
+        )
     }
 
-    /// A set is what `Dataset` makes by copying.
+    /// Episodes of datasets, one after the other, copied.
+    fn copied(parts: &[(&Dataset, &[usize])]) -> (Vec<f32>, Vec<f64>, Vec<usize>) {
+        let (mut rows, mut rewards, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+        for (dataset, numbers) in parts {
+            for &number in *numbers {
+                let EpisodeRange { start, end, .. } = dataset.episodes()[number];
+                for row in start..end {
+                    rows.extend(dataset.actions().row(row));
+                    rows.extend(dataset.observations().row(row));
+                    rewards.push(dataset.rewards()[row]);
+                }
+                ends.push(rewards.len());
+            }
+        }
+        (rows, rewards, ends)
+    }
+
     #[test]
     fn sets_are_what_copies_are() {
-        let lengths = [3, 1, 4, 2, 5, 2, 6, 1];
-        let (a, b) = (dataset(0, &lengths), dataset(100, &[2, 3]));
+        let (a, b) = (dataset(0, &[3, 1, 4, 2, 5, 2, 6, 1]), dataset(100, &[2, 3]));
         let set = |dataset: &Dataset| EpisodeSet::new(Arc::new(dataset.clone()));
-        for selection in [
-            Selection::default(),
-            Selection {
-                first: Some(5),
-                ..Selection::default()
-            },
-            Selection {
-                first: Some(7),
-                share: Some(0.5),
-                best: None,
-            },
-            Selection {
-                first: None,
-                share: Some(0.7),
-                best: Some(0.4),
-            },
-        ] {
-            let copy = a.clone().selected(selection).unwrap();
-            let own = set(&a).selected(selection).unwrap();
-            assert_eq!(content(&own), content(&copy), "{selection:?}");
-            let (copies, sets) = (copy.split_off(0.3).unwrap(), own.split_off(0.3).unwrap());
-            assert_eq!(content(&sets.0), content(&copies.0));
-            assert_eq!(
-                sets.1.as_ref().map(|held| content(held)),
-                copies.1.as_ref().map(|held| content(held))
-            );
-            let copy = Dataset::join([("a", copies.0), ("b", b.clone())]).unwrap();
-            let own = EpisodeSet::join([("a", sets.0), ("b", set(&b))]).unwrap();
-            assert_eq!(content(&own), content(&copy));
+        for chosen in [&[0, 1, 2, 3, 4, 5, 6, 7][..], &[0, 1, 2, 5], &[7], &[1, 3, 4, 6]] {
+            let mask: Vec<bool> = (0..8).map(|number| chosen.contains(&number)).collect();
+            let own = set(&a).picked(&mask);
+            assert_eq!(content(&own), copied(&[(&a, chosen)]), "{chosen:?}");
+            let own = EpisodeSet::join([("a", own), ("b", set(&b))]).unwrap();
+            assert_eq!(content(&own), copied(&[(&a, chosen), (&b, &[0, 1])]), "{chosen:?}");
             // Any rows alone are what they are among all.
             let all = content(&own).0;
             for start in 0..own.rows() {
@@ -289,6 +282,5 @@ mod tests {
             assert!(own.read_rows(rows..rows + 1, &mut [0.0; 3]).is_err());
             assert!(own.read_rewards(0..2, &mut [0.0; 3]).is_err());
         }
-        assert!(EpisodeSet::join::<&str>([]).is_err());
     }
 }

@@ -1,9 +1,6 @@
-//! Which episodes of a dataset are used, and several datasets as one.
+//! Which episodes of a dataset are used, by their numbers and returns.
 
-use std::path::Path;
-
-use crate::episode_set::check_dimensions;
-use crate::{Dataset, Error, Key};
+use crate::Error;
 
 /// Which episodes of a dataset are used: the first, of those a share, of those the best.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -78,65 +75,15 @@ impl Selection {
     }
 }
 
-impl Dataset {
-    /// The selected episodes alone, in their order; at least one. Rows of no episode are dropped with the others.
-    ///
-    /// # Errors
-    /// [`Error::Share`].
-    pub fn selected(self, selection: Selection) -> Result<Self, Error> {
-        selection.check()?;
-        let mut dataset = match selection.share {
-            None => self.first_episodes(selection.first.unwrap_or(usize::MAX)),
-            Some(_) => self.picked(&selection.by_number(self.episodes().len())),
-        };
-        if let Some(best) = selection.best {
-            dataset = dataset.picked(&Selection::the_best(&dataset.returns(), best));
-        }
-        Ok(dataset)
-    }
-
-    /// Splits `share` of the episodes off, spread evenly over the dataset: what is left, and those. Each has at least one, of two
-    /// episodes or more; none are split off of one.
-    ///
-    /// # Errors
-    /// [`Error::Share`].
-    pub fn split_off(self, share: f64) -> Result<(Self, Option<Self>), Error> {
-        let Some(held) = Selection::held_out(self.episodes().len(), share)? else {
-            return Ok((self, None));
-        };
-        let kept: Vec<bool> = held.iter().map(|held| !held).collect();
-        Ok((self.picked(&kept), Some(self.picked(&held))))
-    }
-
-    /// The episodes of several datasets, one dataset after the other. The environment is that of the first.
-    ///
-    /// # Errors
-    /// [`Error::JoinedDimensions`] names the files; [`Error::EmptyDataset`] of none.
-    pub fn join<P: AsRef<Path>>(parts: impl IntoIterator<Item = (P, Self)>) -> Result<Self, Error> {
-        let mut parts = parts.into_iter();
-        let Some((first, mut all)) = parts.next() else {
-            return Err(Error::EmptyDataset {
-                key: Key::Observations,
-                rows: 0,
-                columns: 0,
-            });
-        };
-        for (path, part) in parts {
-            check_dimensions((first.as_ref(), &all), (path.as_ref(), &part))?;
-            all = all.append(part);
-        }
-        Ok(all)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::EpisodeEnds;
+    use crate::{Dataset, EpisodeEnds, EpisodeSet, Transitions, transitions};
     use ndarray::{Array1, Array2};
+    use std::sync::Arc;
 
     /// Episodes of two rows with these returns, and a row of none.
-    fn dataset(returns: &[f64], columns: usize) -> Dataset {
+    fn dataset(returns: &[f64], columns: usize) -> EpisodeSet {
         let rows = 2 * returns.len() + 1;
         let timeouts: Vec<bool> = (0..rows).map(|row| row % 2 == 1).collect();
         let rewards = (0..rows).map(|row| returns.get(row / 2).map_or(0.0, |total| total / 2.0));
@@ -145,13 +92,24 @@ mod tests {
             ..EpisodeEnds::default()
         };
         let numbers = Array2::from_shape_fn((rows, columns), |(row, _)| row as f32);
-        Dataset::new(numbers.clone(), numbers, Array1::from_iter(rewards), ends).unwrap()
+        let dataset = Dataset::new(numbers.clone(), numbers, Array1::from_iter(rewards), ends).unwrap();
+        EpisodeSet::new(Arc::new(dataset))
     }
 
-    fn returns(dataset: &Dataset) -> Vec<f64> {
-        assert_eq!(dataset.left_out(), 0);
-        assert_eq!(dataset.observations().nrows(), 2 * dataset.episodes().len());
-        dataset.returns()
+    fn returns(set: &EpisodeSet) -> Vec<f64> {
+        assert_eq!(set.rows(), 2 * set.episodes().len());
+        transitions::returns(set).unwrap()
+    }
+
+    /// One column of all rows.
+    fn column(set: &EpisodeSet, column: usize) -> Vec<f32> {
+        let mut rows = vec![0.0; set.rows() * set.transition_dim()];
+        set.read_rows(0..set.rows(), &mut rows).unwrap();
+        rows.iter()
+            .skip(column)
+            .step_by(set.transition_dim())
+            .copied()
+            .collect()
     }
 
     #[test]
@@ -217,7 +175,7 @@ mod tests {
                 ..none
             })
             .unwrap();
-        assert_eq!(best.observations().column(0).to_vec(), [4.0, 5.0, 8.0, 9.0]);
+        assert_eq!(column(&best, 1), [4.0, 5.0, 8.0, 9.0]);
     }
 
     #[test]
@@ -235,17 +193,17 @@ mod tests {
     #[test]
     fn datasets_are_joined_where_dimensions_are_the_same() {
         let (a, b) = (dataset(&[1.0, 2.0], 2), dataset(&[3.0], 2));
-        let all = Dataset::join([("a", a.clone()), ("b", b)]).unwrap();
+        let all = EpisodeSet::join([("a", a.clone()), ("b", b)]).unwrap();
         assert_eq!(returns(&all), [1.0, 2.0, 3.0]);
-        assert_eq!(all.observations().column(1).to_vec(), [0.0, 1.0, 2.0, 3.0, 0.0, 1.0]);
+        assert_eq!(column(&all, 3), [0.0, 1.0, 2.0, 3.0, 0.0, 1.0]);
         assert_eq!((all.episodes()[2].start, all.episodes()[2].end), (4, 6));
-        let error = Dataset::join([("a", a), ("c", dataset(&[3.0], 3))])
+        let error = EpisodeSet::join([("a", a), ("c", dataset(&[3.0], 3))])
             .unwrap_err()
             .to_string();
         assert_eq!(
             error,
             "c: observations have 3 dimensions, but 2 in a; only datasets of the same can be joined"
         );
-        assert!(Dataset::join::<&str>([]).is_err());
+        assert!(EpisodeSet::join::<&str>([]).is_err());
     }
 }

@@ -81,7 +81,7 @@ pub enum Error {
     },
     /// The host cannot be reached, again and again.
     #[error(
-        "{host} cannot be reached: {reason}; check the network and HF_ENDPOINT, or set HF_HUB_OFFLINE=1 to use what the cache has"
+        "{host} cannot be reached: {reason}; check the network and HF_ENDPOINT, or use what the cache has (--offline or HF_HUB_OFFLINE=1)"
     )]
     Network {
         /// The host.

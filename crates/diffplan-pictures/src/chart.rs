@@ -4,7 +4,9 @@
 
 use crate::error::{Error, Result};
 use diffplan_envs::Frame;
+use plotters::chart::MeshStyle;
 use plotters::coord::Shift;
+use plotters::coord::ranged1d::{Ranged, ValueFormatter};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontStyle, register_font};
@@ -23,6 +25,26 @@ pub(crate) const COLOURS: [RGBColor; 6] = [
     RGBColor(230, 159, 0),
     RGBColor(86, 180, 233),
 ];
+
+/// The grid of nearly all charts here: thin lines across, none upright.
+pub(crate) trait HorizontalGrid {
+    fn horizontal_grid(&mut self) -> &mut Self;
+}
+
+impl<X, Y, XT, YT, DB> HorizontalGrid for MeshStyle<'_, '_, X, Y, DB>
+where
+    X: Ranged<ValueType = XT> + ValueFormatter<XT>,
+    Y: Ranged<ValueType = YT> + ValueFormatter<YT>,
+    DB: DrawingBackend,
+{
+    fn horizontal_grid(&mut self) -> &mut Self {
+        let thin = GRID.stroke_width(px(1));
+        self.disable_x_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(thin)
+            .axis_style(thin)
+    }
+}
 
 pub(crate) type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
 

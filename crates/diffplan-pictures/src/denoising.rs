@@ -1,7 +1,7 @@
 //! How a plan comes out of noise, timestep by timestep: the candidates in the environment's own picture, and beside it over
 //! the horizon.
 
-use crate::chart::{self, Area, DrawResult, GRID, INK, MUTED, legend, number, px, text};
+use crate::chart::{self, Area, DrawResult, HorizontalGrid, INK, MUTED, legend, number, px, text};
 use crate::error::Result;
 use crate::frames::{blank, paste};
 use crate::gif::encode as gif;
@@ -338,10 +338,7 @@ fn draw_panel(area: &Area, panel: &Panel, candidates: ArrayView3<f32>, with_x_ax
         .build_cartesian_2d(-0.02 * end..1.02 * end, panel.range.clone())?;
     chart
         .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(GRID.stroke_width(px(1)))
-        .axis_style(GRID.stroke_width(px(1)))
+        .horizontal_grid()
         .x_labels(7)
         .y_labels(4)
         .label_style(text(13, FontStyle::Normal, MUTED, HPos::Center))

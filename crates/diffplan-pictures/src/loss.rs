@@ -1,6 +1,6 @@
 //! [`loss_png`]: how losses went.
 
-use crate::chart::{self, Area, COLOURS, DrawResult, GRID, INK, MUTED, number, px, text};
+use crate::chart::{self, Area, COLOURS, DrawResult, HorizontalGrid, INK, MUTED, number, px, text};
 use crate::error::Result;
 use plotters::prelude::*;
 use plotters::style::FontStyle;
@@ -119,10 +119,7 @@ impl Panel {
             .build_cartesian_2d(0.0..1.005 * end, losses)?;
         chart
             .configure_mesh()
-            .disable_x_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(GRID.stroke_width(px(1)))
-            .axis_style(GRID.stroke_width(px(1)))
+            .horizontal_grid()
             .x_labels(11)
             .label_style(text(16, FontStyle::Normal, MUTED, HPos::Center))
             .x_label_formatter(&|x| number(*x, end))

@@ -3,7 +3,7 @@
 //!
 //! They are made of windows and noise that the seed alone chooses, and leave the training's own random numbers alone.
 
-use crate::chart::{self, Area, COLOURS, DrawResult, GRID, INK, MUTED, number, px, text};
+use crate::chart::{self, Area, COLOURS, DrawResult, GRID, HorizontalGrid, INK, MUTED, number, px, text};
 use crate::error::Result;
 use diffplan_data::{DiscountedReturns, Normalizer, Normalizers, SequenceDataset, Transitions, Window};
 use diffplan_eval::Names;
@@ -244,10 +244,7 @@ impl Trajectories {
             .build_cartesian_2d(-0.015 * end..1.015 * end, range.clone())?;
         chart
             .configure_mesh()
-            .disable_x_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(GRID.stroke_width(px(1)))
-            .axis_style(GRID.stroke_width(px(1)))
+            .horizontal_grid()
             .x_labels(6)
             .y_labels(5)
             .label_style(text(16, FontStyle::Normal, MUTED, HPos::Center))

@@ -9,6 +9,7 @@ use sysinfo::Disks;
 
 use super::writer::Writer;
 use super::{Description, PackedFrom};
+use crate::episode_set::check_dimensions;
 use crate::findings::{self, Survey};
 use crate::read::{Block, DatasetReader};
 use crate::{EpisodeRange, Error, Key, ReadOptions, Selection};
@@ -60,6 +61,10 @@ struct Input {
 }
 
 impl Input {
+    fn dimensions(&self) -> [usize; 2] {
+        [self.reader.observation_dim(), self.reader.action_dim()]
+    }
+
     fn kept(&self) -> impl Iterator<Item = &EpisodeRange> {
         let kept = self.episodes.iter().zip(&self.keep).filter(|(_, keep)| **keep);
         kept.map(|(episode, _)| episode)
@@ -83,7 +88,7 @@ pub fn pack(
     for path in files {
         let input = look(path, options)?;
         if let Some(first) = inputs.first() {
-            check_dimensions(first, &input)?;
+            check_dimensions((&first.path, first.dimensions()), (path, input.dimensions()))?;
         }
         inputs.push(input);
     }
@@ -217,22 +222,6 @@ fn look(path: &Path, options: &PackOptions) -> Result<Input, Error> {
         episodes,
         reader,
     })
-}
-
-fn check_dimensions(first: &Input, other: &Input) -> Result<(), Error> {
-    let dimensions = |input: &Input| [input.reader.observation_dim(), input.reader.action_dim()];
-    let keys = [Key::Observations, Key::Actions];
-    let each = keys.into_iter().zip(dimensions(other)).zip(dimensions(first));
-    match each.into_iter().find(|((_, actual), expected)| actual != expected) {
-        None => Ok(()),
-        Some(((key, actual), expected)) => Err(Error::JoinedDimensions {
-            key,
-            path: other.path.clone(),
-            actual,
-            first: first.path.clone(),
-            expected,
-        }),
-    }
 }
 
 fn changed(path: &Path) -> Error {

@@ -187,9 +187,9 @@ fn several_are_joined_and_some_are_selected() {
         let own = packed(&files, &out, &options).unwrap();
         let parts = files.clone().map(|file| {
             let dataset = Dataset::read(&file, &ReadOptions::default()).unwrap();
-            (file, dataset.selected(selection).unwrap())
+            (file, EpisodeSet::new(Arc::new(dataset)).selected(selection).unwrap())
         });
-        let joined = Dataset::join(parts).unwrap();
+        let joined = EpisodeSet::join(parts).unwrap();
         assert_eq!(content(&own), content(&joined));
         assert_eq!(own.packed_from().len(), 2);
         // Packed files can be packed again.

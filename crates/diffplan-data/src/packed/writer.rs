@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 
 use super::at::{self, Bytes};
-use super::{Description, HEAD, Head, MAGIC, checksum};
+use super::{Description, HEAD, Head, checksum};
 use crate::read::Block;
 use crate::transitions::{ContentHash, block_rows};
 use crate::{EpisodeRange, Moments};
@@ -117,7 +117,6 @@ impl Writer {
         self.head.checksum = checksum(&tail);
         let at = self.head.tail_at().ok_or(io::ErrorKind::FileTooLarge)?;
         at::write(&self.file, at, &tail)?;
-        debug_assert!(self.head.to_bytes().starts_with(&MAGIC));
         at::write(&self.file, 0, &self.head.to_bytes())
     }
 

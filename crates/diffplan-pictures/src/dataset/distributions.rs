@@ -1,7 +1,7 @@
 //! Histograms of episodes and actions, and where the values of every dimension lie.
 
 use super::{DatasetPicture, LINES, fitting, heading};
-use crate::chart::{Area, COLOURS, DrawResult, GRID, INK, MUTED, legend, number, px, text};
+use crate::chart::{Area, COLOURS, DrawResult, GRID, HorizontalGrid, INK, MUTED, legend, number, px, text};
 use diffplan_data::summary::{Histogram, Spread};
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
@@ -48,10 +48,7 @@ pub(super) fn histogram(area: &Area, title: &str, of_what: &str, histogram: Opti
     let marks = (highest as usize).clamp(2, 6);
     chart
         .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(GRID.stroke_width(px(1)))
-        .axis_style(GRID.stroke_width(px(1)))
+        .horizontal_grid()
         .x_labels(6)
         .y_labels(marks)
         .x_desc(of_what)
@@ -108,10 +105,7 @@ pub(super) fn actions(area: &Area, of: &DatasetPicture) -> DrawResult {
         .build_cartesian_2d(x, 0.0..1.06 * highest)?;
     chart
         .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(GRID.stroke_width(px(1)))
-        .axis_style(GRID.stroke_width(px(1)))
+        .horizontal_grid()
         .x_labels(6)
         .y_labels(5)
         .x_desc("action")

@@ -1,7 +1,7 @@
 //! Observations of a few episodes over time: lines where dimensions are few, a map where they are many.
 
 use super::{DatasetPicture, LINES, Shown, fitting, heading};
-use crate::chart::{Area, COLOURS, DrawResult, GRID, INK, MUTED, legend, number, px, text};
+use crate::chart::{Area, COLOURS, DrawResult, GRID, HorizontalGrid, INK, MUTED, legend, number, px, text};
 use diffplan_data::summary::Spread;
 use plotters::prelude::*;
 use plotters::style::FontStyle;
@@ -107,10 +107,7 @@ fn lines(panel: &Area, of: &DatasetPicture, shown: &Shown) -> DrawResult {
         .build_cartesian_2d(x.clone(), y)?;
     chart
         .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(GRID.stroke_width(px(1)))
-        .axis_style(GRID.stroke_width(px(1)))
+        .horizontal_grid()
         .x_labels(6)
         .y_labels(6)
         .x_desc("step")

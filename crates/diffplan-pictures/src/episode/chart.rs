@@ -1,7 +1,7 @@
 //! Draws a [`Scene`] as a PNG: panels over a common time axis, each with what happened as a dark line and, in a colour a
 //! plan, what was planned.
 
-use crate::chart::{self, Area, COLOURS, DrawResult, GRID, INK, MUTED, number, px, text};
+use crate::chart::{self, Area, COLOURS, DrawResult, HorizontalGrid, INK, MUTED, number, px, text};
 use crate::error::Result;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
@@ -131,10 +131,7 @@ fn draw_panel(scene: &Scene, panel: &Panel, area: &Area, with_x_axis: bool) -> D
     let small = text(16, FontStyle::Normal, MUTED, HPos::Center);
     chart
         .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(GRID.stroke_width(px(1)))
-        .axis_style(GRID.stroke_width(px(1)))
+        .horizontal_grid()
         .x_labels(11)
         .y_labels(5)
         .label_style(small.clone())
