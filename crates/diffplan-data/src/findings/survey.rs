@@ -7,7 +7,7 @@ use super::goal::Endings;
 use super::spaces::Outside;
 use super::{Boundary, EnvFacts, Finding, boundaries, dimensions, episodes, goal, spaces};
 use crate::read::{Block, Facts};
-use crate::{EpisodeRange, Key, Moments, NormalizerConfig, Normalizers, RawDataset};
+use crate::{EpisodeRange, Moments, NormalizerConfig, Normalizers, RawDataset};
 
 /// NaN and infinities of an array.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -192,15 +192,6 @@ impl Survey {
     #[must_use]
     pub fn goal(&self, episodes: &[EpisodeRange], penalty: f64) -> Option<Finding> {
         goal::check(&self.endings, episodes, penalty)
-    }
-
-    /// Dimensions of an array.
-    #[must_use]
-    pub fn dimensions(&self, key: Key) -> usize {
-        match key {
-            Key::Actions => self.actions.columns(),
-            _ => self.observations.columns(),
-        }
     }
 }
 

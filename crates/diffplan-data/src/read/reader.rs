@@ -421,7 +421,9 @@ impl Looked {
         match self.length {
             Some(length) if claimed > length.saturating_mul(MOST_INFLATED) => Err(ReadError::Unreadable {
                 place: "file".into(),
-                reason: format!("it says that it holds {claimed} bytes of numbers, and has {length}"),
+                reason: format!(
+                    "it says that it holds {claimed} bytes of numbers, and has {length}: it is damaged, or was never filled"
+                ),
             }),
             _ => Ok(()),
         }
