@@ -11,7 +11,7 @@ use diffplan_eval::evaluation::check_plan_size;
 use diffplan_eval::{Controller, PolicyOptions, Registry, env_with, make_env};
 use diffplan_files::Folder;
 use diffplan_pipelines::doctor::{self, Dims, Finding};
-use diffplan_pipelines::{PlanOptions, ValueGuidedPipeline, check_variant, snapshot};
+use diffplan_pipelines::{GuideTerm, PlanOptions, ValueGuidedPipeline, check_variant, snapshot};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::fs;
 use std::io::ErrorKind;
@@ -104,9 +104,9 @@ pub(crate) fn pipeline(registry: &Registry, checkpoint: &Folder, guides: &[Strin
                 });
             }
         };
-        all.push((weight, registry.guide(name)?));
+        all.push(GuideTerm::new(weight, registry.guide(name)?));
     }
-    Ok(pipeline.with_guides(all))
+    Ok(pipeline.with_terms(all))
 }
 
 /// Says what the doctor found.

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::layout::SampleLayout;
 use diffplan_data::Normalizers;
-use ndarray::{Array1, ArrayView1, ArrayViewMut3, Axis, Slice};
+use ndarray::{Array1, Array2, ArrayView1, ArrayViewMut3, Axis, Slice};
 use std::borrow::Cow;
 
 /// What a condition is imposed on.
@@ -37,6 +37,8 @@ pub struct Condition<'a> {
     pub dims: Option<&'a [usize]>,
     /// The numbers, one a dimension.
     pub values: Cow<'a, [f32]>,
+    /// 1 imposes them; less pulls the predicted clean sample that share of the way at every visit: a soft condition. More than 0.
+    pub strength: f32,
 }
 
 impl<'a> Condition<'a> {
@@ -51,6 +53,7 @@ impl<'a> Condition<'a> {
                 Some(slice) => Cow::Borrowed(slice),
                 None => Cow::Owned(values.to_vec()),
             },
+            strength: 1.0,
         }
     }
 
@@ -68,6 +71,14 @@ impl<'a> Condition<'a> {
         self.dims = Some(dims);
         self
     }
+
+    /// Pulled to by this share, more than 0 and at most 1, rather than imposed: the overlap of two plans (real-time chunking, Black et al.
+    /// 2025, arXiv:2506.07339), a goal that may be missed.
+    #[must_use]
+    pub fn soft(mut self, strength: f32) -> Self {
+        self.strength = strength;
+        self
+    }
 }
 
 /// The conditions of all queries, normalised.
@@ -81,6 +92,7 @@ struct Cell {
     time: usize,
     channel: usize,
     value: f32,
+    strength: f32,
 }
 
 impl Imposed {
@@ -107,6 +119,7 @@ impl Imposed {
                 part,
                 dims,
                 ref values,
+                strength,
             } = condition;
             let refuse = |reason| {
                 Err(Error::Condition {
@@ -120,6 +133,9 @@ impl Imposed {
                 Part::Observation => (layout.observations(), normalizers.observations()),
                 Part::Action => (layout.actions(), normalizers.actions()),
             };
+            if !(strength > 0.0 && strength <= 1.0) {
+                return refuse(format!("a strength of {strength}, expected more than 0 and at most 1"));
+            }
             if time >= horizon {
                 return refuse(format!("the time is beyond the horizon, expected below {horizon}"));
             }
@@ -156,6 +172,7 @@ impl Imposed {
                     time,
                     channel: channels.start + dim,
                     value,
+                    strength,
                 };
                 let taken = |other: &Cell| (other.time, other.channel) == (cell.time, cell.channel);
                 if self.0[first..].iter().any(taken) {
@@ -167,20 +184,43 @@ impl Imposed {
         Ok(())
     }
 
-    /// Puts them into `x` (queries · batch, horizon, channels), which is `scale` times what they are imposed on.
+    /// Puts those that are imposed into `x` (queries · batch, horizon, channels), which is `scale` times what they are imposed on.
     pub(crate) fn apply(&self, mut x: ArrayViewMut3<f32>, batch: usize, scale: f32) {
-        for &Cell {
-            query,
-            time,
-            channel,
-            value,
-        } in &self.0
-        {
-            let mut candidates = x.slice_axis_mut(Axis(0), Slice::from(query * batch..(query + 1) * batch));
+        for cell in self.0.iter().filter(|cell| cell.strength == 1.0) {
+            let of_query = Slice::from(cell.query * batch..(cell.query + 1) * batch);
+            let mut candidates = x.slice_axis_mut(Axis(0), of_query);
             candidates
-                .index_axis_mut(Axis(1), time)
-                .column_mut(channel)
-                .fill(scale * value);
+                .index_axis_mut(Axis(1), cell.time)
+                .column_mut(cell.channel)
+                .fill(scale * cell.value);
+        }
+    }
+
+    /// Whether any only pulls.
+    pub(crate) fn any_soft(&self) -> bool {
+        self.0.iter().any(|cell| cell.strength < 1.0)
+    }
+
+    /// Pulls the predicted clean samples `x` (queries · batch, horizon, channels).
+    pub(crate) fn pull(&self, mut x: ArrayViewMut3<f32>, batch: usize) {
+        for cell in self.0.iter().filter(|cell| cell.strength < 1.0) {
+            let of_query = Slice::from(cell.query * batch..(cell.query + 1) * batch);
+            let mut candidates = x.slice_axis_mut(Axis(0), of_query);
+            let mut at_time = candidates.index_axis_mut(Axis(1), cell.time);
+            at_time
+                .column_mut(cell.channel)
+                .mapv_inplace(|v| v + cell.strength * (cell.value - v));
+        }
+    }
+
+    /// Marks what is imposed on a query's trajectories in `fixed` (horizon, channels).
+    pub(crate) fn mark(&self, query: usize, fixed: &mut Array2<bool>) {
+        fixed.fill(false);
+        let imposed = self.0.iter().filter(|cell| cell.query == query && cell.strength == 1.0);
+        for cell in imposed {
+            if let Some(place) = fixed.get_mut((cell.time, cell.channel)) {
+                *place = true;
+            }
         }
     }
 }

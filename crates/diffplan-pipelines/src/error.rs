@@ -71,6 +71,21 @@ pub enum Error {
         /// What is wrong with it, and what is expected.
         reason: String,
     },
+    /// No candidate could be brought to satisfy a constraint.
+    #[error(
+        "{}no plan satisfies the constraint {constraint}: of {candidates} candidates the best violates it by {least}; expected constraints          that conditions and each other leave room for",
+        if *index == 0 { String::new() } else { format!("observation {index}: ") }
+    )]
+    Infeasible {
+        /// For which query of a batch.
+        index: usize,
+        /// The constraint that is furthest from being satisfied.
+        constraint: String,
+        /// By how much the candidate that comes closest violates it, in the units of what it limits.
+        least: f32,
+        /// How many candidates there were.
+        candidates: usize,
+    },
     /// What a plan cannot start from.
     #[error("start of query {index}: {reason}")]
     Start {

@@ -16,7 +16,8 @@
 //! | [`Query`], [`Condition`], [`Start`] | what is asked: what is imposed on which dimensions of observations and actions, when; from noise or an earlier plan |
 //! | [`Denoising`] | the loop, a step at a time: progress, cancelling, an early answer |
 //! | [`Plan`] | action, trajectories sorted by value, values, order |
-//! | [`Guide`] | what bends trajectories; the value network is one ([`ValueNetwork`]), a function of yours another ([`FnGuide`]) |
+//! | [`Guide`], [`GuideTerm`] | what bends trajectories; the value network is one ([`ValueNetwork`]), a function of yours another ([`FnGuide`]); its weight and schedule |
+//! | [`Constraint`] | what holds of every returned plan, by projection |
 //! | [`SampleLayout`], [`Select`], [`ActionHead`] | where actions lie in a sample; which candidate is acted on; what is done of it |
 //! | [`doctor`] | what is legal in a checkpoint but almost surely wrong, with the remedy |
 //! | [`NoiseSource`] | where noise comes from: [`RngNoise`], [`RecordedNoise`], or [`TorchRng`], which gives the reference's plan for a torch seed |
@@ -27,6 +28,10 @@
 //! timestep t of the scheduler, from high to low: `n_guide_steps` times x += scale · weight(t) · ∂value/∂x and conditions
 //! applied; then `x = scheduler.step(unet(x, t), t, x, noise)` and conditions applied. At the end: sorted by value,
 //! denormalised.
+//!
+//! Guides that see the clean plan ([`Sees::Clean`]), soft conditions and constraints act on what the network predicts: between network
+//! and scheduler, `x0 = predicted(x, unet(x, t))` is bent, pulled and projected, and the network's output replaced by the one that predicts
+//! the result. So any scheduler's step is that of a network that had known.
 //!
 //! ```
 //! use diffplan_pipelines::{RngNoise, ValueGuidedPipeline};
@@ -47,6 +52,7 @@
 
 mod action;
 mod condition;
+mod constraint;
 pub mod doctor;
 mod error;
 mod guide;
@@ -62,9 +68,10 @@ mod torch_rng;
 
 pub use action::{ActionHead, Chosen, OwnActions};
 pub use condition::{Condition, Part};
+pub use constraint::{Constraint, Violations};
 pub use diffplan_models::{Compute, Precision};
 pub use error::{Error, Result};
-pub use guide::{FnGuide, Guide, GuideSession, Moment, ValueNetwork};
+pub use guide::{FnGuide, Guide, GuideSchedule, GuideSession, GuideTerm, Moment, Sees, ValueNetwork};
 pub use layout::SampleLayout;
 pub use noise::{NoiseError, NoiseSource, RecordedNoise, RngNoise};
 pub use options::{Guidance, Kind, OPTIONS, OptionSpec, PlanOptions, PlanningConfig};

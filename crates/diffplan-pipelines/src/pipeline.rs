@@ -1,8 +1,9 @@
 //! [`ValueGuidedPipeline`]: the parts of a planner, from a folder or from anywhere.
 
 use crate::action::{ActionHead, OwnActions};
+use crate::constraint::{Constraint, Constraints};
 use crate::error::{Error, Result};
-use crate::guide::{Guide, Weighted};
+use crate::guide::{Guide, GuideTerm, Weighted};
 use crate::layout::SampleLayout;
 use crate::options::{PlanOptions, PlanningConfig};
 use crate::select::{ByValue, Select};
@@ -19,6 +20,7 @@ use std::sync::Arc;
 pub struct ValueGuidedPipeline {
     pub(crate) network: Arc<dyn Network>,
     pub(crate) guides: Weighted,
+    pub(crate) constraints: Constraints,
     pub(crate) scheduler: Arc<dyn Scheduler>,
     pub(crate) schedulers: Schedulers,
     pub(crate) normalizers: Arc<Normalizers>,
@@ -69,6 +71,7 @@ impl ValueGuidedPipeline {
         let pipeline = Self {
             network,
             guides: Weighted::default(),
+            constraints: Constraints::default(),
             scheduler,
             schedulers: Schedulers::builtin(),
             normalizers: normalizers.into(),
@@ -119,7 +122,23 @@ impl ValueGuidedPipeline {
     /// Guided by the weighted sum of these.
     #[must_use]
     pub fn with_guides(mut self, guides: impl IntoIterator<Item = (f32, Arc<dyn Guide>)>) -> Self {
-        self.guides = Weighted(guides.into_iter().collect());
+        let terms = guides.into_iter().map(|(weight, guide)| GuideTerm::new(weight, guide));
+        self.guides = Weighted(terms.collect());
+        self
+    }
+
+    /// Guided by the weighted sum of these, each by its own schedule.
+    #[must_use]
+    pub fn with_terms(mut self, terms: impl IntoIterator<Item = GuideTerm>) -> Self {
+        self.guides = Weighted(terms.into_iter().collect());
+        self
+    }
+
+    /// With these constraints, in the order in which they are imposed: where they contradict each other, the last wins until the
+    /// next round.
+    #[must_use]
+    pub fn with_constraints(mut self, constraints: impl IntoIterator<Item = Arc<dyn Constraint>>) -> Self {
+        self.constraints = Constraints(constraints.into_iter().collect());
         self
     }
 
@@ -229,8 +248,13 @@ impl ValueGuidedPipeline {
     }
 
     /// What guides, with weights.
-    pub fn guides(&self) -> &[(f32, Arc<dyn Guide>)] {
+    pub fn guides(&self) -> &[GuideTerm] {
         &self.guides.0
+    }
+
+    /// What must hold of plans.
+    pub fn constraints(&self) -> &[Arc<dyn Constraint>] {
+        &self.constraints.0
     }
 
     /// The scheduler.

@@ -1,6 +1,7 @@
 //! What goes into a plan beside options, and what comes out.
 
 use crate::condition::Condition;
+use crate::constraint::Violations;
 use crate::layout::SampleLayout;
 use crate::noise::NoiseSource;
 use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView3, Slice};
@@ -76,6 +77,8 @@ pub struct Plan {
     pub values: Option<Array1<f32>>,
     /// Where each was before sorting.
     pub order: Vec<usize>,
+    /// How far each was and is from satisfying the pipeline's constraints, where there are any. Candidates that violate one come last.
+    pub violations: Option<Violations>,
     pub(crate) layout: SampleLayout,
 }
 

@@ -59,6 +59,7 @@ mod legacy;
 mod multistep;
 mod options;
 mod original;
+mod prediction;
 mod registry;
 mod sampler;
 mod schedule;
@@ -81,6 +82,7 @@ pub use options::{
     AlgorithmType, BetaSchedule, FinalSigmasType, InterpolationType, PredictionType, SolverType, TimeShiftType,
     TimestepSpacing, TimestepType, UniPcSolverType, VarianceType,
 };
+pub use prediction::Prediction;
 pub use registry::Registry;
 pub use sampler::{Sampler, SamplerOutput, SamplerStep, Steps, Timesteps, Visit};
 pub use schedule::NoiseSchedule;

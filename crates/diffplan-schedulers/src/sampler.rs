@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use ndarray::{ArrayD, ArrayView3, ArrayViewD, ArrayViewMut3, ArrayViewMutD};
 
-use crate::{Error, Result};
+use crate::{Error, Prediction, Result};
 
 /// Which timesteps a run visits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -207,6 +207,12 @@ pub trait Sampler: Debug + Send {
     /// has none.
     fn sigmas(&self) -> &[f32] {
         &[]
+    }
+
+    /// What the model's output at a visit says of the sample without noise; `None` where the class does not tell (what this default
+    /// returns): then nothing that looks at finished plans can bend the prediction.
+    fn prediction(&self, _visit: usize) -> Option<Prediction> {
+        None
     }
 
     /// Takes the sample to the next visit. Allocates nothing.

@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         },
     );
     let pipeline = ValueGuidedPipeline::from_pretrained("testdata/pendulum-hor32")?;
-    let value_function = pipeline.guides()[0].1.clone();
+    let value_function = pipeline.guides()[0].guide.clone();
     for weight in [0.0, 0.1, 1.0] {
         let both = pipeline
             .clone()

@@ -31,7 +31,7 @@ impl Dims {
 
     /// Those of a pipeline whose samples are actions, then observations; of any other only the layout's, which it was told.
     pub fn of_pipeline(pipeline: &ValueGuidedPipeline) -> Self {
-        let mut guides = pipeline.guides().iter().filter_map(|(_, guide)| guide.dimensions());
+        let mut guides = pipeline.guides().iter().filter_map(|term| term.guide.dimensions());
         Self {
             network: Some(pipeline.network().signature().sample_channels),
             value: guides.next(),

@@ -1,9 +1,12 @@
 //! What bends trajectories: anything that gives each a value and the gradient of it.
 
 mod function;
+mod term;
 mod weighted;
 
 pub use function::FnGuide;
+pub(crate) use term::within;
+pub use term::{GuideSchedule, GuideTerm};
 pub(crate) use weighted::{Weighted, WeightedSession};
 
 use crate::error::{Error, Result};
@@ -19,6 +22,11 @@ pub trait Guide: std::fmt::Debug + Send + Sync {
     /// Why it does not.
     fn check(&self, horizon: usize, dims: usize) -> Result<()>;
 
+    /// What of a plan in the making it is shown.
+    fn sees(&self) -> Sees {
+        Sees::Noised
+    }
+
     /// Dimensions of the trajectories that it takes, where it takes only those.
     fn dimensions(&self) -> Option<usize> {
         None
@@ -26,6 +34,18 @@ pub trait Guide: std::fmt::Debug + Send + Sync {
 
     /// A use of it, computed as `compute` says, with buffers of its own.
     fn session(self: Arc<Self>, compute: Compute) -> Box<dyn GuideSession>;
+}
+
+/// What of a plan in the making a guide is shown, and what its gradient bends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sees {
+    /// The noised sample, before the network sees it: what the value function of Diffuser was trained on.
+    #[default]
+    Noised,
+    /// The clean sample that the network predicts: what a distance in the environment's units needs, which means nothing of noise. Its gradient
+    /// moves the prediction itself, and the step is that of a network that had predicted so.
+    Clean,
 }
 
 /// When in a plan's making a guide is asked.

@@ -72,7 +72,7 @@ macro_rules! planning_options {
             /// [`Error::Option`] for the first that is impossible.
             pub fn validate(&self) -> Result<()> {
                 $(self.$name.given().map_or(Ok(()), |given| value::check(stringify!($name), &$spec, given))?;)+
-                self.check_size()
+                self.check_together()
             }
 
             /// The text of an option's value, as [`PlanningConfig::set`] takes it; `None` where it is not set, or there is none of that
@@ -143,6 +143,16 @@ planning_options! {
     timestep_spacing: Option<String> = None, "timestep-spacing", "SPACING", Kind::Choice(&["leading", "trailing", "linspace"]);
     /// Noise of ddim's steps: 0 none, 1 as much as ddpm's
     eta: f32 = 0.0, "eta", "0..1", Kind::Number { low: 0.0, high: 1.0 };
+    /// What all noise is multiplied by: 1 as in diffusers, 0 the likeliest plan and no chance
+    temperature: f32 = 1.0, "temperature", "X", Kind::Number { low: 0.0, high: 10.0 };
+    /// Gradient steps at every so many timesteps, counted from the last
+    guide_every: usize = 1, "guide-every", "N", Kind::Count { low: 1, high: 1_000_000 };
+    /// The share of timesteps, from the noisiest, after which gradient steps begin
+    guidance_start: f32 = 0.0, "guidance-start", "0..1", Kind::Number { low: 0.0, high: 1.0 };
+    /// The share of timesteps, from the noisiest, after which gradient steps end
+    guidance_end: f32 = 1.0, "guidance-end", "0..1", Kind::Number { low: 0.0, high: 1.0 };
+    /// More steps without noise at the end, with guidance on
+    extra_steps: usize = 0, "extra-steps", "N", Kind::Count { low: 0, high: 10_000 };
     /// In which precision convolutions multiply; bf16 is faster on CPUs with AVX-512 BF16, and less exact
     precision: Precision = Precision::F32, "precision", "P", Kind::Choice(value::PRECISIONS);
 }
@@ -168,7 +178,17 @@ impl PlanOptions {
         }
     }
 
-    fn check_size(&self) -> Result<()> {
+    fn check_together(&self) -> Result<()> {
+        if self.guidance_start >= self.guidance_end {
+            return Err(Error::Option {
+                name: "guidance_start",
+                value: self.guidance_start.to_string(),
+                expected: format!(
+                    "less than guidance_end, {}; n_guide_steps = 0 plans without guidance",
+                    self.guidance_end
+                ),
+            });
+        }
         match self.batch_size.checked_mul(self.planning_horizon) {
             Some(steps) if steps <= MAX_STEPS => Ok(()),
             _ => Err(Error::Option {
@@ -275,6 +295,11 @@ mod tests {
             ("scheduler", "ddim"),
             ("timestep_spacing", "trailing"),
             ("eta", "0.25"),
+            ("temperature", "0.5"),
+            ("guide_every", "2"),
+            ("guidance_start", "0.25"),
+            ("guidance_end", "0.75"),
+            ("extra_steps", "5"),
             ("precision", "bf16"),
         ];
         assert_eq!(
@@ -305,6 +330,9 @@ mod tests {
             ("scale", "inf"),
             ("scale", "NaN"),
             ("eta", "1.5"),
+            ("temperature", "-1"),
+            ("guide_every", "0"),
+            ("guidance_end", "2"),
             ("num_inference_steps", "0"),
             ("guidance", "strong"),
             ("rescore", "perhaps"),

@@ -1,14 +1,15 @@
 //! [`Buffers`]: everything that planning writes to, and what it does to that.
 
 use crate::condition::Imposed;
+use crate::constraint::{Scratch, of_query};
 use crate::error::{Error, Result};
-use crate::guide::{Moment, WeightedSession};
+use crate::guide::{Moment, Sees, WeightedSession};
 use crate::noise::NoiseSource;
 use crate::options::PlanOptions;
 use crate::pipeline::ValueGuidedPipeline;
 use diffplan_models::{Conditioning, NetworkSession};
 use diffplan_schedulers::{NoiseSchedule, Sampler, SamplerStep, Visit};
-use ndarray::{Array, Array1, Array3, ArrayViewMut3, ShapeBuilder};
+use ndarray::{Array, Array1, Array2, Array3, ArrayViewMut3, Axis, ShapeBuilder, Slice};
 
 /// The sessions of network and guides, and the arrays, (queries · batch, horizon, channels) but for the values.
 pub(super) struct Buffers {
@@ -23,29 +24,55 @@ pub(super) struct Buffers {
     pub(super) grad: Array3<f32>,
     /// Of the network's input where that is not the sample itself.
     scaled: Array3<f32>,
+    /// What the predicted sample without noise is made.
+    wanted: Array3<f32>,
     pub(super) values: Array1<f32>,
+    /// Of the guides that see the clean sample.
+    clean_values: Array1<f32>,
     pub(super) imposed: Imposed,
+    /// (constraints, queries · batch): what the last prediction violated.
+    pub(super) violated: Array2<f32>,
+    /// (horizon, channels): what is imposed on a query's trajectories.
+    pub(super) fixed: Array2<bool>,
+    scratch: Scratch,
+}
+
+/// Where in the loop a step is: at a visit of a sampler.
+#[derive(Clone, Copy)]
+pub(super) struct At<'a> {
+    pub(super) sampler: &'a dyn Sampler,
+    /// The sampler's visit.
+    pub(super) visit: usize,
+    /// As guides are told, of all steps.
+    pub(super) moment: Moment,
+    /// As the network is told, of all steps.
+    pub(super) time: usize,
 }
 
 /// Which part of a step's numbers was no longer finite.
 pub(super) type Lost = Option<&'static str>;
 
 impl Buffers {
+    /// `guided`: the weight of a gradient step at every visit, and in the extra steps.
     pub(super) fn new(
         pipeline: &ValueGuidedPipeline,
         options: &PlanOptions,
         sampler: &dyn Sampler,
+        guided: &[f32],
         threads: usize,
     ) -> Self {
         let empty = || Array3::zeros((0, 0, 0));
         let compute = options.compute(threads);
         let mut times = sampler.timesteps();
         let mut network = pipeline.network.clone().session(compute);
-        network.prepare(&times);
-        // Finished plans are valued as of time 0, after the last visit.
+        // Finished plans are valued, and extra steps made, as of time 0, after the last visit.
         times.push(0.0);
+        network.prepare(match options.extra_steps {
+            0 => &times[..times.len() - 1],
+            _ => &times,
+        });
         let guide = options.ranks().then(|| {
-            let mut guide = pipeline.guides.session(compute);
+            let mut guide = pipeline.guides.session(compute, guided);
             guide.prepare(&times);
             guide
         });
@@ -59,8 +86,13 @@ impl Buffers {
             noise: empty(),
             grad: empty(),
             scaled: empty(),
+            wanted: empty(),
             values: Array1::zeros(0),
+            clean_values: Array1::zeros(0),
             imposed: Imposed::default(),
+            violated: Array2::zeros((pipeline.constraints.0.len(), 0)),
+            fixed: Array2::default((0, 0)),
+            scratch: Scratch::default(),
         }
     }
 
@@ -76,9 +108,13 @@ impl Buffers {
                 &mut self.noise,
                 &mut self.grad,
                 &mut self.scaled,
+                &mut self.wanted,
             ];
             all.into_iter().for_each(|array| reshape(array, shape));
             reshape(&mut self.values, candidates);
+            reshape(&mut self.clean_values, candidates);
+            self.violated = Array2::zeros((self.violated.nrows(), candidates));
+            self.fixed = Array2::default((horizon, channels));
         }
         Ok(self.network.condition(Conditioning::None)?)
     }
@@ -88,41 +124,97 @@ impl Buffers {
         self.imposed.apply(self.x.view_mut(), batch, scale);
     }
 
-    /// The gradient steps of a visit. The guide sees what the network does, so a sample that is `Visit::scale` times that goes as many
+    /// The gradient steps of a visit, of the guides that see what the network does: a sample that is `Visit::scale` times that goes as many
     /// times as far.
-    pub(super) fn guide(
-        &mut self,
-        options: &PlanOptions,
-        sampler: &dyn Sampler,
-        at: Moment,
-        weight: f32,
-    ) -> Result<()> {
+    pub(super) fn guide(&mut self, options: &PlanOptions, at: At<'_>) -> Result<()> {
         let Some(guide) = &mut self.guide else {
             return Ok(());
         };
-        let visit = sampler.visits().get(at.index);
-        let factor = visit.map_or(1.0, |visit| visit.scale);
+        let factor = at.sampler.visits().get(at.visit).map_or(1.0, |visit| visit.scale);
         for _ in 0..options.n_guide_steps {
-            let scaled = sampler.scale_input(at.index, self.x.view(), self.scaled.view_mut());
+            let scaled = at.sampler.scale_input(at.visit, self.x.view(), self.scaled.view_mut());
             let seen = if scaled { &self.scaled } else { &self.x };
-            if at.timestep < options.t_stopgrad as f32 || visit.is_some_and(|visit| visit.guidance == 0.0) {
+            if !guide.moves(Sees::Noised, at.moment.index) {
                 // Nothing moves, so valuing again would give the same.
-                return guide.value(seen.view(), at, self.values.view_mut());
+                return guide.value(Some(Sees::Noised), seen.view(), at.moment, self.values.view_mut());
             }
-            guide.value_and_grad(seen.view(), at, self.values.view_mut(), self.grad.view_mut())?;
+            let (values, step) = (self.values.view_mut(), self.grad.view_mut());
+            guide.value_and_step(Sees::Noised, seen.view(), at.moment, values, step)?;
             // By 1 the numbers stay as they are.
             self.x
-                .zip_mut_with(&self.grad, |x, g| *x += factor * (options.scale * (weight * g)));
+                .zip_mut_with(&self.grad, |x, step| *x += factor * (options.scale * step));
             self.imposed.apply(self.x.view_mut(), options.batch_size, factor);
         }
         Ok(())
     }
 
     /// What the network makes of `x`.
-    pub(super) fn predict(&mut self, sampler: &dyn Sampler, visit: usize) -> Result<()> {
-        let scaled = sampler.scale_input(visit, self.x.view(), self.scaled.view_mut());
+    pub(super) fn predict(&mut self, at: At<'_>) -> Result<()> {
+        let scaled = at.sampler.scale_input(at.visit, self.x.view(), self.scaled.view_mut());
         let x = if scaled { &self.scaled } else { &self.x };
-        Ok(self.network.forward(x.view(), visit, self.model_output.view_mut())?)
+        Ok(self.network.forward(x.view(), at.time, self.model_output.view_mut())?)
+    }
+
+    /// What is known of finished plans, put into the network's prediction: guides that see the clean sample bend it, soft conditions pull it,
+    /// constraints project it, and the network's output becomes the one that predicts what came of that.
+    pub(super) fn bend(&mut self, pipeline: &ValueGuidedPipeline, options: &PlanOptions, at: At<'_>) -> Result<()> {
+        let guided = options.n_guide_steps > 0 && pipeline.guides.see(Sees::Clean);
+        let (pulled, batch) = (self.imposed.any_soft(), options.batch_size);
+        if !guided && !pulled && pipeline.constraints.is_empty() {
+            return Ok(());
+        }
+        let Some(prediction) = at.sampler.prediction(at.visit) else {
+            return Err(Error::Parts(
+                "the scheduler does not tell what the network's output says of the clean sample: expected one of diffplan's for \
+                 constraints, soft conditions and guides that see the clean plan"
+                    .into(),
+            ));
+        };
+        prediction.original(self.x.view(), self.model_output.view(), self.original.view_mut());
+        self.wanted.assign(&self.original);
+        self.imposed.apply(self.wanted.view_mut(), batch, 1.0);
+        if let (true, Some(guide)) = (guided, &mut self.guide) {
+            let wanted = &mut self.wanted;
+            for _ in 0..options.n_guide_steps {
+                let values = self.clean_values.view_mut();
+                if !guide.moves(Sees::Clean, at.moment.index) {
+                    guide.value(Some(Sees::Clean), wanted.view(), at.moment, values)?;
+                    break;
+                }
+                guide.value_and_step(Sees::Clean, wanted.view(), at.moment, values, self.grad.view_mut())?;
+                wanted.zip_mut_with(&self.grad, |x, step| *x += options.scale * step);
+                self.imposed.apply(wanted.view_mut(), batch, 1.0);
+            }
+            self.values += &self.clean_values;
+        }
+        self.imposed.pull(self.wanted.view_mut(), batch);
+        if !pipeline.constraints.is_empty() {
+            self.project(pipeline, batch)?;
+        }
+        prediction.correct(
+            self.x.view(),
+            self.original.view(),
+            self.wanted.view(),
+            self.model_output.view_mut(),
+        );
+        Ok(())
+    }
+
+    fn project(&mut self, pipeline: &ValueGuidedPipeline, batch: usize) -> Result<()> {
+        let mut wanted = self.wanted.view_mut();
+        let queries = wanted.dim().0 / batch;
+        for query in 0..queries {
+            self.imposed.mark(query, &mut self.fixed);
+            let own = Slice::from(query * batch..(query + 1) * batch);
+            pipeline.constraints.project_normalized(
+                of_query(&mut wanted, query, batch),
+                self.fixed.view(),
+                (&pipeline.layout, &pipeline.normalizers),
+                &mut self.scratch,
+                self.violated.slice_axis_mut(Axis(1), own),
+            )?;
+        }
+        Ok(())
     }
 
     /// The scheduler's step, after which `x` is the sample at the next visit, and `prev_sample` what it was.
@@ -157,19 +249,23 @@ impl Buffers {
     }
 }
 
-/// One draw of every query, into its candidates.
-pub(super) fn draw(into: &mut Array3<f32>, noise: &mut [&mut dyn NoiseSource]) -> Result<()> {
+/// One draw of every query, into its candidates, `temperature` times as large.
+pub(super) fn draw(into: &mut Array3<f32>, noise: &mut [&mut dyn NoiseSource], temperature: f32) -> Result<()> {
     if noise.is_empty() {
         return Ok(());
     }
     let values = into.as_slice_mut().expect("made in standard layout");
     let of_a_query = values.len() / noise.len();
     let alone = noise.len() == 1;
-    for (index, (values, noise)) in values.chunks_exact_mut(of_a_query).zip(noise).enumerate() {
-        noise.fill_standard_normal(values).map_err(|error| match alone {
+    for (index, (own, noise)) in values.chunks_exact_mut(of_a_query).zip(noise).enumerate() {
+        noise.fill_standard_normal(own).map_err(|error| match alone {
             true => Error::Noise(error),
             false => Error::NoiseOf { index, error },
         })?;
+    }
+    // By 1 the numbers stay as they are.
+    if temperature != 1.0 {
+        values.iter_mut().for_each(|draw| *draw *= temperature);
     }
     Ok(())
 }

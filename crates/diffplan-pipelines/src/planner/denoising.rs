@@ -1,14 +1,15 @@
 //! [`Denoising`]: the loop, a step at a time.
 
-use super::buffers::{Buffers, Lost, draw, noise_to};
+use super::buffers::{At, Buffers, Lost, draw, noise_to};
 use super::{Parts, Planner};
 use crate::action::Chosen;
+use crate::constraint::{self, Violations};
 use crate::error::{Error, Result};
 use crate::guide::Moment;
 use crate::noise::NoiseSource;
 use crate::plan::{Plan, Query, Start, StepReport};
 use crate::select::{Candidates, Selection};
-use ndarray::{Array1, Array3, ArrayView3, Axis, Slice};
+use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView3, Axis, Slice};
 
 /// Plans in the making, one for each query: [`step`](Self::step) through the visits, or [`finish`](Self::finish). Dropped, it leaves
 /// nothing behind.
@@ -76,7 +77,7 @@ impl Planner {
         parts.sampler.begin([candidates, horizon, channels], from);
         let starts: Vec<Start> = queries.iter().map(|query| query.start).collect();
         let mut noise: Vec<&mut dyn NoiseSource> = queries.iter_mut().map(|query| &mut *query.noise as _).collect();
-        draw(&mut buffers.x, &mut noise)?;
+        draw(&mut buffers.x, &mut noise, parts.options.temperature)?;
         parts.set_off(&starts, &mut buffers.x)?;
         Ok(Denoising {
             parts,
@@ -96,7 +97,7 @@ impl Parts {
             Some(pool) => pool.current_num_threads(),
             None => rayon::current_num_threads(),
         };
-        Buffers::new(&self.pipeline, &self.options, &*self.sampler, threads)
+        Buffers::new(&self.pipeline, &self.options, &*self.sampler, &self.guided, threads)
     }
 
     /// The visit that all queries start at.
@@ -154,9 +155,9 @@ impl Parts {
 }
 
 impl Denoising<'_> {
-    /// The number of visits, made and to be made.
+    /// The number of visits, made and to be made; extra steps are among them.
     pub fn visits(&self) -> usize {
-        self.parts.sampler.visits().len()
+        self.parts.sampler.visits().len() + self.parts.options.extra_steps
     }
 
     /// Makes the next visit, and says what it did; `None` once all are made.
@@ -177,7 +178,12 @@ impl Denoising<'_> {
         Ok(Some(StepReport {
             visit,
             visits: self.visits(),
-            timestep: self.parts.sampler.visits()[visit].timestep,
+            timestep: self
+                .parts
+                .sampler
+                .visits()
+                .get(visit)
+                .map_or(0.0, |visit| visit.timestep),
             guided: buffers.prev_sample.view(),
             values: (self.parts.options.n_guide_steps > 0).then(|| buffers.values.view()),
             prev_sample: buffers.x.view(),
@@ -197,13 +203,24 @@ impl Denoising<'_> {
 
     fn visit(&mut self) -> Result<()> {
         let Parts {
+            pipeline,
             options,
             sampler,
-            weights,
+            polish,
+            skipped,
             ..
         } = &mut *self.parts;
         let buffers = &mut *self.buffers;
-        let (index, visit) = (self.next, sampler.visits()[self.next]);
+        let (index, own) = (self.next, sampler.visits().len());
+        // Extra steps are the last one of another sampler, again and again, of a sample that is clean already.
+        let (sampler, own_visit, time) = match polish {
+            Some(polish) if index >= own => {
+                let last = polish.visits().len() - 1;
+                (polish, last, own)
+            }
+            _ => (sampler, index, index),
+        };
+        let visit = sampler.visits()[own_visit];
         let candidates = buffers.x.dim().0;
         if candidates == 0 {
             // No queries: every visit is made at once.
@@ -224,21 +241,28 @@ impl Denoising<'_> {
             })
         };
         buffers.impose(options.batch_size, visit.scale);
-        let at = Moment {
-            index,
-            timestep: visit.timestep,
+        let at = At {
+            sampler: &**sampler,
+            visit: own_visit,
+            moment: Moment {
+                index: time,
+                timestep: visit.timestep,
+            },
+            time,
         };
-        buffers.guide(options, &**sampler, at, weights[index])?;
-        if options.n_guide_steps > 0 {
+        if options.n_guide_steps > 0 && !skipped.get(index).is_some_and(|&skipped| skipped) {
+            buffers.guide(options, at)?;
             check_values(buffers, options.batch_size, index, visit.timestep, options.scale)?;
             diverged(buffers, &|b| (&b.x, "the trajectories, once guided,"))?;
         }
-        buffers.predict(&**sampler, index)?;
+        buffers.predict(at)?;
         diverged(buffers, &|b| (&b.model_output, "the planner network's output"))?;
-        if visit.draws_noise {
-            draw(&mut buffers.noise, &mut self.noise)?;
+        buffers.bend(pipeline, options, at)?;
+        let draws_noise = visit.draws_noise && index < own;
+        if draws_noise {
+            draw(&mut buffers.noise, &mut self.noise, options.temperature)?;
         }
-        buffers.step(&mut **sampler, index, visit.draws_noise)?;
+        buffers.step(&mut **sampler, own_visit, draws_noise)?;
         diverged(buffers, &|b| (&b.x, "the trajectories"))?;
         self.next += 1;
         self.begun = true;
@@ -261,7 +285,8 @@ impl Denoising<'_> {
             .imposed
             .apply(original.view_mut(), parts.options.batch_size, 1.0);
         let values = (parts.options.n_guide_steps > 0).then_some(&buffers.values);
-        let plans = (0..self.noise.len()).map(|index| parts.plan_of(original.view(), values, index, &mut First));
+        let plans =
+            (0..self.noise.len()).map(|index| parts.plan_of((original.view(), buffers), values, index, &mut First));
         plans.collect::<Result<_>>().map(Some)
     }
 
@@ -293,7 +318,7 @@ impl Denoising<'_> {
                 index: after,
                 timestep: 0.0,
             };
-            guide.value(buffers.x.view(), at, buffers.values.view_mut())?;
+            guide.value(None, buffers.x.view(), at, buffers.values.view_mut())?;
             check_values(
                 buffers,
                 options.batch_size,
@@ -305,7 +330,7 @@ impl Denoising<'_> {
         let values = options.ranks().then_some(&buffers.values);
         let noise = noise.iter_mut().enumerate();
         noise
-            .map(|(index, noise)| parts.plan_of(buffers.x.view(), values, index, &mut **noise))
+            .map(|(index, noise)| parts.plan_of((buffers.x.view(), buffers), values, index, &mut **noise))
             .collect()
     }
 }
@@ -347,7 +372,7 @@ impl Parts {
     /// The plan of query `index` from its candidates in `x`, with their values if they have any.
     fn plan_of(
         &self,
-        x: ArrayView3<f32>,
+        (x, buffers): (ArrayView3<f32>, &Buffers),
         values: Option<&Array1<f32>>,
         index: usize,
         noise: &mut dyn NoiseSource,
@@ -356,22 +381,35 @@ impl Parts {
         let own = Slice::from(index * batch..(index + 1) * batch);
         let x = x.slice_axis(Axis(0), own);
         let values = values.map(|values| values.slice_axis(Axis(0), own));
-        let Selection { order, chosen } = pipeline.select.select(Candidates { normalized: x, values }, noise)?;
-        if chosen >= order.len() || order.iter().any(|&candidate| candidate >= batch) {
-            return Err(Error::Parts(format!(
-                "the selection chose place {chosen} of the order {order:?}, of {batch} candidates"
-            )));
-        }
-        let normalized = x.select(Axis(0), &order);
-        let mut trajectories = normalized.clone();
         let (layout, normalizers) = (&pipeline.layout, &pipeline.normalizers);
-        let parts = [
-            (layout.actions(), normalizers.actions()),
-            (layout.observations(), normalizers.observations()),
-        ];
-        for (channels, normalizer) in parts.into_iter().filter(|(channels, _)| !channels.is_empty()) {
-            normalizer.denormalize_inplace(trajectories.slice_axis_mut(Axis(2), Slice::from(channels)))?;
+        let mut normalized = x.to_owned();
+        let mut trajectories = normalized.clone();
+        for trajectory in trajectories.outer_iter_mut() {
+            constraint::denormalize(layout, normalizers, trajectory)?;
         }
+        let constraints = &pipeline.constraints;
+        let (mut feasible, mut violations) = (None, None);
+        if !constraints.is_empty() {
+            let mut fixed = Array2::default((x.dim().1, x.dim().2));
+            buffers.imposed.mark(index, &mut fixed);
+            let (rows, parts) = (
+                (trajectories.view_mut(), normalized.view_mut()),
+                (layout, &**normalizers),
+            );
+            let after = constraint::finish(constraints, rows.0, rows.1, fixed.view(), parts)?;
+            let names: Vec<String> = constraints.0.iter().map(|one| one.name().to_owned()).collect();
+            feasible = Some(constraint::feasible(&names, &after, index)?);
+            let before = buffers.violated.slice_axis(Axis(1), own).to_owned();
+            violations = Some(Violations { names, before, after });
+        }
+        let Selection { order, chosen } = self.choose(normalized.view(), values, feasible, noise)?;
+        let (normalized, trajectories) = (normalized.select(Axis(0), &order), trajectories.select(Axis(0), &order));
+        let sorted = |violated: &Array2<f32>| violated.select(Axis(1), &order);
+        let violations = violations.map(|all| Violations {
+            before: sorted(&all.before),
+            after: sorted(&all.after),
+            ..all
+        });
         let chunk = pipeline.head.actions(Chosen {
             trajectory: trajectories.index_axis(Axis(0), chosen),
             normalized: normalized.index_axis(Axis(0), chosen),
@@ -391,7 +429,46 @@ impl Parts {
             normalized,
             values: values.map(|values| values.select(Axis(0), &order)),
             order,
+            violations,
             layout: layout.clone(),
         })
+    }
+
+    /// The order of candidates and the one to act on, which is one of `feasible`, if not all are; the others come last.
+    fn choose(
+        &self,
+        normalized: ArrayView3<f32>,
+        values: Option<ArrayView1<f32>>,
+        feasible: Option<Vec<usize>>,
+        noise: &mut dyn NoiseSource,
+    ) -> Result<Selection> {
+        let (batch, select) = (normalized.dim().0, &self.pipeline.select);
+        let selection = match feasible {
+            Some(feasible) if feasible.len() < batch => {
+                let own = normalized.select(Axis(0), &feasible);
+                let own_values = values.map(|values| values.select(Axis(0), &feasible));
+                let among = select.select(
+                    Candidates {
+                        normalized: own.view(),
+                        values: own_values.as_ref().map(|values| values.view()),
+                    },
+                    noise,
+                )?;
+                let order = among.order.iter().filter_map(|&place| feasible.get(place).copied());
+                let others = (0..batch).filter(|candidate| !feasible.contains(candidate));
+                Selection {
+                    order: order.chain(others).collect(),
+                    ..among
+                }
+            }
+            _ => select.select(Candidates { normalized, values }, noise)?,
+        };
+        if selection.chosen >= selection.order.len() || selection.order.iter().any(|&candidate| candidate >= batch) {
+            return Err(Error::Parts(format!(
+                "the selection chose place {} of the order {:?}, of {batch} candidates",
+                selection.chosen, selection.order
+            )));
+        }
+        Ok(selection)
     }
 }

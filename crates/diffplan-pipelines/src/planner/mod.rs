@@ -7,6 +7,7 @@ pub use denoising::Denoising;
 
 use crate::condition::Condition;
 use crate::error::{Error, Result};
+use crate::guide::within;
 use crate::noise::NoiseSource;
 use crate::options::{Guidance, PlanOptions};
 use crate::pipeline::ValueGuidedPipeline;
@@ -31,8 +32,12 @@ struct Parts {
     pipeline: ValueGuidedPipeline,
     options: PlanOptions,
     sampler: Box<dyn Sampler>,
-    /// For every visit how long a gradient step is before the scale; 0 where there is none.
-    weights: Vec<f32>,
+    /// The last step to a clean sample, of a sampler without noise, where there are extra steps.
+    polish: Option<Box<dyn Sampler>>,
+    /// For every visit, and for the extra steps, how long a gradient step is before weights and the scale; 0 where there is none.
+    guided: Vec<f32>,
+    /// Visits at which guides are not even asked for values.
+    skipped: Vec<bool>,
     pool: Option<Arc<rayon::ThreadPool>>,
 }
 
@@ -81,6 +86,7 @@ impl Planner {
         let horizon = options.planning_horizon;
         let in_unet = |error| Error::Network { part: "unet", error };
         pipeline.network.check_horizon(horizon).map_err(in_unet)?;
+        pipeline.constraints.check(horizon, &pipeline.layout)?;
         if options.ranks() {
             if pipeline.guides.0.is_empty() {
                 let asked = match options.rescore {
@@ -115,12 +121,39 @@ impl Planner {
             // A step that draws less noise than DDPM's forgets less of what was done before it: docs/samplers.md.
             visit.guidance * weight
         };
-        let weights = sampler.visits().iter().map(weight).collect();
+        let visits = sampler.visits().len();
+        let in_turn = |at: usize| {
+            let range = [options.guidance_start, options.guidance_end];
+            within(range, at, visits) && (visits - 1 - at).is_multiple_of(options.guide_every)
+        };
+        let weigh = |(at, visit)| if in_turn(at) { weight(visit) } else { 0.0 };
+        let mut guided: Vec<f32> = sampler.visits().iter().enumerate().map(weigh).collect();
+        // Extra steps go as far as the last visit that was guided.
+        guided.push(
+            guided
+                .iter()
+                .rev()
+                .copied()
+                .find(|&weight| weight != 0.0)
+                .unwrap_or(0.0),
+        );
+        let skipped = (0..visits).map(|at| !in_turn(at) && at + 1 < visits).collect();
+        let polish = match options.extra_steps {
+            0 => None,
+            _ => Some(
+                pipeline
+                    .schedulers
+                    .converted("ddim", &*pipeline.scheduler)?
+                    .sampler(&Steps::default())?,
+            ),
+        };
         let parts = Parts {
             pipeline,
             options,
             sampler,
-            weights,
+            polish,
+            guided,
+            skipped,
             pool: None,
         };
         Ok(Self { parts, buffers: None })

@@ -25,7 +25,7 @@ use crate::ddpm::Transition;
 use crate::original::{Bounded, original_of_step};
 use crate::scheduler::scheduler;
 use crate::timesteps::{check_custom_timesteps, spaced_timesteps};
-use crate::{Error, Result, Sampler, SamplerStep, Steps, Timesteps, Visit};
+use crate::{Error, Prediction, Result, Sampler, SamplerStep, Steps, Timesteps, Visit};
 
 scheduler! {
     /// The DDIM scheduler.
@@ -111,6 +111,15 @@ struct DdimSampler {
 impl Sampler for DdimSampler {
     fn visits(&self) -> &[Visit] {
         &self.visits
+    }
+
+    fn prediction(&self, visit: usize) -> Option<Prediction> {
+        let jump = self.jumps.get(visit)?;
+        Prediction::new(
+            self.config.prediction_type,
+            [jump.sqrt_alpha, jump.sqrt_beta],
+            self.bounded,
+        )
     }
 
     fn step_into(&mut self, visit: usize, mut step: SamplerStep<'_>) -> Result<()> {

@@ -23,7 +23,7 @@ use crate::original::{Bounded, predict_original};
 use crate::scheduler::scheduler;
 use crate::shape::{check_step, split_model_output};
 use crate::timesteps::{check_custom_timesteps, spaced_timesteps};
-use crate::{Error, Result, Sampler, SamplerStep, Steps, Timesteps, Visit};
+use crate::{Error, Prediction, Result, Sampler, SamplerStep, Steps, Timesteps, Visit};
 
 scheduler! {
     /// The DDPM scheduler.
@@ -93,6 +93,16 @@ struct DdpmSampler {
 impl Sampler for DdpmSampler {
     fn visits(&self) -> &[Visit] {
         &self.visits
+    }
+
+    fn prediction(&self, visit: usize) -> Option<Prediction> {
+        let transition = self.transitions.get(visit)?;
+        // An output of twice the channels is not of the sample's shape.
+        if self.config.variance_type.is_learned() {
+            return None;
+        }
+        let roots = [transition.sqrt_alpha_prod(), transition.sqrt_beta_prod()];
+        Prediction::new(self.config.prediction_type, roots, self.bounded)
     }
 
     fn step_into(&mut self, visit: usize, step: SamplerStep<'_>) -> Result<()> {

@@ -23,7 +23,8 @@ use crate::scheduler::scheduler;
 use crate::shape::{check_step, split_model_output};
 use crate::sigmas::{Grid, LEAST_SIGNAL, Ladder, Origin, Spacing, Spread, TrainLevels, preserving_visit};
 use crate::{
-    BetaSchedule, Error, FinalSigmasType, PredictionType, Result, Sampler, SamplerStep, Steps, VarianceType, Visit,
+    BetaSchedule, Error, FinalSigmasType, Prediction, PredictionType, Result, Sampler, SamplerStep, Steps,
+    VarianceType, Visit,
 };
 
 scheduler! {
@@ -173,6 +174,14 @@ impl Sampler for DpmSolverSampler {
 
     fn begin(&mut self, shape: [usize; 3], from: usize) {
         self.history.restart(&shape, from);
+    }
+
+    fn prediction(&self, visit: usize) -> Option<Prediction> {
+        let at = self.visits.get(visit)?;
+        if self.config.variance_type.is_some_and(VarianceType::is_learned) {
+            return None;
+        }
+        Prediction::new(self.config.prediction_type, at.shares?, self.bounded)
     }
 
     fn step_into(&mut self, visit: usize, step: SamplerStep<'_>) -> Result<()> {

@@ -22,8 +22,8 @@ use crate::sigmas::{
     Grid, LEAST_SIGNAL, Ladder, Origin, Spacing, TrainLevels, exploding_visit, start_level, timestep_of,
 };
 use crate::{
-    Error, FinalSigmasType, InterpolationType, PredictionType, Result, Sampler, SamplerStep, Steps, TimestepType,
-    Timesteps, Visit,
+    Error, FinalSigmasType, InterpolationType, Prediction, PredictionType, Result, Sampler, SamplerStep, Steps,
+    TimestepType, Timesteps, Visit,
 };
 
 scheduler! {
@@ -136,6 +136,11 @@ impl Sampler for EulerSampler {
 
     fn sigmas(&self) -> &[f32] {
         &self.sigmas
+    }
+
+    fn prediction(&self, visit: usize) -> Option<Prediction> {
+        let (kind, &sigma) = (self.prediction_type, self.sigmas.get(visit)?);
+        Prediction::new(kind, exploding_roots(kind, sigma), Bounded::Free)
     }
 
     fn step_into(&mut self, visit: usize, mut step: SamplerStep<'_>) -> Result<()> {

@@ -17,7 +17,7 @@ use ndarray::Zip;
 use crate::original::{Bounded, exploding_roots, original_of_step};
 use crate::scheduler::scheduler;
 use crate::sigmas::{Grid, LEAST_SIGNAL, Ladder, Spacing, TrainLevels, exploding_visit, start_level};
-use crate::{Error, PredictionType, Result, Sampler, SamplerStep, Steps, Visit};
+use crate::{Error, Prediction, PredictionType, Result, Sampler, SamplerStep, Steps, Visit};
 
 scheduler! {
     /// The ancestral Euler scheduler.
@@ -88,6 +88,11 @@ impl Sampler for EulerAncestralSampler {
 
     fn sigmas(&self) -> &[f32] {
         &self.sigmas
+    }
+
+    fn prediction(&self, visit: usize) -> Option<Prediction> {
+        let (kind, &sigma) = (self.prediction_type, self.sigmas.get(visit)?);
+        Prediction::new(kind, exploding_roots(kind, sigma), Bounded::Free)
     }
 
     fn step_into(&mut self, visit: usize, mut step: SamplerStep<'_>) -> Result<()> {

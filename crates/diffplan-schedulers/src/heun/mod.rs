@@ -21,7 +21,7 @@ use crate::scheduler::scheduler;
 use crate::sigmas::{
     Grid, LEAST_SIGNAL, Ladder, Origin, Spacing, TrainLevels, exploding_visit, start_level, timestep_of,
 };
-use crate::{Error, FinalSigmasType, PredictionType, Result, Sampler, SamplerStep, Steps, Visit};
+use crate::{Error, FinalSigmasType, Prediction, PredictionType, Result, Sampler, SamplerStep, Steps, Visit};
 
 scheduler! {
     /// The Heun scheduler.
@@ -139,6 +139,11 @@ impl Sampler for HeunSampler {
     fn begin(&mut self, shape: [usize; 3], _from: usize) {
         self.looked = None;
         self.resize(&shape);
+    }
+
+    fn prediction(&self, visit: usize) -> Option<Prediction> {
+        let (kind, &sigma) = (self.prediction_type, self.sigmas.get(visit)?);
+        Prediction::new(kind, exploding_roots(kind, sigma), self.bounded)
     }
 
     fn step_into(&mut self, visit: usize, mut step: SamplerStep<'_>) -> Result<()> {

@@ -22,7 +22,7 @@ use crate::original::{Bounded, predict_original};
 use crate::scheduler::scheduler;
 use crate::shape::{check_shape, check_step};
 use crate::sigmas::{Grid, LEAST_SIGNAL, Ladder, Origin, Spacing, Spread, TrainLevels, preserving_visit};
-use crate::{Error, FinalSigmasType, PredictionType, Result, Sampler, SamplerStep, Steps, Visit};
+use crate::{Error, FinalSigmasType, Prediction, PredictionType, Result, Sampler, SamplerStep, Steps, Visit};
 
 scheduler! {
     /// The UniPC scheduler.
@@ -182,6 +182,11 @@ impl Sampler for UniPcSampler {
     fn begin(&mut self, shape: [usize; 3], from: usize) {
         self.history.restart(&shape, from);
         self.resize(&shape);
+    }
+
+    fn prediction(&self, visit: usize) -> Option<Prediction> {
+        let at = self.visits.get(visit)?;
+        Prediction::new(self.config.prediction_type, at.shares?, self.bounded)
     }
 
     fn step_into(&mut self, visit: usize, step: SamplerStep<'_>) -> Result<()> {
