@@ -113,8 +113,11 @@ impl Buffers {
             all.into_iter().for_each(|array| reshape(array, shape));
             reshape(&mut self.values, candidates);
             reshape(&mut self.clean_values, candidates);
-            self.violated = Array2::zeros((self.violated.nrows(), candidates));
-            self.fixed = Array2::default((horizon, channels));
+            let constraints = self.violated.nrows();
+            reshape(&mut self.violated, (constraints, candidates));
+            if self.fixed.dim() != (horizon, channels) {
+                self.fixed = Array2::default((horizon, channels));
+            }
         }
         Ok(self.network.condition(Conditioning::None)?)
     }
