@@ -22,6 +22,7 @@ pub struct Moments {
 }
 
 /// Numbers of a column in [`Moments::to_numbers`].
+#[cfg(feature = "hdf5")]
 pub(crate) const NUMBERS: usize = 5;
 
 impl Moments {

@@ -3,112 +3,22 @@
 
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
-use diffplan_data::{NormalizerConfig, Normalizers};
-use diffplan_models::{Compute, Conditioning, Network, NetworkSession, Signature};
+mod exact;
+
 use diffplan_pipelines::{
     Condition, FnGuide, Guidance, Moment, PlanOptions, Query, RngNoise, Start, ValueGuidedPipeline,
 };
-use diffplan_schedulers::{DdpmConfig, DdpmScheduler, NoiseSchedule, Scheduler};
+use diffplan_schedulers::Scheduler;
+use exact::{Forward, SAMPLERS, scheduler, unguided};
 use ndarray::{Array3, ArrayView1, ArrayView3, ArrayViewMut1, ArrayViewMut3, Axis};
 use std::sync::Arc;
 
-/// Mean and variance of every number of the data.
-const MEAN: f32 = 0.5;
 /// What the guide's value grows by with every number of the action.
 const SLOPE: f32 = 0.8;
 
-/// Shares of signal and noise in a sample of unit variance at any time, in a straight line of levels between the timesteps.
-#[derive(Clone, Debug)]
-struct Forward {
-    levels: Arc<[f32]>,
-    variance: f32,
-}
-
-impl Forward {
-    fn new(schedule: &NoiseSchedule, variance: f32) -> Self {
-        let alphas = schedule.alphas_cumprod().iter();
-        Self {
-            levels: alphas.map(|a| ((1.0 - a) / a).sqrt()).collect(),
-            variance,
-        }
-    }
-
-    fn shares(&self, time: f32) -> [f32; 2] {
-        let below = (time.floor() as usize).min(self.levels.len() - 2);
-        let part = time - below as f32;
-        let sigma = (1.0 - part) * self.levels[below] + part * self.levels[below + 1];
-        let signal = 1.0 / (sigma * sigma + 1.0).sqrt();
-        [signal, sigma * signal]
-    }
-
-    /// Variance of a sample there.
-    fn spread(&self, time: f32) -> f32 {
-        let [signal, noise] = self.shares(time);
-        signal * signal * self.variance + noise * noise
-    }
-}
-
-/// The noise that is to be expected in a sample.
-#[derive(Debug)]
-struct Exact(Forward);
-
-impl Network for Exact {
-    fn class_name(&self) -> &str {
-        "Exact"
-    }
-
-    fn signature(&self) -> Signature {
-        Signature::new(2)
-    }
-
-    fn session(self: Arc<Self>, _: Compute) -> Box<dyn NetworkSession> {
-        Box::new(ExactSession {
-            forward: self.0.clone(),
-            times: Vec::new(),
-        })
-    }
-}
-
-struct ExactSession {
-    forward: Forward,
-    times: Vec<f32>,
-}
-
-impl NetworkSession for ExactSession {
-    fn prepare(&mut self, times: &[f32]) {
-        self.times = times.to_vec();
-    }
-
-    fn condition(&mut self, _: Conditioning<'_>) -> diffplan_models::Result<()> {
-        Ok(())
-    }
-
-    fn forward(
-        &mut self,
-        x: ArrayView3<'_, f32>,
-        time: usize,
-        mut out: ArrayViewMut3<'_, f32>,
-    ) -> diffplan_models::Result<()> {
-        let time = self.times[time];
-        let ([signal, noise], spread) = (self.forward.shares(time), self.forward.spread(time));
-        out.zip_mut_with(&x, |out, x| *out = noise * (x - signal * MEAN) / spread);
-        Ok(())
-    }
-}
-
-fn scheduler() -> DdpmScheduler {
-    DdpmScheduler::new(DdpmConfig {
-        clip_sample: false,
-        ..DdpmConfig::default()
-    })
-    .unwrap()
-}
-
 /// A pipeline of these exact parts: one action and one observation.
 fn pipeline(variance: f32) -> ValueGuidedPipeline {
-    let scheduler = scheduler();
-    let forward = Forward::new(scheduler.schedule(), variance);
-    let guide = forward.clone();
+    let guide = Forward::new(scheduler().schedule(), variance);
     // What the sum of the actions times SLOPE is to be expected to be, of the sample here: what a value function learns that is trained
     // on noised plans.
     let guide = FnGuide(
@@ -122,14 +32,7 @@ fn pipeline(variance: f32) -> ValueGuidedPipeline {
             Ok(())
         },
     );
-    let unit = || NormalizerConfig::Gaussian {
-        mean: vec![0.0],
-        std: vec![1.0],
-    };
-    let normalizers = Normalizers::new(unit(), unit(), None).unwrap();
-    ValueGuidedPipeline::without_guide(Arc::new(Exact(forward)), Arc::new(scheduler), normalizers)
-        .unwrap()
-        .with_guide(Arc::new(guide))
+    unguided(variance).with_guide(Arc::new(guide))
 }
 
 fn options(scheduler: &str, steps: usize, eta: f32) -> PlanOptions {
@@ -170,18 +73,6 @@ fn shift(pipeline: &ValueGuidedPipeline, options: PlanOptions) -> f32 {
     assert!(moves.iter().all(|by| (by - mean).abs() < 1e-3 * mean.abs() + 1e-5));
     mean
 }
-
-const SAMPLERS: [(&str, f32); 9] = [
-    ("ddpm", 0.0),
-    ("ddim", 0.0),
-    ("ddim", 0.5),
-    ("ddim", 1.0),
-    ("dpm++", 0.0),
-    ("euler", 0.0),
-    ("euler-a", 0.0),
-    ("heun", 0.0),
-    ("unipc", 0.0),
-];
 
 /// Guidance by λ tilts the data's density by exp(λ J): a Gaussian's mean moves by λ times its variance times the slope. What is missing from
 /// that is what steps of finite length miss, with DDPM as well, and goes with their length.
