@@ -30,6 +30,7 @@ mod rollout;
 mod start;
 pub mod stats;
 pub mod table;
+pub mod tune;
 
 pub use episodes::{EpisodeResult, EvaluationEvent, evaluate};
 pub use error::{Error, Result};

@@ -1,0 +1,489 @@
+//! [`Tuning`]: the search.
+
+use super::outcome::{PairedDifference, TrialResult, Tuned};
+use super::rows::{Measured, Row, TuneRows};
+use super::space::Space;
+use crate::episodes::{EvaluationEvent, evaluate};
+use crate::error::{Error, Result};
+use crate::policy::PlannerPolicy;
+use crate::start::Start;
+use crate::stats;
+use diffplan_envs::{AutoresetMode, BoxEnv, Env, ResetOptions, VecEnv};
+use diffplan_pipelines::{PlanOptions, RngNoise, ValueGuidedPipeline};
+use rayon::ThreadPool;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The share of the budget for timing plans, and the one after which the final begins.
+const TIMING: f64 = 0.15;
+const SEARCH: f64 = 0.6;
+
+/// Of so many survivors of a round one goes on.
+const ETA: usize = 3;
+
+/// So many meet the default in the final.
+const FINALISTS: usize = 3;
+
+/// Episodes of the final that are played by all before anybody plays more.
+const CHUNK: usize = 10;
+
+/// The final's first episode: none of the search.
+const FINAL_SEED: u64 = 1 << 32;
+
+/// How to tune.
+#[derive(Clone, Debug)]
+pub struct Tuning {
+    /// The environment, as it is named in reports.
+    pub env: String,
+    /// Plans a second that are needed: 95 of 100 plans must be faster. `None` where any speed will do.
+    pub hz: Option<f64>,
+    /// How long it may take, without what the default plan needs to play a first episode.
+    pub budget: Duration,
+    /// Of the search's episodes and of what is tried.
+    pub seed: u64,
+    /// Episodes of the final.
+    pub episodes: usize,
+    /// The most combinations that are tried.
+    pub trials: usize,
+    /// Episodes side by side.
+    pub parallel: usize,
+    /// What is tried; [`Space::around`] the pipeline where nothing is said.
+    pub space: Option<Space>,
+}
+
+impl Tuning {
+    /// Ten minutes for an environment, for any speed.
+    pub fn new(env: impl Into<String>) -> Self {
+        Self {
+            env: env.into(),
+            hz: None,
+            budget: Duration::from_secs(600),
+            seed: 0,
+            episodes: 50,
+            trials: 96,
+            parallel: 8,
+            space: None,
+        }
+    }
+}
+
+/// Where a tuning is, for who watches; every one comes with the share of the budget that is spent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum TuneEvent {
+    /// So many of the combinations are timed.
+    Timed {
+        /// How many.
+        done: usize,
+        /// Of how many.
+        of: usize,
+    },
+    /// Episodes of a round, for so many combinations, up to so many each.
+    Round {
+        /// From 1.
+        number: usize,
+        /// How many combinations are left.
+        trials: usize,
+        /// Episodes that each has played at its end.
+        episodes: usize,
+    },
+    /// Fresh episodes, of so many the first so many.
+    Final {
+        /// How many are played by all.
+        episodes: usize,
+        /// Of how many.
+        of: usize,
+    },
+    /// An episode is over.
+    Episode,
+}
+
+type Watch<'a> = &'a mut dyn FnMut(TuneEvent, f64) -> ControlFlow<()>;
+
+/// Where plans are timed, and where episodes are played.
+#[derive(Clone, Debug)]
+pub struct Pools {
+    /// The threads that a plan will have.
+    pub timed: Arc<ThreadPool>,
+    /// All that there are: episodes are the same on any number.
+    pub played: Arc<ThreadPool>,
+}
+
+impl Tuning {
+    /// Tunes a pipeline around `options`.
+    ///
+    /// # Errors
+    /// If the pipeline does not fit the environment, or an episode fails; [`Error::Stopped`] if `watch` ended it. Rows that were written stay, and
+    /// can be gone on from.
+    pub fn run(
+        &self,
+        (pipeline, options): (&ValueGuidedPipeline, &PlanOptions),
+        make: &dyn Fn() -> Result<BoxEnv>,
+        pools: &Pools,
+        rows: &mut TuneRows,
+        watch: Watch<'_>,
+    ) -> Result<Tuned> {
+        let envs = (0..self.parallel.max(1)).map(|_| make()).collect::<Result<Vec<_>>>()?;
+        let before = rows.seconds();
+        let mut search = Search {
+            tuning: self,
+            pipeline,
+            pools,
+            limit: envs
+                .first()
+                .and_then(|env| env.spec()?.max_episode_steps)
+                .unwrap_or(1000),
+            envs: VecEnv::new(envs)?.with_autoreset(AutoresetMode::Disabled),
+            rows,
+            begun: Instant::now(),
+            before,
+            trials: Vec::new(),
+            watch,
+        };
+        search.time_all(options)?;
+        let survivors = search.rounds()?;
+        search.last(survivors)
+    }
+}
+
+struct Search<'a> {
+    tuning: &'a Tuning,
+    pipeline: &'a ValueGuidedPipeline,
+    pools: &'a Pools,
+    limit: usize,
+    envs: VecEnv<BoxEnv>,
+    rows: &'a mut TuneRows,
+    begun: Instant,
+    /// Seconds that were spent before this run.
+    before: f64,
+    trials: Vec<TrialResult>,
+    watch: Watch<'a>,
+}
+
+impl Search<'_> {
+    fn spent(&self) -> f64 {
+        (self.before + self.begun.elapsed().as_secs_f64()) / self.tuning.budget.as_secs_f64().max(1e-3)
+    }
+
+    fn tell(&mut self, event: TuneEvent) -> Result<()> {
+        let spent = self.spent();
+        match (self.watch)(event, spent) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(stopped(self.rows.known.len())),
+        }
+    }
+
+    /// The default, the plan without guidance where that is another, and the others as far as there is time.
+    fn time_all(&mut self, options: &PlanOptions) -> Result<()> {
+        let mut all = vec![options.clone()];
+        let unguided = PlanOptions {
+            n_guide_steps: 0,
+            rescore: false,
+            batch_size: 1,
+            ..options.clone()
+        };
+        if unguided != *options {
+            all.push(unguided);
+        }
+        let always = all.len();
+        let own = Space::around(self.pipeline, options);
+        let space = self.tuning.space.as_ref().unwrap_or(&own);
+        let drawn = space.trials(self.pipeline, options, self.tuning.trials, self.tuning.seed)?;
+        all.extend(
+            drawn
+                .into_iter()
+                .filter(|trial| *trial != all[always - 1])
+                .collect::<Vec<_>>(),
+        );
+        let of = all.len();
+        for (done, options) in all.into_iter().enumerate() {
+            if done >= always && self.spent() > TIMING {
+                break;
+            }
+            let [median, p95] = self.time(&options)?;
+            let fast_enough = self.tuning.hz.is_none_or(|hz| p95 <= 1e3 / hz);
+            self.trials.push(TrialResult::new(options, fast_enough, [median, p95]));
+            self.tell(TuneEvent::Timed { done: done + 1, of })?;
+        }
+        Ok(())
+    }
+
+    /// Milliseconds of a plan from the environment's first observation.
+    fn time(&mut self, options: &PlanOptions) -> Result<[f64; 2]> {
+        let known = self.rows.known.iter().find_map(|row| match row.measured {
+            Measured::Latency { median_ms, p95_ms } if row.options == *options => Some([median_ms, p95_ms]),
+            _ => None,
+        });
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let begun = Instant::now();
+        let (observation, _) = self
+            .envs
+            .reset_env(0, Some(self.tuning.seed), &ResetOptions::default())?;
+        let observation = observation.mapv(|v| v as f32);
+        let mut planner = self
+            .pipeline
+            .planner(options.clone())?
+            .in_pool(Arc::clone(&self.pools.timed));
+        let mut noise = RngNoise::seed(self.tuning.seed);
+        planner.plan(observation.view(), &mut noise)?;
+        let mut times: Vec<f64> = Vec::new();
+        while times.len() < 7 || (times.iter().sum::<f64>() < 250.0 && times.len() < 60) {
+            let started = Instant::now();
+            planner.plan(observation.view(), &mut noise)?;
+            times.push(started.elapsed().as_secs_f64() * 1e3);
+        }
+        let [median_ms, p95_ms] = [0.5, 0.95].map(|q| stats::quantile(&times, q));
+        self.rows.add(Row {
+            options: options.clone(),
+            measured: Measured::Latency { median_ms, p95_ms },
+            seconds: begun.elapsed().as_secs_f64(),
+        })?;
+        Ok([median_ms, p95_ms])
+    }
+
+    /// Plays until a few are left, and gives those, best first.
+    fn rounds(&mut self) -> Result<Vec<usize>> {
+        let mut left: Vec<usize> = (0..self.trials.len())
+            .filter(|&trial| self.trials[trial].fast_enough)
+            .collect();
+        let mut episodes = 0;
+        for number in 1.. {
+            if left.len() <= FINALISTS || self.spent() > SEARCH {
+                break;
+            }
+            let rounds_left = (1..)
+                .find(|&rounds| ETA.pow(rounds) * FINALISTS >= left.len())
+                .unwrap_or(1);
+            let seconds = (SEARCH - self.spent()) * self.tuning.budget.as_secs_f64() / f64::from(rounds_left);
+            // Of the first round those that there is time for, at two episodes each.
+            if number == 1 {
+                let mut needed = 0.0;
+                let fit = left.iter().take_while(|&&trial| {
+                    needed += 2.0 * self.seconds_of(trial);
+                    needed <= seconds
+                });
+                let fit = fit.count().max(FINALISTS + 1);
+                left.truncate(fit);
+            }
+            let each: f64 = left.iter().map(|&trial| self.seconds_of(trial)).sum();
+            episodes += ((seconds / each.max(1e-9)) as usize).clamp(2, 25);
+            self.tell(TuneEvent::Round {
+                number,
+                trials: left.len(),
+                episodes,
+            })?;
+            for &trial in &left {
+                // The last third of the budget is the final's.
+                if self.spent() > SEARCH + 0.1 {
+                    break;
+                }
+                self.play(trial, false, episodes)?;
+            }
+            self.rank(&mut left);
+            left.truncate(left.len().div_ceil(ETA).max(FINALISTS));
+        }
+        self.rank(&mut left);
+        left.truncate(FINALISTS);
+        Ok(left)
+    }
+
+    /// Best first, by the episodes that all have played.
+    fn rank(&self, left: &mut [usize]) {
+        let common = left
+            .iter()
+            .map(|&trial| self.trials[trial].search.len())
+            .max()
+            .unwrap_or(0);
+        // Who did not come to play as many was cut short by the clock.
+        let mean = |trial: usize| {
+            let search = &self.trials[trial].search;
+            if search.len() < common {
+                f64::NEG_INFINITY
+            } else {
+                stats::mean(search)
+            }
+        };
+        if common > 0 {
+            left.sort_by(|&a, &b| mean(b).total_cmp(&mean(a)));
+        }
+    }
+
+    /// Seconds of an episode: measured, or guessed from the time of a plan.
+    fn seconds_of(&self, trial: usize) -> f64 {
+        let options = &self.trials[trial].options;
+        let known: Vec<f64> = self
+            .rows
+            .known
+            .iter()
+            .filter(|row| row.options == *options && matches!(row.measured, Measured::Episode { .. }))
+            .map(|row| row.seconds)
+            .collect();
+        match known.is_empty() {
+            false => stats::mean(&known),
+            true => 1e-3 * self.trials[trial].median_ms * self.limit as f64,
+        }
+    }
+
+    /// Plays what is missing of a trial's first `episodes`, of the search or of the final.
+    fn play(&mut self, trial: usize, last: bool, episodes: usize) -> Result<()> {
+        let options = self.trials[trial].options.clone();
+        let mut returns = vec![None; episodes];
+        for row in self.rows.known.iter().filter(|row| row.options == options) {
+            if let Measured::Episode {
+                last: of_last,
+                episode,
+                episode_return,
+                ..
+            } = row.measured
+                && of_last == last
+                && let Some(place) = returns.get_mut(episode)
+            {
+                *place = Some(episode_return);
+            }
+        }
+        let seed = self.tuning.seed.wrapping_add(if last { FINAL_SEED } else { 0 });
+        let missing: Vec<Start> = Start::seeded(seed)
+            .take(episodes)
+            .filter(|start| returns[start.index].is_none())
+            .collect();
+        if !missing.is_empty() {
+            let planner = self
+                .pipeline
+                .planner(options.clone())?
+                .in_pool(Arc::clone(&self.pools.played));
+            let mut policy = PlannerPolicy::new(planner);
+            let (rows, watch) = (&mut *self.rows, &mut *self.watch);
+            let (before, budget) = (self.before, self.tuning.budget.as_secs_f64().max(1e-3));
+            let (begun, mut since, mut failed) = (self.begun, Instant::now(), None);
+            let mut heed = |event: EvaluationEvent| {
+                let EvaluationEvent::Finished(result) = event else {
+                    return ControlFlow::Continue(());
+                };
+                let seconds = since.elapsed().as_secs_f64();
+                since = Instant::now();
+                returns[result.index] = Some(result.episode_return);
+                let measured = Measured::Episode {
+                    last,
+                    episode: result.index,
+                    episode_return: result.episode_return,
+                    length: result.length,
+                    plans: result.plans,
+                };
+                let options = options.clone();
+                let added = rows.add(Row {
+                    options,
+                    measured,
+                    seconds,
+                });
+                if let Err(error) = added {
+                    failed = Some(error);
+                    return ControlFlow::Break(());
+                }
+                watch(TuneEvent::Episode, (before + begun.elapsed().as_secs_f64()) / budget)
+            };
+            evaluate(&mut policy, &mut self.envs, missing, &mut heed)?;
+            if let Some(error) = failed {
+                return Err(error);
+            }
+        }
+        let Some(returns) = returns.into_iter().collect::<Option<Vec<f64>>>() else {
+            return Err(stopped(self.rows.known.len()));
+        };
+        let result = &mut self.trials[trial];
+        if last {
+            result.last = returns;
+        } else {
+            result.search = returns;
+        }
+        Ok(())
+    }
+
+    /// The final, and what came out.
+    fn last(mut self, survivors: Vec<usize>) -> Result<Tuned> {
+        let unguided = (self.trials.len() > 1 && self.trials[1].options.n_guide_steps == 0).then_some(1);
+        let mut finalists = survivors.clone();
+        for baseline in [Some(0), unguided].into_iter().flatten() {
+            if !finalists.contains(&baseline) {
+                finalists.push(baseline);
+            }
+        }
+        let of = self.tuning.episodes.max(1);
+        let mut played = 0;
+        while played < of {
+            let next = (played + CHUNK).min(of);
+            self.tell(TuneEvent::Final { episodes: played, of })?;
+            for &trial in &finalists {
+                self.play(trial, true, next)?;
+            }
+            played = next;
+            let chunk = finalists.iter().map(|&trial| self.seconds_of(trial)).sum::<f64>() * CHUNK as f64;
+            if self.spent() + chunk / self.tuning.budget.as_secs_f64() > 1.0 {
+                break;
+            }
+        }
+        Ok(self.outcome(&survivors, unguided, (played, of)))
+    }
+
+    fn outcome(self, survivors: &[usize], unguided: Option<usize>, (played, of): (usize, usize)) -> Tuned {
+        let trials = self.trials;
+        let mean = |trial: usize| stats::mean(&trials[trial].last);
+        let less = |these: usize, others: usize| PairedDifference::of(&trials[these].last, &trials[others].last);
+        let fast = |&trial: &usize| trials[trial].fast_enough;
+        let entrants = survivors.iter().copied().chain([0]).chain(unguided);
+        let best = entrants.filter(fast).max_by(|&a, &b| mean(a).total_cmp(&mean(b)));
+        let mut remarks = Vec::new();
+        let mut best = best.unwrap_or_else(|| {
+            let hz = self.tuning.hz.unwrap_or_default();
+            let fastest = trials.iter().map(|trial| trial.p95_ms).fold(f64::INFINITY, f64::min);
+            remarks.push(format!(
+                "nothing that was tried makes {hz} plans a second, the fastest {:.1}: the default stays",
+                1e3 / fastest
+            ));
+            0
+        });
+        if best != 0 && less(best, 0).is_below() {
+            match trials[0].fast_enough {
+                true => best = 0,
+                false => remarks
+                    .push("its return is clearly below the default's, which is too slow for the control rate".into()),
+            }
+        }
+        if let Some(unguided) = unguided
+            && best != unguided
+            && trials[unguided].fast_enough
+            && less(best, unguided).is_below()
+        {
+            best = unguided;
+        }
+        let (timed, slow) = (trials.len(), trials.iter().filter(|trial| !trial.fast_enough).count());
+        let searched = trials.iter().filter(|trial| !trial.search.is_empty()).count();
+        remarks.push(format!(
+            "{timed} combinations timed, {slow} of them too slow, {searched} played in the search"
+        ));
+        if played < of {
+            remarks.push(format!(
+                "the budget was over after {played} of the final's {of} episodes: --resume with a larger one plays the rest"
+            ));
+        }
+        Tuned {
+            env: self.tuning.env.clone(),
+            hz: self.tuning.hz,
+            threads: self.pools.timed.current_num_threads(),
+            against_default: (best != 0).then(|| less(best, 0)),
+            against_unguided: unguided.filter(|&other| other != best).map(|other| less(best, other)),
+            best,
+            trials,
+            remarks,
+        }
+    }
+}
+
+fn stopped(rows: usize) -> Error {
+    Error::Stopped {
+        error: Box::new(Error::Parts("ended before the tuning was over".into())),
+        kept: format!("{rows} measurements are kept"),
+    }
+}
