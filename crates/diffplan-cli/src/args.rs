@@ -8,6 +8,7 @@ mod normalizer;
 mod planning;
 mod read;
 mod train;
+mod tune;
 
 pub(crate) use acting::*;
 pub(crate) use convert::*;
@@ -17,6 +18,7 @@ pub(crate) use normalizer::*;
 pub(crate) use planning::*;
 pub(crate) use read::*;
 pub(crate) use train::*;
+pub(crate) use tune::*;
 
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -45,6 +47,7 @@ pub(crate) enum Command {
     Rollout(RolloutArgs),
     Evaluate(EvaluateArgs),
     Train(TrainArgs),
+    Tune(TuneArgs),
     Plan(PlanArgs),
     Inspect(InspectArgs),
     Convert(ConvertArgs),

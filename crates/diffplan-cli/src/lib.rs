@@ -52,6 +52,7 @@ fn dispatch(cli: Cli, registry: &Registry) -> Result<()> {
         Command::Rollout(args) => commands::rollout::run(args, registry),
         Command::Evaluate(args) => commands::evaluate::run(args, registry),
         Command::Train(args) => commands::train::run(args, registry),
+        Command::Tune(args) => commands::tune::run(args, registry),
         Command::Plan(args) => commands::plan::run(args, registry),
         Command::Inspect(args) => commands::inspect::run(args, registry),
         Command::Convert(args) => commands::convert::run(args),

@@ -259,7 +259,11 @@ mod tests {
     #[test]
     fn the_built_in_environments_are_registered_as_in_gymnasium() {
         // The mazes have a test of their own.
-        let mazes = |spec: &EnvSpec| ["maze2d-", "PointMaze_", "pointmaze-"].iter().any(|start| spec.id.starts_with(start));
+        let mazes = |spec: &EnvSpec| {
+            ["maze2d-", "PointMaze_", "pointmaze-"]
+                .iter()
+                .any(|start| spec.id.starts_with(start))
+        };
         let registered: Vec<_> = registered()
             .into_iter()
             .filter(|spec| !mazes(spec))

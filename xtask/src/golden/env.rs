@@ -227,7 +227,11 @@ impl Episode {
             truncated: vector("truncated")?,
             actions,
             seed: 0,
-            goal: case.names().contains(&format!("{name}.goal")).then(|| column("goal", 2)).transpose()?,
+            goal: case
+                .names()
+                .contains(&format!("{name}.goal"))
+                .then(|| column("goal", 2))
+                .transpose()?,
             name,
         })
     }

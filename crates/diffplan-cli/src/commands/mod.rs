@@ -9,3 +9,4 @@ pub(crate) mod normalizer;
 pub(crate) mod plan;
 pub(crate) mod rollout;
 pub(crate) mod train;
+pub(crate) mod tune;
