@@ -307,7 +307,10 @@ mod tests {
     #[test]
     fn mazes_have_references() {
         let registered = crate::registered();
-        let ids = registered.iter().map(|spec| spec.id.as_str()).filter(|id| id.starts_with("maze2d-"));
+        let ids = registered
+            .iter()
+            .map(|spec| spec.id.as_str())
+            .filter(|id| id.starts_with("maze2d-"));
         let mut count = 0;
         for id in ids {
             let ReferenceReturns { min, max } = reference_returns(id).unwrap();

@@ -120,7 +120,12 @@ fn numbers_of(version: &str) -> (u32, u32) {
 
 /// What the environment was made with.
 fn kwargs(case: &Case) -> Result<Dict, CaseError> {
-    let wrong = || case.wrong_key("kwargs", "an object of numbers, truth values, texts and arrays of numbers");
+    let wrong = || {
+        case.wrong_key(
+            "kwargs",
+            "an object of numbers, truth values, texts and arrays of numbers",
+        )
+    };
     let object = match case.value("kwargs") {
         Value::Null => return Ok(Dict::new()),
         Value::Object(object) => object,
@@ -228,7 +233,10 @@ impl Episode {
             truncated: vector("truncated")?,
             actions,
             seed: 0,
-            goal: case.has(&format!("{name}.goal")).then(|| column("goal", 2)).transpose()?,
+            goal: case
+                .has(&format!("{name}.goal"))
+                .then(|| column("goal", 2))
+                .transpose()?,
             name,
         })
     }

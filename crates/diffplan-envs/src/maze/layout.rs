@@ -130,7 +130,10 @@ impl Layout {
     /// Where the suite puts what is in a cell, x and y. In D4RL's mazes that is not the centre.
     pub fn spot(&self, [row, column]: Cell) -> [f64; 2] {
         let Frame {
-            origin, row: down, column: across, ..
+            origin,
+            row: down,
+            column: across,
+            ..
         } = self.frame;
         let at = |axis: usize| origin[axis] + row as f64 * down[axis] + column as f64 * across[axis];
         [at(0), at(1)]
@@ -266,7 +269,11 @@ mod tests {
                 }
             }
             let outside = [f64::NAN, f64::INFINITY, 1e300, -1e300, 99.0];
-            assert!(outside.iter().all(|&x| maze.cell_at([x, 1.0]).is_none() && !maze.is_open_at([x, 1.0])));
+            assert!(
+                outside
+                    .iter()
+                    .all(|&x| maze.cell_at([x, 1.0]).is_none() && !maze.is_open_at([x, 1.0]))
+            );
             assert!(outside.iter().all(|&x| maze.walls_near([x, x]).count() == 0), "{id}");
         }
     }
@@ -305,7 +312,10 @@ mod tests {
     #[test]
     fn maps_are_checked() {
         let maze = plain("#O\\G ").unwrap();
-        assert_eq!((maze.dim(), maze.kind([1, 0]), maze.kind([0, 1])), ([2, 2], Kind::Goal, Kind::Open));
+        assert_eq!(
+            (maze.dim(), maze.kind([1, 0]), maze.kind([0, 1])),
+            ([2, 2], Kind::Goal, Kind::Open)
+        );
         assert_eq!((maze.spot([1, 1]), maze.centre([1, 1])), ([12.0, -5.0], [12.5, -4.75]));
         assert_eq!(maze.walls(0.3).boxes, [[9.5, -3.75, 11.5, -1.75]]);
         for map in ["", "##\\#", "#x", "##"] {

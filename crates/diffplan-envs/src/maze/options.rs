@@ -1,8 +1,8 @@
 //! What can be chosen of a maze, under the names of the suites' arguments, and what its `reset` can be told.
 
+use super::Layout;
 use super::layout::Cell;
 use super::suite::Suite;
-use super::Layout;
 use crate::{Dict, Error, Result, Value};
 
 /// What decides rewards, ends and starts.
@@ -33,7 +33,12 @@ impl Rules {
         let known: &'static [&'static str] = match suite {
             Suite::D4rl => &["maze_spec", "reset_target", "reward_type"],
             Suite::Robotics => &["continuing_task", "position_noise_range", "reset_target", "reward_type"],
-            Suite::Ogbench { .. } => &["add_noise_to_goal", "reward_task_id", "success_timing", "terminate_at_goal"],
+            Suite::Ogbench { .. } => &[
+                "add_noise_to_goal",
+                "reward_task_id",
+                "success_timing",
+                "terminate_at_goal",
+            ],
         };
         known_only(kwargs, known)?;
         let noise = match suite {
@@ -42,7 +47,11 @@ impl Rules {
         };
         let noise = number(kwargs, "position_noise_range")?.unwrap_or(noise);
         if !(0.0..=0.5).contains(&noise) {
-            return Err(wrong("position_noise_range", noise, "a number from 0 to 0.5, where the cell ends"));
+            return Err(wrong(
+                "position_noise_range",
+                noise,
+                "a number from 0 to 0.5, where the cell ends",
+            ));
         }
         let ends_at_goal = match suite {
             Suite::D4rl => false,
@@ -66,7 +75,13 @@ impl Rules {
         let map = match kwargs.get("maze_spec") {
             None => None,
             Some(Value::String(map)) => Some(map.clone()),
-            Some(other) => return Err(wrong("maze_spec", other, "a map of #, O, G, R and C, rows apart by backslashes")),
+            Some(other) => {
+                return Err(wrong(
+                    "maze_spec",
+                    other,
+                    "a map of #, O, G, R and C, rows apart by backslashes",
+                ));
+            }
         };
         Ok((rules, map))
     }
@@ -162,7 +177,8 @@ fn task(dict: &Dict, name: &'static str, least: i64) -> Result<Option<usize>> {
     let Some(value) = dict.get(name) else { return Ok(None) };
     let task = value.as_i64().filter(|task| (least..=5).contains(task));
     let task = task.and_then(|task| usize::try_from(task).ok());
-    task.map(Some).ok_or_else(|| wrong(name, value, "the number of a task, from 1 to 5"))
+    task.map(Some)
+        .ok_or_else(|| wrong(name, value, "the number of a task, from 1 to 5"))
 }
 
 /// x and y of an option, in a cell without a wall.

@@ -108,7 +108,13 @@ impl Ball {
 
     fn runge_kutta(&self, maze: &Layout, start: Motion, force: [f64; 2]) -> Motion {
         let h = self.time_step;
-        let (mut slopes, mut stage) = (Motion { position: [0.0; 2], velocity: [0.0; 2] }, start);
+        let (mut slopes, mut stage) = (
+            Motion {
+                position: [0.0; 2],
+                velocity: [0.0; 2],
+            },
+            start,
+        );
         for (weight, next) in [(1.0 / 6.0, 0.5), (1.0 / 3.0, 0.5), (1.0 / 3.0, 1.0), (1.0 / 6.0, 0.0)] {
             let (velocity, acceleration) = (stage.velocity, self.acceleration(maze, stage, force));
             slopes.position = plus(slopes.position, weight, velocity);
@@ -194,7 +200,11 @@ impl Ball {
 /// How stiff a contact is, from 0 to 1, by how far it is within its margin.
 fn impedance(depth: f64) -> f64 {
     let x = (depth / WIDTH).abs().min(1.0);
-    let share = if x <= 0.5 { 2.0 * x * x } else { 1.0 - 2.0 * (1.0 - x) * (1.0 - x) };
+    let share = if x <= 0.5 {
+        2.0 * x * x
+    } else {
+        1.0 - 2.0 * (1.0 - x) * (1.0 - x)
+    };
     IMPEDANCE[0] + share * (IMPEDANCE[1] - IMPEDANCE[0])
 }
 
@@ -264,7 +274,9 @@ mod tests {
 
     fn cost(mass: f64, free: [f64; 2], rows: &[Row], a: [f64; 2]) -> f64 {
         let away = plus(a, -1.0, free);
-        let rows = rows.iter().map(|row| row.residual(a).min(0.0).powi(2) / row.regularisation);
+        let rows = rows
+            .iter()
+            .map(|row| row.residual(a).min(0.0).powi(2) / row.regularisation);
         0.5 * mass * dot(away, away) + 0.5 * rows.sum::<f64>()
     }
 

@@ -119,7 +119,8 @@ impl PointMaze {
     }
 
     fn is_success(&self, position: [f64; 2]) -> bool {
-        self.distance(position).is_some_and(|distance| distance <= self.suite.tolerance())
+        self.distance(position)
+            .is_some_and(|distance| distance <= self.suite.tolerance())
     }
 
     fn info(&self, success: bool) -> Info {
@@ -203,7 +204,11 @@ impl PointMaze {
 
     fn draw_ogbench(&self, rng: &mut NumpyRng, told: Told, tasks: &[[[usize; 2]; 2]; 5]) -> (Motion, Option<[f64; 2]>) {
         // From 1; what is not among the five, no option or argument lets in.
-        let task = self.rules.task.or(told.task).unwrap_or_else(|| 1 + below(rng, tasks.len()));
+        let task = self
+            .rules
+            .task
+            .or(told.task)
+            .unwrap_or_else(|| 1 + below(rng, tasks.len()));
         let [from, to] = tasks[(task - 1).min(tasks.len() - 1)];
         let start = told.start.unwrap_or(Place::Near(from));
         let start = self.at(rng, start, self.rules.noise);
@@ -404,7 +409,11 @@ impl Env for PointMaze {
                 return Err(Error::StateTooLarge { index, value });
             }
         }
-        let velocity = if self.suite.has_velocity() { [state[2], state[3]] } else { [0.0; 2] };
+        let velocity = if self.suite.has_velocity() {
+            [state[2], state[3]]
+        } else {
+            [0.0; 2]
+        };
         let position = [state[0], state[1]];
         self.motion = Some(Motion { position, velocity });
         Ok(state.to_owned())

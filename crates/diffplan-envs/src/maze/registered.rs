@@ -129,20 +129,45 @@ fn all() -> impl Iterator<Item = (String, Registered)> {
         [("", false), ("-dense", true)].map(|(reward, dense)| {
             let suite = Suite::D4rl;
             let id = format!("maze2d-{name}{reward}-{version}");
-            (id, Registered { suite, map, dense, max_episode_steps })
+            (
+                id,
+                Registered {
+                    suite,
+                    map,
+                    dense,
+                    max_episode_steps,
+                },
+            )
         })
     });
     let robotics = ROBOTICS.into_iter().flat_map(|(name, map, max_episode_steps)| {
         [("", false), ("Dense", true)].map(|(reward, dense)| {
             let suite = Suite::Robotics;
             let id = format!("PointMaze_{name}{reward}-v3");
-            (id, Registered { suite, map, dense, max_episode_steps })
+            (
+                id,
+                Registered {
+                    suite,
+                    map,
+                    dense,
+                    max_episode_steps,
+                },
+            )
         })
     });
     let ogbench = OGBENCH.into_iter().map(|maze| {
         let [from, to] = maze.teleport;
-        let suite = Suite::Ogbench { tasks: maze.tasks, from, to };
-        let registered = Registered { suite, map: maze.map, dense: false, max_episode_steps: 1000 };
+        let suite = Suite::Ogbench {
+            tasks: maze.tasks,
+            from,
+            to,
+        };
+        let registered = Registered {
+            suite,
+            map: maze.map,
+            dense: false,
+            max_episode_steps: 1000,
+        };
         (maze.id.to_owned(), registered)
     });
     d4rl.chain(robotics).chain(ogbench)
@@ -198,7 +223,15 @@ mod tests {
                 Suite::D4rl => assert_eq!((goals, starts), (1, 0), "{id}"),
                 Suite::Robotics => assert_eq!(starts, usize::from(id.contains("_G") && !id.contains("_GR")), "{id}"),
                 Suite::Ogbench { tasks, from, to } => {
-                    assert!(tasks.iter().flatten().chain(from).chain(to).all(|&cell| maze.is_open(cell)), "{id}");
+                    assert!(
+                        tasks
+                            .iter()
+                            .flatten()
+                            .chain(from)
+                            .chain(to)
+                            .all(|&cell| maze.is_open(cell)),
+                        "{id}"
+                    );
                 }
             }
             // The edge is all walls, and every open cell can be reached from every other, but in OGBench's teleport, where one is
@@ -207,7 +240,10 @@ mod tests {
             let edge = |[row, column]: [usize; 2]| row == 0 || column == 0 || row == rows - 1 || column == columns - 1;
             assert!(maze.open_cells().all(|cell| !edge(cell)), "{id}");
             let first = maze.open_cells().next().unwrap();
-            let apart = maze.open_cells().filter(|&cell| maze.shortest_path(first, cell).is_none()).count();
+            let apart = maze
+                .open_cells()
+                .filter(|&cell| maze.shortest_path(first, cell).is_none())
+                .count();
             assert_eq!(apart > 0, id == "pointmaze-teleport-v0", "{id}: {apart}");
             count += 1;
         }

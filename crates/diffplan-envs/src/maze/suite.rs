@@ -71,7 +71,11 @@ impl Suite {
             // Both geoms have a margin of 2 mm. On the MuJoCo that D4RL was made with the larger one counted.
             Self::D4rl => small,
             // From 3.5.0 on they are summed. The walls stand on the height of the ball's centre.
-            Self::Robotics => Ball { margin: 0.004, to_face: 0.0, ..small },
+            Self::Robotics => Ball {
+                margin: 0.004,
+                to_face: 0.0,
+                ..small
+            },
             Self::Ogbench { .. } => Ball {
                 radius: 0.7,
                 mass: sphere(0.7, 100.0),
@@ -115,7 +119,12 @@ pub(super) fn places(suite: Suite, maze: &Layout) -> [Vec<[f64; 2]>; 2] {
         let cells = maze.cells().filter(|&cell| kinds.contains(&maze.kind(cell)));
         cells.map(|cell| maze.spot(cell)).collect()
     };
-    let (open, goals, starts, either) = (of(&[Kind::Open]), of(&[Kind::Goal]), of(&[Kind::Start]), of(&[Kind::Either]));
+    let (open, goals, starts, either) = (
+        of(&[Kind::Open]),
+        of(&[Kind::Goal]),
+        of(&[Kind::Start]),
+        of(&[Kind::Either]),
+    );
     match suite {
         Suite::D4rl | Suite::Ogbench { .. } => {
             let all: Vec<_> = [open, starts, either, goals].concat();

@@ -80,10 +80,16 @@ pub(super) fn draw(scene: &Scene) -> Frame {
     let radius = (scene.radius * view.scale).max(6.5);
     for ghost in &scene.overlay.ghosts {
         let at = view.at([ghost.state[0], ghost.state[1]]);
-        canvas.layer(ghost.opacity, |layer| layer.fill_circle(at, radius, Color::of(ghost.color)));
+        canvas.layer(ghost.opacity, |layer| {
+            layer.fill_circle(at, radius, Color::of(ghost.color))
+        });
     }
     for trail in &scene.overlay.trails {
-        let points: Vec<_> = trail.states.outer_iter().map(|state| view.at([state[0], state[1]])).collect();
+        let points: Vec<_> = trail
+            .states
+            .outer_iter()
+            .map(|state| view.at([state[0], state[1]]))
+            .collect();
         canvas.trail(&points, trail);
     }
     ball(&mut canvas, view.at(scene.position), radius);
@@ -164,7 +170,11 @@ fn draw_goal(canvas: &mut Canvas, view: &View, goal: [f64; 2], tolerance: f64) {
 
 /// A ball with light from the upper left.
 fn ball(canvas: &mut Canvas, at: (f64, f64), radius: f64) {
-    canvas.fill_circle((at.0 + 0.25 * radius, at.1 - 0.25 * radius), 1.1 * radius, Color::BLACK.with_opacity(0.2));
+    canvas.fill_circle(
+        (at.0 + 0.25 * radius, at.1 - 0.25 * radius),
+        1.1 * radius,
+        Color::BLACK.with_opacity(0.2),
+    );
     canvas.fill_circle(at, radius + 1.0, RIM);
     canvas.fill_circle(at, radius, BALL);
     let light = (at.0 - 0.38 * radius, at.1 + 0.38 * radius);
@@ -204,21 +214,40 @@ mod tests {
                 }],
             };
             let (radius, tolerance) = (0.1 * maze.edge(), 0.4 * maze.edge());
-            let frame = draw(&Scene { maze: &maze, radius, position, goal: Some((goal, tolerance)), overlay: &overlay });
+            let frame = draw(&Scene {
+                maze: &maze,
+                radius,
+                position,
+                goal: Some((goal, tolerance)),
+                overlay: &overlay,
+            });
             let view = View::of(&maze);
             assert_eq!([frame.width, frame.height], view.size.map(u32::from), "{id}");
-            assert!(frame.width % 2 == 0 && frame.height % 2 == 0 && frame.width.max(frame.height) == 600, "{id}");
+            assert!(
+                frame.width % 2 == 0 && frame.height % 2 == 0 && frame.width.max(frame.height) == 600,
+                "{id}"
+            );
             assert_eq!(pixel(&frame, view.at(position)), [226, 98, 54], "{id}");
             assert_eq!(pixel(&frame, view.at(goal)), [42, 157, 112], "{id}");
-            assert_eq!(pixel(&frame, view.at([ghost[0] + 0.15 * maze.edge(), ghost[1]])), [0, 0, 255], "{id}");
-            assert_eq!(pixel(&frame, view.at([ghost[0], ghost[1] + 0.3 * maze.edge()])), [0, 255, 255], "{id}");
+            assert_eq!(
+                pixel(&frame, view.at([ghost[0] + 0.15 * maze.edge(), ghost[1]])),
+                [0, 0, 255],
+                "{id}"
+            );
+            assert_eq!(
+                pixel(&frame, view.at([ghost[0], ghost[1] + 0.3 * maze.edge()])),
+                [0, 255, 255],
+                "{id}"
+            );
             // Walls are dark all over, also where they meet, and nothing else is.
             let walls = maze.walls(0.0);
             for cell in maze.cells() {
                 let [x, y] = view.at(maze.centre(cell)).into();
                 let [width, height] = view.size.map(f64::from);
                 let inside = x > 2.0 && y > 2.0 && x < width - 2.0 && y < height - 2.0;
-                let plain = [position, goal, ghost].iter().all(|&other| maze.cell_at(other) != Some(cell));
+                let plain = [position, goal, ghost]
+                    .iter()
+                    .all(|&other| maze.cell_at(other) != Some(cell));
                 if inside && plain {
                     assert_eq!(pixel(&frame, (x, y))[0] < 90, !maze.is_open(cell), "{id} {cell:?}");
                 }
