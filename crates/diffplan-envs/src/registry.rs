@@ -163,6 +163,8 @@ impl Registry {
             return Error::MujocoFeature { id: id.to_owned() };
         }
         let distance = |known: &str| edit_distance(&id.to_lowercase(), &known.to_lowercase());
+        let name = id.rsplit_once("-v").map_or(id, |(name, _)| name).to_lowercase();
+        let begins = |known: &str| known.to_lowercase().starts_with(&name);
         // Further than half of it away, it is another name, not the same one mistyped.
         let close = self
             .entries
@@ -170,7 +172,8 @@ impl Registry {
             .filter(|known| distance(known) <= known.chars().count() / 2);
         Error::UnknownEnv {
             id: id.to_owned(),
-            nearest: close.min_by_key(|known| distance(known)).cloned(),
+            // One that begins with the same name comes before one that happens to be as long.
+            nearest: close.min_by_key(|known| (!begins(known), distance(known))).cloned(),
             known: self.entries.keys().cloned().collect(),
         }
     }
@@ -349,6 +352,8 @@ mod tests {
             ("Pendulum-v0", Some("Pendulum-v1")),
             ("pendulum", Some("Pendulum-v1")),
             ("MountainCar-v0", Some("MountainCarContinuous-v0")),
+            ("maze2d-umaze-v2", Some("maze2d-umaze-v0")),
+            ("PointMaze_Umaze-v3", Some("PointMaze_UMaze-v3")),
             ("Humanoid-v5", None),
             ("", None),
         ] {

@@ -333,8 +333,9 @@ fn states_of_observations_are_the_states() {
         let action = action(&env, 0.1);
         for _ in 0..50 {
             let step = env.step(&action).unwrap();
-            // Beyond ±10 the velocities of robots are not what is observed, but for Ant's.
-            if !spec.id.starts_with("Ant") && step.observation.iter().any(|x| x.abs() >= 10.0) {
+            // Beyond ±10 the velocities of robots are not what is observed, but for Ant's. Mazes are wider than that.
+            let wide = ["Ant", "pointmaze"].iter().any(|name| spec.id.starts_with(name));
+            if !wide && step.observation.iter().any(|x| x.abs() >= 10.0) {
                 break;
             }
             observations.push(step.observation);

@@ -1,7 +1,7 @@
 //! Many episodes, side by side: as many at a time as there are environments, each the one that [`rollout`](crate::rollout()) plays.
 
 use crate::error::{Error, Result};
-use crate::policy::{Policy, clip};
+use crate::policy::{Policy, Told, clip};
 use crate::start::Start;
 use diffplan_envs::{AutoresetMode, BoxSpace, Env, Info, MUJOCO_WARNING, ResetOptions, Value, VecEnv};
 use ndarray::{Array1, Array2, ArrayView1, Axis};
@@ -52,6 +52,7 @@ struct Running {
     rewards: Vec<f64>,
     planning_time: Duration,
     mujoco_warning: Option<String>,
+    goal: Told,
 }
 
 /// Plays an episode from each of `starts`, as many at a time as there are environments. Actions are clipped to the action space.
@@ -90,14 +91,15 @@ where
             let Some(start) = starts.next() else { break };
             let reset = envs.reset_env(i, Some(start.seed), &ResetOptions::default());
             let (_, info) = reset.map_err(|error| of_episode(start.index, 0, error.into()))?;
-            policy
-                .begin(i, &start)
-                .map_err(|error| of_episode(start.index, 0, error))?;
+            let begun = policy.begin(i, &start);
+            let told = begun.and_then(|()| Told::begin(policy, i, envs.envs()[i].goal()));
+            let goal = told.map_err(|error| of_episode(start.index, 0, error))?;
             let mut running = Running {
                 start,
                 rewards: Vec::new(),
                 planning_time: Duration::ZERO,
                 mujoco_warning: None,
+                goal,
             };
             running.heed(&info);
             *slot = Some(running);
@@ -105,6 +107,11 @@ where
         let live: Vec<usize> = (0..slots.len()).filter(|&i| slots[i].is_some()).collect();
         if live.is_empty() {
             break;
+        }
+        for &i in &live {
+            let Some(running) = &mut slots[i] else { continue };
+            let told = running.goal.renew(policy, i, envs.envs()[i].goal());
+            told.map_err(|error| of_episode(running.start.index, running.rewards.len(), error))?;
         }
         let plan_time = act(policy, envs, &space, &live, &slots, &mut actions)?;
 

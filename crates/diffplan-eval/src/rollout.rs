@@ -2,7 +2,7 @@
 
 use crate::episodes::total;
 use crate::error::{Error, Result};
-use crate::policy::{Policy, clip};
+use crate::policy::{Policy, Told, clip};
 use crate::start::Start;
 use diffplan_envs::{Env, ResetOptions};
 use diffplan_pipelines::Plan;
@@ -77,6 +77,7 @@ where
     let space = env.action_space().as_box()?.clone();
     let (mut observation, _) = env.reset(Some(start.seed), &ResetOptions::default())?;
     policy.begin(0, start)?;
+    let mut told = Told::begin(policy, 0, env.goal())?;
     let mut observations = Array2::zeros((0, observation.len()));
     let mut actions = Array2::zeros((0, space.dim()));
     let (mut rewards, mut plan_times, mut states) = (Vec::new(), Vec::new(), Vec::new());
@@ -86,6 +87,7 @@ where
     let mut action = Array2::zeros((1, space.dim()));
     loop {
         observations.push_row(observation.view()).map_err(broken)?;
+        told.renew(policy, 0, env.goal())?;
         let started = Instant::now();
         policy.act(&[0], observation.view().insert_axis(Axis(0)), action.view_mut())?;
         let plan_time = started.elapsed();

@@ -120,7 +120,12 @@ fn numbers_of(version: &str) -> (u32, u32) {
 
 /// What the environment was made with.
 fn kwargs(case: &Case) -> Result<Dict, CaseError> {
-    let wrong = || case.wrong_key("kwargs", "an object of numbers, truth values and arrays of numbers");
+    let wrong = || {
+        case.wrong_key(
+            "kwargs",
+            "an object of numbers, truth values, texts and arrays of numbers",
+        )
+    };
     let object = match case.value("kwargs") {
         Value::Null => return Ok(Dict::new()),
         Value::Object(object) => object,
@@ -129,6 +134,7 @@ fn kwargs(case: &Case) -> Result<Dict, CaseError> {
     let value = |value: &Value| -> Option<EnvValue> {
         Some(match value {
             Value::Bool(value) => (*value).into(),
+            Value::String(value) => value.as_str().into(),
             Value::Number(number) => match number.as_i64() {
                 Some(integer) => integer.into(),
                 None => number.as_f64()?.into(),
@@ -228,8 +234,7 @@ impl Episode {
             actions,
             seed: 0,
             goal: case
-                .names()
-                .contains(&format!("{name}.goal"))
+                .has(&format!("{name}.goal"))
                 .then(|| column("goal", 2))
                 .transpose()?,
             name,

@@ -215,6 +215,7 @@ Examples:
   diffplan data collect --env Pendulum-v1 --policy mixed --episodes 1500 --out mixed.hdf5
   diffplan data collect --env Pendulum-v1 --policy swing-up --skill 0.5 --noise 0.2 --episodes 100 --out half.hdf5
   diffplan data collect --env Pendulum-v1 --env-kwargs g=1.62 --policy random --out moon.hdf5
+  diffplan data collect --env maze2d-umaze-v1 --policy waypoint --steps 200000 --out umaze.hdf5
   diffplan data collect --policy planner --checkpoint testdata/pendulum-hor32 --episodes 20 --out planned.hdf5")]
 pub(crate) struct CollectArgs {
     /// Environment; by default the one that the checkpoint or the controller is made for, or else Pendulum-v1
@@ -226,12 +227,21 @@ pub(crate) struct CollectArgs {
     pub(crate) env_kwargs: Vec<String>,
     /// Who acts: planner (a checkpoint), or a registered policy. random: a new sample of the action space at every step; zero; ou:
     /// Ornstein-Uhlenbeck noise; swing-up (Pendulum-v1): pump energy until it is upright; bang-bang
-    /// (MountainCarContinuous-v0): push along the velocity; mixed: either with a skill and a noise drawn for every episode
+    /// (MountainCarContinuous-v0): push along the velocity; mixed: either with a skill and a noise drawn for every episode; waypoint
+    /// (mazes): from cell to cell to the goal
     #[arg(short, long, value_name = "NAME", default_value = "random")]
     pub(crate) policy: String,
     /// Episodes to play
     #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = count(1, 1_000_000))]
     pub(crate) episodes: usize,
+    /// Instead of episodes one run of so many steps through a maze, from one random goal to the next, as D4RL collected; with infos/goal,
+    /// infos/qpos and infos/qvel. Rewards are of the environment's own goal
+    #[arg(long, value_name = "N", conflicts_with = "episodes", value_parser = count(1, 100_000_000))]
+    pub(crate) steps: Option<usize>,
+    /// Where timeouts cut such a run into episodes: goal, where a goal is reached or given up; limit, after max_episode_steps, whatever the
+    /// goals; never. Windows are no longer than their episode
+    #[arg(long, value_name = "WHERE", requires = "steps", default_value = "goal")]
+    pub(crate) cut: Cut,
     /// Episode i is played with seed S + i
     #[arg(short, long, value_name = "S", default_value_t = 0, value_parser = seed())]
     pub(crate) seed: u64,
@@ -239,7 +249,7 @@ pub(crate) struct CollectArgs {
     #[arg(short, long, value_name = "FILE.hdf5")]
     pub(crate) out: PathBuf,
     /// Standard deviation of Ornstein-Uhlenbeck noise on the actions, 1 being half the range of actions; 0 by default,
-    /// and 1 of the policy ou
+    /// and 1 of the policy ou. Of waypoint it is white noise, 0.5 by default, as in D4RL's data
     #[arg(long, value_name = "X", value_parser = noise)]
     pub(crate) noise: Option<f64>,
     /// How much of the controller's action is taken, of swing-up and bang-bang: 0 nothing, 1 all of it (default)
@@ -254,6 +264,17 @@ pub(crate) struct CollectArgs {
     pub(crate) run: RunArgs,
     #[command(flatten)]
     pub(crate) planning: PlanningArgs,
+}
+
+/// Where a run from goal to goal is cut into episodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Cut {
+    /// Where a goal is reached, or given up.
+    Goal,
+    /// After as many steps as the environment's episodes have.
+    Limit,
+    /// Not at all.
+    Never,
 }
 
 impl CollectArgs {

@@ -209,7 +209,7 @@ impl Conversion {
         let next = self.next_observations();
         let vectors = [self.dataset.observations(), self.dataset.actions()].map(|all| all.slice_move(s![..rows, ..]));
         let next = next.as_ref().map(|next| next.view());
-        d4rl::encode(vectors, rewards, [&terminals, &timeouts], next, &self.strings())
+        d4rl::encode(vectors, rewards, [&terminals, &timeouts], next, &[], &self.strings())
     }
 
     /// Rows of all episodes.

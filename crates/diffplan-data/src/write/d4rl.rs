@@ -36,6 +36,19 @@ impl D4rlFile<'_> {
     /// [`Error::DatasetRows`] where arrays differ in their rows; [`Error::Io`], also for what HDF5 cannot hold, such as a
     /// name of metadata that is empty.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        self.write_with_infos(path, &[])
+    }
+
+    /// As [`D4rlFile::write`], with arrays of one row a step in the group `infos`, under these names: D4RL's mazes have `goal`, `qpos` and
+    /// `qvel` there.
+    ///
+    /// # Errors
+    /// As [`D4rlFile::write`].
+    pub fn write_with_infos(
+        &self,
+        path: impl AsRef<Path>,
+        infos: &[(&str, ArrayView2<'_, f32>)],
+    ) -> Result<(), Error> {
         let path = path.as_ref();
         let rows = self.observations.nrows();
         for (key, actual) in [
@@ -46,6 +59,7 @@ impl D4rlFile<'_> {
         ]
         .into_iter()
         .chain(self.next_observations.map(|next| ("next_observations", next.nrows())))
+        .chain(infos.iter().map(|(_, info)| ("infos", info.nrows())))
         {
             if actual != rows {
                 return Err(Error::DatasetRows {
@@ -55,7 +69,7 @@ impl D4rlFile<'_> {
                 });
             }
         }
-        self.encode()
+        self.encode(infos)
             .map_err(io::Error::other)
             .and_then(|bytes| write_atomically(path, &bytes))
             .map_err(|error| Error::Io {
@@ -65,7 +79,7 @@ impl D4rlFile<'_> {
             })
     }
 
-    fn encode(&self) -> hdf5_writer::Result<Vec<u8>> {
+    fn encode(&self, infos: &[(&str, ArrayView2<'_, f32>)]) -> hdf5_writer::Result<Vec<u8>> {
         let rewards = self.rewards.to_vec();
         let rewards = hdf5::numbers("rewards", vec![rewards.len() as u64], &rewards, Compressed)?;
         let next = self.next_observations;
@@ -74,6 +88,7 @@ impl D4rlFile<'_> {
             rewards,
             [self.terminals, self.timeouts],
             next,
+            infos,
             self.metadata,
         )
     }
@@ -85,6 +100,7 @@ pub(super) fn encode<N: AsRef<str>, V: AsRef<str>>(
     rewards: DatasetBuilder,
     [terminals, timeouts]: [&[bool]; 2],
     next_observations: Option<ArrayView2<'_, f32>>,
+    infos: &[(&str, ArrayView2<'_, f32>)],
     metadata: &[(N, V)],
 ) -> hdf5_writer::Result<Vec<u8>> {
     let mut file = Hdf5Builder::new()
@@ -95,6 +111,9 @@ pub(super) fn encode<N: AsRef<str>, V: AsRef<str>>(
         .dataset(hdf5::flags("timeouts", timeouts, Compressed));
     if let Some(next) = next_observations {
         file = file.dataset(hdf5::vectors("next_observations", next, Compressed)?);
+    }
+    for (name, info) in infos {
+        file = file.dataset(hdf5::vectors(&format!("infos/{name}"), *info, Compressed)?);
     }
     for (name, value) in metadata {
         let name = format!("metadata/{}", name.as_ref());

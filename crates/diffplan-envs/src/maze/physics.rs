@@ -10,8 +10,8 @@
 //!   `solref` (0.02 s, but at least two time steps; damping ratio 1) and `solimp` (0.9, 0.95, 0.001, 0.5, 2), the impedance i
 //!   grows from 0.9 to 0.95 over a millimetre of |r|, the reference acceleration along a row J is
 //!   −b Jv − k i r with b = 2 / (0.95 τ) and k = 1 / (0.95 τ)², and the regularisation is R = (1 − i) / i times the inverse
-//!   mass that the row sees. A contact without friction is the one row J = n; one with friction is a pyramid of four rows,
-//!   n ± μ t for the two tangents t, of which the one along z moves nothing, each with R = 2 μ² (1 + μ²) (1 − i) / i / m.
+//!   mass w / m that the row sees. A contact without friction is the one row J = n; one with friction is a pyramid of four rows,
+//!   n ± μ t for the two tangents t, of which the one along z moves nothing, each with R = 2 μ² (1 + μ²) (1 − i) / i · w / m.
 //! - **Solution**. The acceleration a is the minimum of ½ m |a − a₀|² + Σ ½ min(0, J a − aref)² / R, a₀ being that of all
 //!   other forces. In two dimensions and with a few rows it is found exactly.
 //! - **Time steps**. Euler's treats damping implicitly: v' = v + h f / (m + h damping) with f all forces, then
@@ -37,6 +37,9 @@ pub(super) struct Ball {
     pub(super) damping: f64,
     /// The distance at which contacts begin.
     pub(super) margin: f64,
+    /// What MuJoCo takes for the inverse mass that a contact sees, over 1 / mass: 1 where the body's centre of mass is its origin, else
+    /// the mean over the three axes of space, of which one cannot move.
+    pub(super) inverse_weight: f64,
     /// The coefficient of friction; without any, contacts are rows of their own.
     pub(super) friction: Option<f64>,
     /// From the ball's centre to the nearer of a wall's upper and lower face: what is deeper inside a wall than that is pushed
@@ -173,7 +176,7 @@ impl Ball {
             2.0 / (IMPEDANCE[1] * time_constant),
             1.0 / (IMPEDANCE[1] * IMPEDANCE[1] * time_constant * time_constant),
         );
-        let softness = (1.0 - impedance) / impedance / self.mass;
+        let softness = (1.0 - impedance) / impedance * self.inverse_weight / self.mass;
         let mut row = |jacobian: [f64; 2], regularisation: f64| {
             rows.push(Row {
                 jacobian,

@@ -8,15 +8,19 @@ mod controller;
 mod function;
 mod noisy;
 mod planner;
+mod told;
+mod waypoint;
 
 pub use controller::{Base, Controller, ControllerPolicy, Mixture};
 pub use function::FnPolicy;
 pub use noisy::Noisy;
 pub use planner::PlannerPolicy;
+pub(crate) use told::Told;
+pub use waypoint::Waypoint;
 
 use crate::error::{Error, Result};
 use crate::start::Start;
-use diffplan_envs::{BoxSpace, Space};
+use diffplan_envs::{BoxSpace, Goal, Space};
 use diffplan_pipelines::Plan;
 use diffplan_pipelines::doctor::Finding;
 use ndarray::{ArrayView2, ArrayViewMut2};
@@ -40,6 +44,15 @@ pub trait Policy: Send {
     /// # Errors
     /// What keeps it from beginning.
     fn begin(&mut self, _slot: usize, _start: &Start) -> Result<()> {
+        Ok(())
+    }
+
+    /// What the episode in a slot is to reach, if anything: told after [`Policy::begin`], and again before [`Policy::act`] whenever it has
+    /// changed. Of no interest to who goes nowhere.
+    ///
+    /// # Errors
+    /// Why it cannot be what it reaches for.
+    fn set_goal(&mut self, _slot: usize, _goal: Option<&Goal>) -> Result<()> {
         Ok(())
     }
 
@@ -73,6 +86,10 @@ impl<P: Policy + ?Sized> Policy for Box<P> {
 
     fn begin(&mut self, slot: usize, start: &Start) -> Result<()> {
         (**self).begin(slot, start)
+    }
+
+    fn set_goal(&mut self, slot: usize, goal: Option<&Goal>) -> Result<()> {
+        (**self).set_goal(slot, goal)
     }
 
     fn act(&mut self, slots: &[usize], observations: ArrayView2<f64>, actions: ArrayViewMut2<f32>) -> Result<()> {

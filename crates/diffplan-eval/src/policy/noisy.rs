@@ -4,7 +4,7 @@ use super::controller::{Actor, Base};
 use super::{Policy, slot};
 use crate::error::{Error, Result};
 use crate::start::{Start, policy_seed};
-use diffplan_envs::{BoxSpace, NumpyRng, Space};
+use diffplan_envs::{BoxSpace, Goal, NumpyRng, Space};
 use diffplan_pipelines::Plan;
 use diffplan_pipelines::doctor::Finding;
 use ndarray::{ArrayView2, ArrayViewMut2};
@@ -49,6 +49,10 @@ impl Policy for Noisy {
         let rng = NumpyRng::new(policy_seed(start.seed));
         *slot(&mut self.actors, at) = Some(Actor::new(Base::Zero, self.noise, space, rng));
         self.policy.begin(at, start)
+    }
+
+    fn set_goal(&mut self, at: usize, goal: Option<&Goal>) -> Result<()> {
+        self.policy.set_goal(at, goal)
     }
 
     fn act(&mut self, slots: &[usize], observations: ArrayView2<f64>, mut actions: ArrayViewMut2<f32>) -> Result<()> {

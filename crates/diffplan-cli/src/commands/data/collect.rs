@@ -1,10 +1,11 @@
 //! `diffplan data collect`: episodes of an environment, as a dataset in the layout of D4RL.
 
+use super::goals::GoalRun;
 use crate::args::{ActingArgs, CollectArgs, PLANNER};
 use crate::error::{Error, Result};
 use crate::{json, output, settings};
 use diffplan_data::{D4rlFile, RecordedEnv};
-use diffplan_envs::{BoxEnv, Env};
+use diffplan_envs::{BoxEnv, Env, Step};
 use diffplan_eval::evaluation::{describe, known_returns};
 use diffplan_eval::{
     Controller, Episode, Noisy, PlannerPolicy, Policy, PolicyOptions, Registry, Start, rollout, stats, table,
@@ -12,7 +13,7 @@ use diffplan_eval::{
 use diffplan_files::{Folder, folder_of};
 use diffplan_pipelines::PlanOptions;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::io::ErrorKind;
@@ -37,6 +38,9 @@ struct Summary {
     plan: Option<PlanOptions>,
     seed: u64,
     episodes: usize,
+    /// Where it is one run from goal to goal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_of_steps: Option<usize>,
     rows: usize,
     terminated: usize,
     mean_return: f64,
@@ -54,7 +58,11 @@ pub(super) fn run(args: CollectArgs, registry: &Registry) -> Result<()> {
         policy: Some(args.policy.clone()),
         guide: Vec::new(),
     };
-    let noise = args.noise.unwrap_or(if args.policy == "ou" { 1.0 } else { 0.0 });
+    let noise = args.noise.unwrap_or(match args.policy.as_str() {
+        "ou" => 1.0,
+        "waypoint" => 0.5,
+        _ => 0.0,
+    });
     let (made, mut policy, checkpoint, plan): (RecordedEnv, Box<dyn Policy>, Option<Folder>, _) =
         if args.policy == PLANNER {
             let checkpoint = settings::checkpoint(&args.checkpoint)?;
@@ -80,7 +88,14 @@ pub(super) fn run(args: CollectArgs, registry: &Registry) -> Result<()> {
     if args.out.is_dir() {
         return Err(Error::io("write", &args.out)(ErrorKind::IsADirectory.into()));
     }
-    let steps = play(&args, &mut env, policy.as_mut())?;
+    let steps = match args.steps {
+        Some(count) => {
+            let run = GoalRun::new(&env, &made.id, [count as u64, args.seed], args.cut)?;
+            let bar = bar(count, "steps").with_finish(ProgressFinish::AndClear);
+            run.play(&mut env, policy.as_mut(), &bar)?
+        }
+        None => play(&args, &mut env, policy.as_mut())?,
+    };
     policy.findings().iter().for_each(settings::warn);
     let of_controller = Controller::ALL
         .iter()
@@ -96,7 +111,8 @@ pub(super) fn run(args: CollectArgs, registry: &Registry) -> Result<()> {
         checkpoint: checkpoint.map(|folder| folder.path().to_owned()),
         plan,
         seed: args.seed,
-        episodes: args.episodes,
+        episodes: steps.returns.len(),
+        run_of_steps: args.steps,
         rows: steps.rewards.len(),
         terminated: steps.terminals.iter().filter(|flag| **flag).count(),
         mean_return: stats::mean(&steps.returns),
@@ -121,18 +137,18 @@ fn check_flags(args: &CollectArgs) -> Result<()> {
             expected,
         })
     };
-    if args.skill.is_some() && ["random", "zero", "ou", "mixed", PLANNER].contains(&args.policy.as_str()) {
+    if args.skill.is_some() && ["random", "zero", "ou", "mixed", "waypoint", PLANNER].contains(&args.policy.as_str()) {
         return refuse("skill", "swing-up or bang-bang");
     }
     if args.noise.is_some() && ["random", "mixed"].contains(&args.policy.as_str()) {
-        return refuse("noise", "zero, ou, swing-up, bang-bang or planner");
+        return refuse("noise", "zero, ou, swing-up, bang-bang, waypoint or planner");
     }
     Ok(())
 }
 
 /// The steps of all episodes, one after the other.
 #[derive(Default)]
-struct Steps {
+pub(super) struct Steps {
     observations: Vec<f32>,
     next_observations: Vec<f32>,
     actions: Vec<f32>,
@@ -141,16 +157,21 @@ struct Steps {
     timeouts: Vec<bool>,
     /// Of rewards as the environment gave them, one an episode.
     returns: Vec<f64>,
+    /// Where a run went from goal to goal: x and y of the one of each row.
+    pub(super) goals: Vec<f32>,
+}
+
+fn bar(count: usize, what: &str) -> ProgressBar {
+    let template = format!("[{{bar:32.cyan/blue}}] {{pos}}/{{len}} {what} {{msg}}, {{eta}} left");
+    let style = ProgressStyle::with_template(&template)
+        .expect("the template above is well formed")
+        .progress_chars("━╸─");
+    ProgressBar::new(count as u64).with_style(style)
 }
 
 fn play(args: &CollectArgs, env: &mut BoxEnv, policy: &mut dyn Policy) -> Result<Steps> {
     let mut steps = Steps::default();
-    let style = ProgressStyle::with_template("[{bar:32.cyan/blue}] {pos}/{len} episodes, {msg}, {eta} left")
-        .expect("the template above is well formed")
-        .progress_chars("━╸─");
-    let bar = ProgressBar::new(args.episodes as u64)
-        .with_style(style)
-        .with_finish(ProgressFinish::AndClear);
+    let bar = bar(args.episodes, "episodes").with_finish(ProgressFinish::AndClear);
     for i in 0..args.episodes {
         let start = Start::alone(i, args.seed.saturating_add(i as u64));
         let episode = rollout(env, &start, policy, &mut |_| ())?;
@@ -179,6 +200,22 @@ impl Steps {
             self.timeouts.push(last && episode.truncated && !episode.terminated);
         }
         self.returns.push(episode.total_return());
+    }
+
+    /// A step of a run whose episodes end where they are cut alone.
+    pub(super) fn push(&mut self, from: &Array1<f64>, action: &Array1<f32>, step: &Step<Array1<f64>>, cut: bool) {
+        self.observations.extend(from.iter().map(|&x| x as f32));
+        self.next_observations.extend(step.observation.iter().map(|&x| x as f32));
+        self.actions.extend(action);
+        self.rewards.push(step.reward as f32);
+        self.terminals.push(false);
+        self.timeouts.push(cut);
+    }
+
+    /// The last `length` steps were an episode.
+    pub(super) fn end_part(&mut self, length: usize) {
+        let part = &self.rewards[self.rewards.len() - length..];
+        self.returns.push(part.iter().map(|&x| f64::from(x)).sum());
     }
 
     fn write(&self, summary: &Summary, next_observations: bool) -> Result<()> {
@@ -215,6 +252,16 @@ impl Steps {
                 .iter()
                 .filter_map(|(name, value)| Some((*name, value.as_deref()?))),
         );
+        // Of mazes, position and velocity are what is observed; OGBench's have no velocity.
+        let goals = (!self.goals.is_empty()).then(|| rows(&self.goals)).transpose()?;
+        let mut infos = Vec::new();
+        if let Some(goals) = &goals {
+            infos.push(("goal", goals.view()));
+            infos.push(("qpos", observations.slice(s![.., ..2])));
+            if observations.ncols() == 4 {
+                infos.push(("qvel", observations.slice(s![.., 2..])));
+            }
+        }
         D4rlFile {
             observations: observations.view(),
             actions: actions.view(),
@@ -224,14 +271,23 @@ impl Steps {
             next_observations: next.as_ref().map(|next| next.view()),
             metadata: &metadata,
         }
-        .write(&summary.out)?;
+        .write_with_infos(&summary.out, &infos)?;
         Ok(())
     }
 }
 
 impl Summary {
     fn text(&self) -> String {
-        let last = self.seed + (self.episodes as u64 - 1);
+        let episodes = match self.run_of_steps {
+            Some(_) => format!("{} in one run from goal to goal, seed {}", table::thousands(self.episodes), self.seed),
+            None => format!(
+                "{}, seeds {} to {}, {} ended in a terminal state",
+                table::thousands(self.episodes),
+                self.seed,
+                self.seed + (self.episodes as u64 - 1),
+                table::thousands(self.terminated)
+            ),
+        };
         let mut policy = self.policy.clone();
         for (name, value) in [("skill", self.skill), ("noise", self.noise)] {
             policy += &value.map(|value| format!(", {name} {value}")).unwrap_or_default();
@@ -249,15 +305,7 @@ impl Summary {
             rows.push(("plan", describe(plan)));
         }
         rows.extend([
-            (
-                "episodes",
-                format!(
-                    "{}, seeds {} to {last}, {} ended in a terminal state",
-                    table::thousands(self.episodes),
-                    self.seed,
-                    table::thousands(self.terminated)
-                ),
-            ),
+            ("episodes", episodes),
             ("rows", table::thousands(self.rows)),
             (
                 "returns",

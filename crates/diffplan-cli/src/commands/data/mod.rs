@@ -4,6 +4,7 @@ mod collect;
 mod convert;
 #[cfg(feature = "hub")]
 mod download;
+mod goals;
 mod inspect;
 mod pack;
 
