@@ -117,8 +117,10 @@ const QUALITIES: [&str; 6] = [
     "medium-expert",
 ];
 
-/// D4RL's mazes, where dataset and environment have the same id.
-const MAZES: [(&str, f64, f64); 8] = [
+/// D4RL's mazes, where dataset and environment have the same id. Those that `d4rl/infos.py` does not list have the references that
+/// they are registered with, in `d4rl/pointmaze/__init__.py` (where the dense large one of the `eval` mazes has the lower one of the
+/// U-shaped, as here).
+const MAZES: [(&str, f64, f64); 20] = [
     ("maze2d-open-v0", 0.01, 20.66),
     ("maze2d-umaze-v1", 23.85, 161.86),
     ("maze2d-medium-v1", 13.13, 277.39),
@@ -127,6 +129,18 @@ const MAZES: [(&str, f64, f64); 8] = [
     ("maze2d-umaze-dense-v1", 68.537689, 193.66285642381482),
     ("maze2d-medium-dense-v1", 44.264742, 297.4552547777125),
     ("maze2d-large-dense-v1", 30.569041, 303.4857382709002),
+    ("maze2d-umaze-v0", 0.94, 62.6),
+    ("maze2d-medium-v0", 5.77, 85.14),
+    ("maze2d-large-v0", 4.83, 191.99),
+    ("maze2d-umaze-dense-v0", 23.249793, 81.78995240126592),
+    ("maze2d-medium-dense-v0", 19.477620, 96.03474232952358),
+    ("maze2d-large-dense-v0", 27.388310, 215.09965671563742),
+    ("maze2d-eval-umaze-v1", 36.63, 141.4),
+    ("maze2d-eval-medium-v1", 13.07, 204.93),
+    ("maze2d-eval-large-v1", 16.4, 302.22),
+    ("maze2d-eval-umaze-dense-v1", 56.95455, 178.21373133248397),
+    ("maze2d-eval-medium-dense-v1", 42.28578, 235.5658957482388),
+    ("maze2d-eval-large-dense-v1", 56.95455, 326.09647655082637),
 ];
 
 /// Minari's names of the MuJoCo environments, and what its datasets were recorded in.
@@ -287,6 +301,20 @@ mod tests {
         ] {
             assert_eq!(normalized_score(name, 1.0), None, "{name}");
         }
+    }
+
+    /// Every maze of D4RL that can be made has references, and its dataset's id is its own.
+    #[test]
+    fn mazes_have_references() {
+        let registered = crate::registered();
+        let ids = registered.iter().map(|spec| spec.id.as_str()).filter(|id| id.starts_with("maze2d-"));
+        let mut count = 0;
+        for id in ids {
+            let ReferenceReturns { min, max } = reference_returns(id).unwrap();
+            assert!(env_id(id) == Some(id) && 0.0 < min && min < max, "{id}");
+            count += 1;
+        }
+        assert_eq!(count, MAZES.len());
     }
 
     #[test]

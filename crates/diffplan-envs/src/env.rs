@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
-use crate::{Error, Frame, Info, Overlay, ResetOptions, Result, Space};
+use crate::{Error, Frame, Goal, Info, Overlay, ResetOptions, Result, Space, Walls};
 
 /// An environment with vectors as observations and actions, as [`make`](crate::make) returns it.
 pub type BoxEnv = Box<dyn Env<Observation = Array1<f64>, Action = Array1<f32>> + Send>;
@@ -156,6 +156,18 @@ pub trait Env {
         Err(Error::Unsupported { method: "states_of" })
     }
 
+    /// What the running episode is to reach; `None` where the environment has no goals (what this default returns), or before
+    /// the first `reset`.
+    fn goal(&self) -> Option<Goal> {
+        None
+    }
+
+    /// Solid things in the plane of two dimensions of the observation, for pictures and constraints; `None` where the
+    /// environment tells of none (what this default returns).
+    fn walls(&self) -> Option<Walls> {
+        None
+    }
+
     /// The simulator that the dynamics are calculated by, and its version, such as `"MuJoCo 4.0.0"`: what else decides where
     /// an episode leads. `None` where they are calculated here (what this default returns).
     fn simulator(&self) -> Option<String> {
@@ -180,8 +192,8 @@ pub trait Env {
 }
 
 /// Writes the methods of [`Env`] that a wrapper leaves as they are: each hands on to the field `env`. `render` stands for
-/// everything that pictures need, `render`, `render_with` and `dt`; `state` for `state`, `states_of` and
-/// `simulator`.
+/// everything that pictures need, `render`, `render_with` and `dt`; `state` for `state`, `states_of`,
+/// `goal`, `walls` and `simulator`.
 macro_rules! forward_to_env {
     ($($method:ident),+ $(,)?) => { $( forward_to_env!(@ $method); )+ };
     (@ reset) => {
@@ -235,6 +247,14 @@ macro_rules! forward_to_env {
 
         fn states_of(&self, observations: ndarray::ArrayView2<'_, f64>) -> $crate::Result<ndarray::Array2<f64>> {
             self.env.states_of(observations)
+        }
+
+        fn goal(&self) -> Option<$crate::Goal> {
+            self.env.goal()
+        }
+
+        fn walls(&self) -> Option<$crate::Walls> {
+            self.env.walls()
         }
 
         fn simulator(&self) -> Option<String> {
@@ -296,6 +316,14 @@ impl<E: Env + ?Sized> Env for Box<E> {
 
     fn states_of(&self, observations: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
         (**self).states_of(observations)
+    }
+
+    fn goal(&self) -> Option<Goal> {
+        (**self).goal()
+    }
+
+    fn walls(&self) -> Option<Walls> {
+        (**self).walls()
     }
 
     fn simulator(&self) -> Option<String> {

@@ -50,6 +50,8 @@ pub mod d4rl;
 mod dict;
 mod env;
 mod error;
+mod goal;
+pub mod maze;
 #[cfg(feature = "mujoco")]
 pub mod mujoco;
 pub mod registry;
@@ -62,6 +64,7 @@ pub mod wrappers;
 pub use dict::{Dict, Info, MUJOCO_WARNING, ResetOptions, Value};
 pub use env::{BoxEnv, Env, EnvSpec, Step};
 pub use error::{Error, Result};
+pub use goal::{Goal, Walls};
 pub use registry::{EpisodeLimit, MakeOptions, Registry, make, registered};
 #[cfg(feature = "mujoco")]
 pub use render::{Capsule, PlanarRobot, SpatialRobot};

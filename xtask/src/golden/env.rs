@@ -43,12 +43,13 @@ pub(super) fn check(case: &Case, report: &mut Report) -> Result<(), CaseError> {
     }
     let seeds = case.optional_numbers("reset_seeds")?;
     for k in 0..episodes {
-        let episode = Episode::read(case, k)?;
+        let mut episode = Episode::read(case, k)?;
         if let Some(seeds) = &seeds {
             let seed = seeds
                 .get(k)
                 .ok_or_else(|| case.wrong_key("reset_seeds", "one an episode"))?;
-            episode.start(&mut env, *seed as u64, report, &play)?;
+            episode.seed = *seed as u64;
+            episode.start(&mut env, report, &play)?;
         }
         episode.play(&mut env, report, true, &play)?;
         if play.whole {
@@ -170,6 +171,10 @@ fn spaces(case: &Case, report: &mut Report, env: &BoxEnv) -> Result<(), CaseErro
 /// What the reference did in one episode of n steps.
 struct Episode {
     name: String,
+    /// What it is reset with: where that was not recorded, any will do.
+    seed: u64,
+    /// What it is to reach, where the seed does not say (2): x and y.
+    goal: Option<Array1<f64>>,
     /// (n, action dimensions).
     actions: Array2<f32>,
     /// (n + 1, state dimensions) and (n + 1, observation dimensions).
@@ -221,13 +226,21 @@ impl Episode {
             terminated: vector("terminated")?,
             truncated: vector("truncated")?,
             actions,
+            seed: 0,
+            goal: case.names().contains(&format!("{name}.goal")).then(|| column("goal", 2)).transpose()?,
             name,
         })
     }
 
+    /// What the reset is told.
+    fn reset_options(&self) -> Dict {
+        self.goal.iter().map(|goal| ("goal", goal.clone())).collect()
+    }
+
     /// Starts the episode from its seed: where the reference's starts, and what it says there.
-    fn start(&self, env: &mut BoxEnv, seed: u64, report: &mut Report, play: &Play) -> Result<(), CaseError> {
-        let (observation, info) = env.reset(Some(seed), &Dict::new()).map_err(CaseError::refused)?;
+    fn start(&self, env: &mut BoxEnv, report: &mut Report, play: &Play) -> Result<(), CaseError> {
+        let reset = env.reset(Some(self.seed), &self.reset_options());
+        let (observation, info) = reset.map_err(CaseError::refused)?;
         let state = env.state().map_err(CaseError::refused)?;
         for (what, actual, expected) in [
             ("states", state, self.states.row(0)),
@@ -250,7 +263,11 @@ impl Episode {
         tolerance: f64,
     ) -> Result<(), CaseError> {
         for (key, values) in expected {
-            let actual = actual.get(key).and_then(EnvValue::as_f64).unwrap_or(f64::NAN);
+            let number = |value: &EnvValue| match value {
+                EnvValue::Bool(flag) => Some(f64::from(u8::from(*flag))),
+                other => other.as_f64(),
+            };
+            let actual = actual.get(key).and_then(number).unwrap_or(f64::NAN);
             let expected = Array1::from_elem(1, values[row]).into_dyn();
             let at = format!("{}.info.{key}[{row}] of the {how}", self.name);
             report.compare(at, ArrayView1::from(&[actual]), &expected, Measure::Mixed, tolerance)?;
@@ -271,8 +288,9 @@ impl Episode {
 
     /// Plays the actions: from each recorded state, or from the first one on.
     fn play(&self, env: &mut BoxEnv, report: &mut Report, from_states: bool, play: &Play) -> Result<(), CaseError> {
-        // For the time limit; the state that it draws is replaced.
-        env.reset(Some(0), &Dict::new()).map_err(CaseError::refused)?;
+        // For the time limit and the goal; the state that it draws is replaced.
+        env.reset(Some(self.seed), &self.reset_options())
+            .map_err(CaseError::refused)?;
         let at = |what: &str, row: usize| {
             let how = if from_states { "step" } else { "episode" };
             format!("{}.{what}[{row}] of the {how}", self.name)
