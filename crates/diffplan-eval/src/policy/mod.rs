@@ -12,11 +12,11 @@ mod planner;
 pub use controller::{Base, Controller, ControllerPolicy, Mixture};
 pub use function::FnPolicy;
 pub use noisy::Noisy;
-pub use planner::PlannerPolicy;
+pub use planner::{Aim, AimText, Held, Made, PlannerPolicy, StateFollower, Waypoint};
 
 use crate::error::{Error, Result};
 use crate::start::Start;
-use diffplan_envs::{BoxSpace, Space};
+use diffplan_envs::{BoxSpace, Goal, Space};
 use diffplan_pipelines::Plan;
 use diffplan_pipelines::doctor::Finding;
 use ndarray::{ArrayView2, ArrayViewMut2};
@@ -43,6 +43,15 @@ pub trait Policy: Send {
         Ok(())
     }
 
+    /// What the episode in a slot is to reach, where its environment has goals: told once it has begun, and whenever it changes. Of no
+    /// interest to who is led nowhere.
+    ///
+    /// # Errors
+    /// What keeps it from going there.
+    fn set_goal(&mut self, _slot: usize, _goal: Option<&Goal>) -> Result<()> {
+        Ok(())
+    }
+
     /// What to do in each of `slots`, whose episodes have begun, at `observations` (slots, observation dimensions): a row of `actions`
     /// (slots, action dimensions) each. Whoever calls clips actions to the action space. What an episode does must not depend on
     /// which others run.
@@ -54,6 +63,12 @@ pub trait Policy: Send {
     /// The plan that the last action in a slot came from, if it plans.
     fn plan(&self, _slot: usize) -> Option<&Plan> {
         None
+    }
+
+    /// How many steps ago that plan was made when the last action in a slot was found: 0 where the action took one of its own, as
+    /// actions of who does not plan do.
+    fn plan_age(&self, _slot: usize) -> usize {
+        0
     }
 
     /// What was almost surely wrong with what it was shown so far, each thing once.
@@ -75,12 +90,20 @@ impl<P: Policy + ?Sized> Policy for Box<P> {
         (**self).begin(slot, start)
     }
 
+    fn set_goal(&mut self, slot: usize, goal: Option<&Goal>) -> Result<()> {
+        (**self).set_goal(slot, goal)
+    }
+
     fn act(&mut self, slots: &[usize], observations: ArrayView2<f64>, actions: ArrayViewMut2<f32>) -> Result<()> {
         (**self).act(slots, observations, actions)
     }
 
     fn plan(&self, slot: usize) -> Option<&Plan> {
         (**self).plan(slot)
+    }
+
+    fn plan_age(&self, slot: usize) -> usize {
+        (**self).plan_age(slot)
     }
 
     fn findings(&self) -> Vec<Finding> {

@@ -4,7 +4,7 @@ use super::controller::{Actor, Base};
 use super::{Policy, slot};
 use crate::error::{Error, Result};
 use crate::start::{Start, policy_seed};
-use diffplan_envs::{BoxSpace, NumpyRng, Space};
+use diffplan_envs::{BoxSpace, Goal, NumpyRng, Space};
 use diffplan_pipelines::Plan;
 use diffplan_pipelines::doctor::Finding;
 use ndarray::{ArrayView2, ArrayViewMut2};
@@ -51,6 +51,10 @@ impl Policy for Noisy {
         self.policy.begin(at, start)
     }
 
+    fn set_goal(&mut self, slot: usize, goal: Option<&Goal>) -> Result<()> {
+        self.policy.set_goal(slot, goal)
+    }
+
     fn act(&mut self, slots: &[usize], observations: ArrayView2<f64>, mut actions: ArrayViewMut2<f32>) -> Result<()> {
         self.policy.act(slots, observations, actions.view_mut())?;
         for (&at, mut action) in slots.iter().zip(actions.outer_iter_mut()) {
@@ -64,6 +68,10 @@ impl Policy for Noisy {
 
     fn plan(&self, slot: usize) -> Option<&Plan> {
         self.policy.plan(slot)
+    }
+
+    fn plan_age(&self, slot: usize) -> usize {
+        self.policy.plan_age(slot)
     }
 
     fn findings(&self) -> Vec<Finding> {
