@@ -213,7 +213,6 @@ impl Settings {
         config.checkpoint_hash = Some(hash);
         config.options = Some(asked.planning.over(defaults));
         config.guides.clone_from(&asked.guides);
-        config.aim.clone_from(&asked.aim);
         settings
     }
 
@@ -231,7 +230,7 @@ impl Settings {
                 parallel: 1,
                 options: None,
                 guides: Vec::new(),
-                aim: AimText::default(),
+                aim: asked.aim.clone(),
                 simulator: None,
                 env_kwargs: env.kwargs,
                 max_episode_steps: env.max_episode_steps,

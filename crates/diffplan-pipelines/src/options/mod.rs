@@ -98,6 +98,15 @@ macro_rules! planning_options {
             /// The keys of a file.
             pub const KEYS: &[&str] = &["env", "env_kwargs", "max_episode_steps", "conditions", $(stringify!($name),)+];
 
+            /// The text of what this says of an option, as [`set`](Self::set) takes it; `None` where it says nothing, or there is none of
+            /// that name.
+            pub fn text(&self, name: &str) -> Option<String> {
+                match name {
+                    $(stringify!($name) => self.$name.as_ref().map(ToString::to_string),)+
+                    _ => None,
+                }
+            }
+
             /// `options` with what this says in place of theirs.
             pub fn over(&self, options: PlanOptions) -> PlanOptions {
                 PlanOptions {
