@@ -57,7 +57,7 @@ pub(crate) enum Command {
 }
 
 /// What every command that computes takes.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct RunArgs {
     /// Threads; all cores by default. Results are the same for any number
     #[arg(short = 't', long, value_name = "T", value_parser = count(1, 1024))]
@@ -80,6 +80,8 @@ Examples:
   diffplan rollout --scheduler ddim --num-inference-steps 5
   diffplan rollout --policy swing-up --episodes 20    another policy in the same episodes
   diffplan rollout --env-kwargs g=1.62                on the moon
+  diffplan rollout --n-action-steps 4 --warm-start 0.5   plan again after four steps, from the last plan
+  diffplan rollout --checkpoint MAZE --goal x=1,y=2   to a goal of one's own
   diffplan rollout --checkpoint DIR --guidance diffuser --scale 1 --rescore")]
 pub(crate) struct RolloutArgs {
     #[command(flatten)]
@@ -103,7 +105,9 @@ pub(crate) struct RolloutArgs {
     #[command(flatten)]
     pub(crate) run: RunArgs,
     #[command(flatten)]
-    pub(crate) planning: PlanningArgs,
+    pub(crate) aim: AimArgs,
+    #[command(flatten)]
+    pub(crate) planning: ActingOptions,
 }
 
 /// Make one plan from one observation
@@ -114,7 +118,8 @@ Examples:
   diffplan plan --obs -1,0,0 --batch-size 64 --json
   diffplan plan --obs -1,0,0 --torch-seed 0           the noise of torch.manual_seed(0)
   diffplan plan --obs -1,0,0 --render plan.gif        how it comes out of noise
-  diffplan plan --checkpoint DIR --obs 0.1,0.2,0.3")]
+  diffplan plan --checkpoint DIR --obs 0.1,0.2,0.3
+  diffplan plan --checkpoint MAZE --obs 1,1,0,0 --goal x=3,y=2 --waypoint 40:x=1,y=3")]
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) checkpoint: CheckpointArgs,
@@ -147,6 +152,8 @@ pub(crate) struct PlanArgs {
     /// An argument of the environment, with a value in JSON: g=1.62. May be given several times
     #[arg(long, value_name = "NAME=VALUE", requires = "render", value_parser = env_argument)]
     pub(crate) env_kwargs: Vec<String>,
+    #[command(flatten)]
+    pub(crate) aim: AimArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
     #[command(flatten)]
@@ -335,6 +342,10 @@ mod tests {
             "diffplan rollout --threads 0",
             "diffplan rollout --render",
             "diffplan plan",
+            "diffplan plan --obs 1 --n-action-steps 2",
+            "diffplan bench --warm-start 0.5",
+            "diffplan rollout --follow both",
+            "diffplan rollout --n-action-steps 0",
             "diffplan plan --obs 1 --env Pendulum-v1",
             "diffplan plan --obs 1 --env-kwargs g=1",
             "diffplan rollout --env-kwargs g",

@@ -6,6 +6,7 @@
 //! What was typed (`args`) becomes what is needed (`settings`) in one fallible place; nothing after that reads
 //! arguments. Everything wrong with input ends in one line on stderr and exit status 2.
 
+mod aims;
 mod args;
 mod commands;
 mod datasets;

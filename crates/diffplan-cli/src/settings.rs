@@ -175,7 +175,11 @@ pub(crate) fn env_of_policy(registry: &Registry, policy: &str, given: &EnvArgs) 
 }
 
 /// Flags that would change nothing are refused: whoever gives them expects otherwise.
-pub(crate) fn check_no_planning(policy: &str, acting: &ActingArgs, planning: &PlanningArgs) -> Result<()> {
+pub(crate) fn check_no_planning<const ACTS: bool>(
+    policy: &str,
+    acting: &ActingArgs,
+    planning: &PlanningArgs<ACTS>,
+) -> Result<()> {
     let checkpoint = acting.checkpoint.given();
     let guide = (!acting.guide.is_empty()).then_some("guide");
     match checkpoint.or(guide).or_else(|| planning.given()) {
@@ -236,7 +240,7 @@ pub(crate) fn env_facts(registry: &Registry, recorded: &RecordedEnv) -> Option<E
     })
 }
 
-impl PlanningArgs {
+impl<const ACTS: bool> PlanningArgs<ACTS> {
     /// `options` with what was typed in place of theirs.
     ///
     /// # Errors
@@ -271,7 +275,7 @@ mod tests {
 
     #[test]
     fn flags_win_and_sizes_have_a_limit() {
-        let args = PlanningArgs(PlanningConfig {
+        let args: PlanningArgs = PlanningArgs(PlanningConfig {
             batch_size: Some(4),
             rescore: Some(false),
             ..PlanningConfig::default()
@@ -287,7 +291,7 @@ mod tests {
             batch_size: usize::MAX,
             ..PlanOptions::default()
         };
-        assert!(PlanningArgs::default().over(huge).is_err());
+        assert!(<PlanningArgs>::default().over(huge).is_err());
     }
 
     #[test]

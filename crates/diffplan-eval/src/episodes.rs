@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::policy::{Policy, Told, clip};
 use crate::start::Start;
-use diffplan_envs::{AutoresetMode, BoxSpace, Env, Info, MUJOCO_WARNING, ResetOptions, Value, VecEnv};
+use diffplan_envs::{AutoresetMode, BoxSpace, Env, Info, MUJOCO_WARNING, Value, VecEnv};
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -23,10 +23,12 @@ pub struct EpisodeResult {
     pub terminated: bool,
     /// Whether it was cut off, by a time limit as a rule.
     pub truncated: bool,
-    /// How many plans were made for it.
+    /// How many plans were made for it; actions, where there are no plans.
     pub plans: usize,
-    /// Its share of the time spent planning: of a call for n episodes, the n-th part.
+    /// Its share of the time spent planning: of a call that made n plans, the n-th part for each.
     pub planning_time: Duration,
+    /// Whether an info said `success` at any step; none where none said anything about it.
+    pub success: Option<bool>,
     /// The first text that an info had under [`MUJOCO_WARNING`].
     pub mujoco_warning: Option<String>,
 }
@@ -37,8 +39,10 @@ pub struct EpisodeResult {
 pub enum EvaluationEvent<'a> {
     /// An action was found for every running episode, and done.
     Stepped {
-        /// How many episodes were running: the number of plans in the call.
+        /// How many episodes were running.
         running: usize,
+        /// For how many of them a plan was made.
+        planned: usize,
         /// How long the call took that made them.
         plan_time: Duration,
     },
@@ -50,10 +54,15 @@ pub enum EvaluationEvent<'a> {
 struct Running {
     start: Start,
     rewards: Vec<f64>,
+    plans: usize,
     planning_time: Duration,
+    success: Option<bool>,
     mujoco_warning: Option<String>,
     goal: Told,
 }
+
+/// What an info says under this about whether the goal is reached.
+const SUCCESS: &str = "success";
 
 /// Plays an episode from each of `starts`, as many at a time as there are environments. Actions are clipped to the action space.
 ///
@@ -89,7 +98,7 @@ where
     loop {
         for (i, slot) in slots.iter_mut().enumerate().filter(|(_, slot)| slot.is_none()) {
             let Some(start) = starts.next() else { break };
-            let reset = envs.reset_env(i, Some(start.seed), &ResetOptions::default());
+            let reset = envs.reset_env(i, Some(start.seed), &start.reset);
             let (_, info) = reset.map_err(|error| of_episode(start.index, 0, error.into()))?;
             let begun = policy.begin(i, &start);
             let told = begun.and_then(|()| Told::begin(policy, i, envs.envs()[i].goal()));
@@ -97,11 +106,13 @@ where
             let mut running = Running {
                 start,
                 rewards: Vec::new(),
+                plans: 0,
                 planning_time: Duration::ZERO,
+                success: None,
                 mujoco_warning: None,
                 goal,
             };
-            running.heed(&info);
+            running.heed(&info, false);
             *slot = Some(running);
         }
         let live: Vec<usize> = (0..slots.len()).filter(|&i| slots[i].is_some()).collect();
@@ -114,25 +125,34 @@ where
             told.map_err(|error| of_episode(running.start.index, running.rewards.len(), error))?;
         }
         let plan_time = act(policy, envs, &space, &live, &slots, &mut actions)?;
+        let planned: Vec<bool> = live.iter().map(|&i| policy.plan_age(i) == 0).collect();
+        let plans = planned.iter().filter(|&&planned| planned).count();
 
         let step = envs.step(actions.view()).map_err(|error| step_error(error, &slots))?;
         let mut ended = Vec::new();
-        for &i in &live {
+        for (&i, &planned) in live.iter().zip(&planned) {
             let Some(running) = &mut slots[i] else { continue };
             let (number, reward) = (running.rewards.len(), step.rewards[i]);
             if !reward.is_finite() {
                 return Err(of_episode(running.start.index, number, Error::Reward { reward }));
             }
             running.rewards.push(reward);
-            running.planning_time += plan_time / live.len() as u32;
-            running.heed(&step.infos[i]);
+            if planned {
+                running.plans += 1;
+                running.planning_time += plan_time / plans as u32;
+            }
+            running.heed(&step.infos[i], true);
             let (terminated, truncated) = (step.terminations[i], step.truncations[i]);
             if terminated || truncated {
                 ended.extend(slots[i].take().map(|running| running.result(terminated, truncated)));
             }
         }
         let running = live.len();
-        let mut flow = watch(EvaluationEvent::Stepped { running, plan_time });
+        let mut flow = watch(EvaluationEvent::Stepped {
+            running,
+            planned: plans,
+            plan_time,
+        });
         for result in ended {
             // All of them are told of, even where the first is enough: they are over.
             if watch(EvaluationEvent::Finished(&result)).is_break() {
@@ -180,8 +200,11 @@ where
 }
 
 impl Running {
-    /// Keeps the first warning.
-    fn heed(&mut self, info: &Info) {
+    /// Keeps the first warning, and whether a step was a success.
+    fn heed(&mut self, info: &Info, of_step: bool) {
+        if let (true, Some(Value::Bool(success))) = (of_step, info.get(SUCCESS)) {
+            self.success = Some(self.success == Some(true) || *success);
+        }
         if let (None, Some(Value::String(warning))) = (&self.mujoco_warning, info.get(MUJOCO_WARNING)) {
             self.mujoco_warning = Some(warning.clone());
         }
@@ -195,8 +218,9 @@ impl Running {
             length: self.rewards.len(),
             terminated,
             truncated,
-            plans: self.rewards.len(),
+            plans: self.plans,
             planning_time: self.planning_time,
+            success: self.success,
             mujoco_warning: self.mujoco_warning,
         }
     }

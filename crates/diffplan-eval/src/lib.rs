@@ -38,7 +38,10 @@ pub use evaluation::{Comparison, Evaluation, Progress, Report};
 pub use made::{env_error, env_with, make_env, make_options};
 pub use moments::{liveliest, moments};
 pub use names::Names;
-pub use policy::{Base, Controller, ControllerPolicy, FnPolicy, Mixture, Noisy, PlannerPolicy, Policy, Waypoint};
+pub use policy::{
+    Aim, AimText, Base, Controller, ControllerPolicy, FnPolicy, Held, Made, Mixture, Noisy, PlannerPolicy, Policy,
+    StateFollower, Waypoint, WaypointPolicy,
+};
 pub use record::trajectories_npz;
 pub use registry::{PolicyOptions, Registry};
 pub use rollout::{Episode, StepEvent, rollout};

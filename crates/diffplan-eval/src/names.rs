@@ -1,7 +1,8 @@
 //! What the dimensions of environments are called, for tables and pictures.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use diffplan_envs::{BoxEnv, Env};
+use diffplan_files::nearest;
 
 /// The names of an environment's dimensions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,21 @@ impl Names {
             actions: known_or_numbered(actions, "action", action_dim),
         }
     }
+}
+
+/// The dimension that a word names: one of `known`, or a number below their number.
+///
+/// # Errors
+/// [`Error::Unknown`] for any other.
+pub(crate) fn dim_of(word: &str, known: &[String]) -> Result<usize> {
+    let numbered = || word.parse().ok().filter(|&dim: &usize| dim < known.len());
+    let place = known.iter().position(|name| name == word).or_else(numbered);
+    place.ok_or_else(|| Error::Unknown {
+        what: "the dimension",
+        name: word.to_owned(),
+        nearest: nearest(word, known.iter().map(String::as_str)).map(str::to_owned),
+        known: known.to_vec(),
+    })
 }
 
 fn known_or_numbered(known: Option<Vec<String>>, kind: &str, dim: usize) -> Vec<String> {

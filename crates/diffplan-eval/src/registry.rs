@@ -1,7 +1,7 @@
 //! [`Registry`]: everything that a program can name, ours and its own.
 
 use crate::error::{Error, Result};
-use crate::policy::{Base, Controller, ControllerPolicy, Mixture, Policy, Waypoint};
+use crate::policy::{Base, Controller, ControllerPolicy, Mixture, Policy, WaypointPolicy};
 use diffplan_envs::{BoxEnv, Registry as Envs};
 use diffplan_files::nearest;
 use diffplan_pipelines::{Guide, Registries};
@@ -110,7 +110,7 @@ impl Registry {
             });
         }
         registry.register_policy("waypoint", |options| {
-            Ok(Box::new(Waypoint::new(&options.env, options.noise.unwrap_or(0.0))?) as Box<dyn Policy>)
+            Ok(Box::new(WaypointPolicy::new(&options.env, options.noise.unwrap_or(0.0))?) as Box<dyn Policy>)
         });
         registry.register_policy("mixed", move |options| {
             let own = Controller::ALL

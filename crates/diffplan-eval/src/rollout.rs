@@ -4,7 +4,7 @@ use crate::episodes::total;
 use crate::error::{Error, Result};
 use crate::policy::{Policy, Told, clip};
 use crate::start::Start;
-use diffplan_envs::{Env, ResetOptions};
+use diffplan_envs::Env;
 use diffplan_pipelines::Plan;
 use ndarray::{Array1, Array2, ArrayView1, Axis, stack};
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ pub struct Episode {
     pub terminated: bool,
     /// Whether it was cut off, by a time limit as a rule.
     pub truncated: bool,
-    /// How long each action took to find.
+    /// How long each plan took to make; each action to find, where there are no plans.
     pub plan_times: Vec<Duration>,
 }
 
@@ -52,6 +52,8 @@ pub struct StepEvent<'a> {
     pub observation: ArrayView1<'a, f64>,
     /// The plan that the action came from, where the policy plans.
     pub plan: Option<&'a Plan>,
+    /// How many steps ago it was made.
+    pub plan_age: usize,
     /// The reward of the action.
     pub reward: f64,
     /// The sum of rewards so far, this one included.
@@ -75,7 +77,7 @@ where
 {
     policy.check_spaces(env.observation_space(), env.action_space())?;
     let space = env.action_space().as_box()?.clone();
-    let (mut observation, _) = env.reset(Some(start.seed), &ResetOptions::default())?;
+    let (mut observation, _) = env.reset(Some(start.seed), &start.reset)?;
     policy.begin(0, start)?;
     let mut told = Told::begin(policy, 0, env.goal())?;
     let mut observations = Array2::zeros((0, observation.len()));
@@ -95,13 +97,15 @@ where
         let step = env.step(&action.row(0).to_owned())?;
         rewards.push(step.reward);
         return_so_far += step.reward;
-        plan_times.push(plan_time);
+        let plan_age = policy.plan_age(0);
+        plan_times.extend((plan_age == 0).then_some(plan_time));
         actions.push_row(action.row(0)).map_err(broken)?;
         states.extend(env.state().ok());
         watch(StepEvent {
             step: rewards.len() - 1,
             observation: observation.view(),
             plan: policy.plan(0),
+            plan_age,
             reward: step.reward,
             return_so_far,
             plan_time,

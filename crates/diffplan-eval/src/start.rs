@@ -1,5 +1,6 @@
 //! [`Start`]: where an episode begins, and all that decides how it goes on.
 
+use diffplan_envs::ResetOptions;
 use diffplan_pipelines::RngNoise;
 
 /// Where an episode begins.
@@ -11,6 +12,8 @@ pub struct Start {
     pub seed: u64,
     /// The noise of the episode's plans.
     pub noise: RngNoise,
+    /// What else the environment is reset with, such as the goal.
+    pub reset: ResetOptions,
 }
 
 impl Start {
@@ -30,6 +33,7 @@ impl Start {
                 index,
                 seed: seed.checked_add(index as u64)?,
                 noise: noise.fork(),
+                reset: ResetOptions::default(),
             })
         })
     }
@@ -40,7 +44,15 @@ impl Start {
             index,
             seed,
             noise: RngNoise::seed(policy_seed(seed)),
+            reset: ResetOptions::default(),
         }
+    }
+
+    /// Reset with these options.
+    #[must_use]
+    pub fn with_reset(mut self, options: ResetOptions) -> Self {
+        self.reset = options;
+        self
     }
 }
 

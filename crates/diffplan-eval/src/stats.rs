@@ -48,6 +48,19 @@ pub fn confidence_interval(values: &[f64]) -> Option<[f64; 2]> {
     Some([mean - t * error, mean + t * error])
 }
 
+/// The 95 % confidence interval of a share of which `successes` of `count` were seen (E. B. Wilson, "Probable inference, the law of
+/// succession, and statistical inference", 1927): within 0 to 1 also where all or none were. None of nothing.
+pub fn wilson_interval(successes: usize, count: usize) -> Option<[f64; 2]> {
+    if count == 0 {
+        return None;
+    }
+    const Z: f64 = 1.959_963_984_540_054;
+    let (n, share) = (count as f64, successes as f64 / count as f64);
+    let (wide, middle) = (1.0 + Z * Z / n, share + Z * Z / (2.0 * n));
+    let half = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+    Some([((middle - half) / wide).max(0.0), ((middle + half) / wide).min(1.0)])
+}
+
 /// What Student's t with so many degrees of freedom stays below with probability 0.975.
 ///
 /// With t = √ν · tan θ its density is proportional to cos θ to the power of ν - 1, which is integrated by Simpson's rule.
@@ -127,6 +140,28 @@ mod tests {
             "{low} {high}"
         );
         assert_eq!(confidence_interval(&[1.0]), None);
+    }
+
+    /// Expected: R's `prop.test(8, 10, correct = FALSE)`, 0.4901625 to 0.9433178, and the ends in closed form, n / (n + z²).
+    #[test]
+    fn shares_have_intervals_within_their_bounds() {
+        let [low, high] = wilson_interval(8, 10).unwrap();
+        assert!(
+            (low - 0.490_162_5).abs() < 1e-7 && (high - 0.943_317_8).abs() < 1e-7,
+            "{low} {high}"
+        );
+        let square = 1.959_963_984_540_054_f64.powi(2);
+        let [low, high] = wilson_interval(0, 10).unwrap();
+        assert!(
+            low == 0.0 && (high - square / (10.0 + square)).abs() < 1e-12,
+            "{low} {high}"
+        );
+        let [low, high] = wilson_interval(100, 100).unwrap();
+        assert!(
+            high <= 1.0 && (low - 100.0 / (100.0 + square)).abs() < 1e-12,
+            "{low} {high}"
+        );
+        assert_eq!(wilson_interval(0, 0), None);
     }
 
     #[test]

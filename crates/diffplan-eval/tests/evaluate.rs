@@ -8,7 +8,7 @@ use diffplan_envs::{
 };
 use diffplan_eval::{EpisodeResult, EvaluationEvent, PlannerPolicy, Start, evaluate, rollout};
 use diffplan_models::{Params, UNet1dConfig, UNet1dModel};
-use diffplan_pipelines::{FnGuide, Moment, PlanOptions, ValueGuidedPipeline, ValueNetwork};
+use diffplan_pipelines::{FnGuide, Moment, PlanOptions, Prefix, ValueGuidedPipeline, ValueNetwork};
 use diffplan_schedulers::{BetaSchedule, DdpmConfig, DdpmScheduler, PredictionType, VarianceType};
 use ndarray::{Array1, ArrayView2, ArrayView3, ArrayViewMut1, ArrayViewMut3, array};
 use ndarray_rand::rand::{SeedableRng, rngs::StdRng};
@@ -174,8 +174,17 @@ fn timeless(mut result: EpisodeResult) -> EpisodeResult {
 }
 
 fn play(pipeline: &ValueGuidedPipeline, side_by_side: usize, threads: usize, episodes: &[usize]) -> Vec<EpisodeResult> {
+    play_with(pipeline, quick(), (side_by_side, threads), episodes)
+}
+
+fn play_with(
+    pipeline: &ValueGuidedPipeline,
+    options: PlanOptions,
+    (side_by_side, threads): (usize, usize),
+    episodes: &[usize],
+) -> Vec<EpisodeResult> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    let mut planner = PlannerPolicy::new(pipeline.planner(quick()).unwrap().in_pool(Arc::new(pool)));
+    let mut planner = PlannerPolicy::new(pipeline.planner(options).unwrap().in_pool(Arc::new(pool)));
     let starts = Start::seeded(SEED)
         .take(20)
         .filter(|start| episodes.contains(&start.index));
@@ -209,6 +218,42 @@ fn how_many_run_side_by_side_changes_no_bit() {
     let part = play(&pipeline, 3, 2, &rest);
     assert_eq!(part, rest.map(|i| one[i].clone()));
     assert_eq!(play(&pipeline, 3, 2, &[]), []);
+}
+
+/// Episodes of many lengths need plans in different calls, from noise and from their last plans.
+#[test]
+fn whatever_is_done_of_plans_an_episode_does_not_depend_on_others() {
+    let pipeline = pipeline();
+    let all: Vec<usize> = (0..20).collect();
+    let every_step = play(&pipeline, 1, 1, &all);
+    let sets: [fn(&mut PlanOptions); 4] = [
+        |options| options.n_action_steps = 3,
+        |options| (options.warm_start, options.n_action_steps) = (0.5, 2),
+        |options| (options.prefix, options.observation_delay) = (Prefix::Exp, 2),
+        |options| {
+            (options.prefix, options.observation_delay) = (Prefix::Linear, 1);
+            (options.warm_start, options.n_action_steps, options.temperature) = (1.0, 2, 0.5);
+        },
+    ];
+    for (number, set) in sets.into_iter().enumerate() {
+        let mut options = quick();
+        set(&mut options);
+        let one = play_with(&pipeline, options.clone(), (1, 1), &all);
+        assert_ne!(one, every_step, "{number}");
+        for result in &one {
+            assert_eq!(result.plans, result.length.div_ceil(options.n_action_steps), "{number}");
+        }
+        for sizes in [(4, 2), (16, 3)] {
+            assert_eq!(
+                play_with(&pipeline, options.clone(), sizes, &all),
+                one,
+                "{number}: {sizes:?}"
+            );
+        }
+        let rest = [3, 4, 9, 19];
+        let part = play_with(&pipeline, options, (3, 2), &rest);
+        assert_eq!(part, rest.map(|i| one[i].clone()), "{number}");
+    }
 }
 
 #[test]

@@ -64,9 +64,17 @@ impl Recording {
     /// # Errors
     /// As there.
     pub fn make(planner: &mut Planner, observation: ArrayView1<f32>, noise: &mut dyn NoiseSource) -> Result<Self> {
-        let (mut moments, mut timesteps) = (Vec::new(), 0);
         let conditions = [Condition::observation(0, observation)];
-        let mut queries = [Query::new(&conditions, noise)];
+        Self::of(planner, Query::new(&conditions, noise))
+    }
+
+    /// Makes the plan of any query, goals and a start among it, and keeps what it went through.
+    ///
+    /// # Errors
+    /// As [`Planner::plan_queries`].
+    pub fn of(planner: &mut Planner, query: Query) -> Result<Self> {
+        let (mut moments, mut timesteps) = (Vec::new(), 0);
+        let mut queries = [query];
         let mut denoising = planner.begin(&mut queries)?;
         while let Some(step) = denoising.step()? {
             timesteps = step.visits;

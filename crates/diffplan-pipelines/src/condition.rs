@@ -196,6 +196,12 @@ impl Imposed {
         }
     }
 
+    /// Whether a number of a query is imposed.
+    pub(crate) fn holds(&self, query: usize, time: usize, channel: usize) -> bool {
+        let is = |cell: &Cell| (cell.query, cell.time, cell.channel) == (query, time, channel) && cell.strength == 1.0;
+        self.0.iter().any(is)
+    }
+
     /// Whether any only pulls.
     pub(crate) fn any_soft(&self) -> bool {
         self.0.iter().any(|cell| cell.strength < 1.0)

@@ -71,6 +71,18 @@ pub enum Error {
         /// What is wrong with it, and what is expected.
         reason: String,
     },
+    /// A plan without a goal, of a network that has learned to reach one.
+    #[error(
+        "{}the checkpoint was trained with goals, and the observation at step {time}, the plan's last, is not given; expected a goal \
+         for all of its dimensions",
+        if *index == 0 { String::new() } else { format!("observation {index}: ") }
+    )]
+    NoGoal {
+        /// Of which query.
+        index: usize,
+        /// The last step of the plan.
+        time: usize,
+    },
     /// No candidate could be brought to satisfy a constraint.
     #[error(
         "{}no plan satisfies the constraint {constraint}: of {candidates} candidates the best violates it by {least}; expected constraints          that conditions and each other leave room for",

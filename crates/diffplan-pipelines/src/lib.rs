@@ -74,7 +74,9 @@ pub use error::{Error, Result};
 pub use guide::{FnGuide, Guide, GuideSchedule, GuideSession, GuideTerm, Moment, Sees, ValueNetwork};
 pub use layout::SampleLayout;
 pub use noise::{NoiseError, NoiseSource, RecordedNoise, RngNoise};
-pub use options::{Guidance, Kind, OPTIONS, OptionSpec, PlanOptions, PlanningConfig};
+pub use options::{
+    Follow, Guidance, Kind, OPTIONS, OptionSpec, PlanOptions, PlanningConfig, Prefix, TrainedConditions,
+};
 pub use pipeline::ValueGuidedPipeline;
 pub use plan::{Plan, Query, Start, StepReport};
 pub use planner::{Denoising, Planner};

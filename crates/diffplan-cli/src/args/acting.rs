@@ -1,6 +1,7 @@
 //! Who acts, and where.
 
 use clap::Args;
+use diffplan_eval::AimText;
 use std::path::PathBuf;
 
 /// Which networks plan.
@@ -60,8 +61,40 @@ pub(crate) fn env_argument(text: &str) -> Result<String, String> {
     }
 }
 
+/// Where plans are to lead.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct AimArgs {
+    /// What is to be reached, of a checkpoint that was trained with goals: NAME=VALUE,… or the numbers of the first dimensions of the
+    /// observation, in order. Dimensions that are not said are 0. An environment with goals is reset to it
+    #[arg(long, value_name = "NAME=X,…", allow_hyphen_values = true, help_heading = "Goals")]
+    pub(crate) goal: Option<String>,
+    /// The step of the episode at which the goal is to be reached, rather than at the end of a plan
+    #[arg(long, value_name = "STEP", requires = "goal", help_heading = "Goals")]
+    pub(crate) goal_time: Option<usize>,
+    /// What some dimensions of the observation are to be at a step of the episode; may be given several times
+    #[arg(long, value_name = "STEP:NAME=X,…", help_heading = "Goals")]
+    pub(crate) waypoint: Vec<String>,
+}
+
+impl AimArgs {
+    /// As evaluations keep it.
+    pub(crate) fn text(&self) -> AimText {
+        AimText {
+            goal: self.goal.clone(),
+            goal_time: self.goal_time,
+            waypoints: self.waypoint.clone(),
+        }
+    }
+
+    /// The flag that was given, if any was.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        let flags = [(self.goal.is_some(), "goal"), (!self.waypoint.is_empty(), "waypoint")];
+        flags.into_iter().find_map(|(given, flag)| given.then_some(flag))
+    }
+}
+
 /// What plays episodes.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ActingArgs {
     #[command(flatten)]
     pub(crate) checkpoint: CheckpointArgs,

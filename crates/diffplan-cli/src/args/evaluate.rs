@@ -1,6 +1,6 @@
 //! What `diffplan evaluate` takes.
 
-use super::{ActingArgs, MAX_EPISODES, PlanningArgs, RunArgs, count, seed};
+use super::{ActingArgs, ActingOptions, AimArgs, MAX_EPISODES, RunArgs, count, seed};
 use clap::Args;
 use diffplan_pipelines::OPTIONS;
 use std::path::PathBuf;
@@ -14,6 +14,9 @@ fn of_playing() -> impl Iterator<Item = &'static str> {
         "env",
         "env_kwargs",
         "guide",
+        "goal",
+        "goal_time",
+        "waypoint",
         "episodes",
         "parallel",
         "seed",
@@ -25,12 +28,15 @@ fn of_playing() -> impl Iterator<Item = &'static str> {
 }
 
 /// Play many episodes side by side and say how good the plans are
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Episode i is the episode i of `diffplan rollout` with the same seed, to the bit, however many run side by side.
 
 With --out, an episode is on disk as soon as it is over. After Ctrl-C or a crash, --resume plays what is missing, with the \
 settings in the folder; a larger --episodes goes on with a finished one.
+
+A checkpoint that was trained with goals is evaluated twice from the same starts unless --follow says which: with a controller that \
+steers along the planned states, in DIR/states, and with the diffused actions, in DIR/actions.
 
 Examples:
   diffplan evaluate                                        150 episodes, the checkpoint in testdata/
@@ -66,5 +72,7 @@ pub(crate) struct EvaluateArgs {
     #[command(flatten)]
     pub(crate) run: RunArgs,
     #[command(flatten)]
-    pub(crate) planning: PlanningArgs,
+    pub(crate) aim: AimArgs,
+    #[command(flatten)]
+    pub(crate) planning: ActingOptions,
 }

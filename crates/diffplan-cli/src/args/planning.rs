@@ -5,9 +5,12 @@ use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use diffplan_pipelines::{Kind, OPTIONS, OptionSpec, PlanningConfig};
 
 /// What was given of the planning options. What was not comes from the checkpoint's planning_config.json, then from diffusers'
-/// defaults.
+/// defaults. Options that say what is done of plans one after another are among them only where there is an episode, `ACTS`.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct PlanningArgs(pub(crate) PlanningConfig);
+pub(crate) struct PlanningArgs<const ACTS: bool = false>(pub(crate) PlanningConfig);
+
+/// Options of plans, and of what is done of them.
+pub(crate) type ActingOptions = PlanningArgs<true>;
 
 fn argument(spec: &'static OptionSpec) -> Arg {
     let name = spec.name;
@@ -19,7 +22,7 @@ fn argument(spec: &'static OptionSpec) -> Arg {
         .long(spec.flag)
         .value_name(spec.value_name)
         .help(spec.doc.trim())
-        .help_heading("Planning")
+        .help_heading(if spec.acting { "Acting by plans" } else { "Planning" })
         .value_parser(ValueParser::new(check));
     if let Some(short) = spec.short {
         arg = arg.short(short);
@@ -32,11 +35,14 @@ fn argument(spec: &'static OptionSpec) -> Arg {
     }
 }
 
-impl Args for PlanningArgs {
+/// The options that are offered.
+fn offered(acts: bool) -> impl Iterator<Item = &'static OptionSpec> {
+    OPTIONS.iter().filter(move |spec| acts || !spec.acting)
+}
+
+impl<const ACTS: bool> Args for PlanningArgs<ACTS> {
     fn augment_args(command: Command) -> Command {
-        OPTIONS
-            .iter()
-            .fold(command, |command, spec| command.arg(argument(spec)))
+        offered(ACTS).fold(command, |command, spec| command.arg(argument(spec)))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -44,7 +50,7 @@ impl Args for PlanningArgs {
     }
 }
 
-impl FromArgMatches for PlanningArgs {
+impl<const ACTS: bool> FromArgMatches for PlanningArgs<ACTS> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut args = Self::default();
         args.update_from_arg_matches(matches)?;
@@ -52,7 +58,7 @@ impl FromArgMatches for PlanningArgs {
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        for spec in OPTIONS {
+        for spec in offered(ACTS) {
             if let Some(text) = matches.get_one::<String>(spec.name) {
                 let set = self.0.set(spec.name, text);
                 set.map_err(|error| clap::Error::raw(clap::error::ErrorKind::ValueValidation, error))?;
@@ -62,7 +68,7 @@ impl FromArgMatches for PlanningArgs {
     }
 }
 
-impl PlanningArgs {
+impl<const ACTS: bool> PlanningArgs<ACTS> {
     /// The flag of an option that was given, if any was.
     pub(crate) fn given(&self) -> Option<&'static str> {
         let given = serde_json::to_value(&self.0).ok()?;

@@ -8,7 +8,9 @@ use diffplan_eval::evaluation::describe;
 use diffplan_eval::{Registry, stats, table};
 use diffplan_files::Folder;
 use diffplan_models::{UNet1dConfig, UNet1dModel, Workspace};
-use diffplan_pipelines::{NoiseSource, PlanOptions, RngNoise, ValueGuidedPipeline, ValueNetwork};
+use diffplan_pipelines::{
+    Condition, NoiseSource, PlanOptions, RngNoise, TrainedConditions, ValueGuidedPipeline, ValueNetwork,
+};
 use diffplan_schedulers::{BetaSchedule, DdpmConfig, DdpmScheduler, PredictionType, VarianceType};
 use ndarray::{Array1, Array3, ArrayD};
 use ndarray_rand::rand::SeedableRng;
@@ -182,7 +184,13 @@ impl Source {
                 let pipeline = self.pipeline(registry)?;
                 let observation = Array1::zeros(pipeline.observation_dim());
                 let mut planner = pipeline.planner(options.clone())?.in_pool(Arc::clone(pool));
-                timed(repeat, || Ok(planner.plan(observation.view(), &mut noise).map(drop)?))
+                let mut conditions = vec![Condition::observation(0, &observation)];
+                if pipeline.planning_config().conditions == Some(TrainedConditions::Goal) {
+                    let last = options.planning_horizon - 1;
+                    conditions.extend((last > 0).then(|| Condition::observation(last, &observation)));
+                }
+                let mut plan = || planner.plan_conditioned(&conditions, &mut noise).map(drop);
+                timed(repeat, || Ok(plan()?))
             }
         }
     }

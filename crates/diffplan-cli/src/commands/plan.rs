@@ -3,14 +3,16 @@
 use crate::args::PlanArgs;
 use crate::error::{Error, Result};
 use crate::patience::Patience;
-use crate::{json, output, settings};
+use crate::{aims, json, output, settings};
 use diffplan_data::RecordedEnv;
-use diffplan_eval::evaluation::describe;
-use diffplan_eval::{Names, Registry, env_with, stats, table};
+use diffplan_eval::evaluation::{describe, describe_aim};
+use diffplan_eval::{Aim, AimText, Held, Names, Registry, env_with, stats, table};
 use diffplan_files::folder_of;
 use diffplan_pictures::{Recording, Stage};
 use diffplan_pipelines::doctor::Outside;
-use diffplan_pipelines::{NoiseSource, Plan, PlanOptions, RngNoise, TorchRng, ValueGuidedPipeline};
+use diffplan_pipelines::{
+    Condition, NoiseSource, Plan, PlanOptions, Query, RngNoise, TorchRng, TrainedConditions, ValueGuidedPipeline,
+};
 use ndarray::{Array1, ArrayView2, Axis, aview1};
 use serde::Serialize;
 use std::path::Path;
@@ -41,6 +43,9 @@ struct Config<'a> {
     variant: Option<&'a str>,
     #[serde(flatten)]
     options: &'a PlanOptions,
+    /// Where it was to lead.
+    #[serde(skip_serializing_if = "AimText::is_empty")]
+    aim: &'a AimText,
     seed: Option<u64>,
     torch_seed: Option<u64>,
     threads: usize,
@@ -61,21 +66,6 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
         Some(seed) => Box::new(TorchRng::manual_seed(seed)),
         None => Box::new(RngNoise::seed(args.seed)),
     };
-    let mut planner = pipeline.planner(options.clone())?.in_pool(pool);
-    let picture = args
-        .render
-        .as_deref()
-        .map(|file| Picture::prepare(file, &args, registry, &pipeline))
-        .transpose()?;
-    let started = Instant::now();
-    let (plan, recording) = match picture {
-        Some(_) => {
-            let recording = Recording::make(&mut planner, aview1(&args.obs), noise.as_mut())?;
-            (recording.plan().clone(), Some(recording))
-        }
-        None => (planner.plan(aview1(&args.obs), noise.as_mut())?, None),
-    };
-    let seconds = started.elapsed().as_secs_f64();
     let env = env_with(
         args.env.as_deref(),
         &args.env_kwargs,
@@ -83,6 +73,25 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
     )?;
     let env = settings::known_env(registry, env.as_ref());
     let names = Names::of(env.as_ref(), pipeline.observation_dim(), pipeline.action_dim());
+    let aim = args.aim.text();
+    let held = held(&aim, &pipeline, options.planning_horizon, &names)?;
+    let mut planner = pipeline.planner(options.clone())?.in_pool(pool);
+    let picture = args
+        .render
+        .as_deref()
+        .map(|file| Picture::prepare(file, &args, registry, &pipeline))
+        .transpose()?;
+    let started = Instant::now();
+    let now = [Condition::observation(0, aview1(&args.obs))];
+    let conditions: Vec<Condition> = now.into_iter().chain(held.iter().map(Held::condition)).collect();
+    let (plan, recording) = match picture {
+        Some(_) => {
+            let recording = Recording::of(&mut planner, Query::new(&conditions, noise.as_mut()))?;
+            (recording.plan().clone(), Some(recording))
+        }
+        None => (planner.plan_conditioned(&conditions, noise.as_mut())?, None),
+    };
+    let seconds = started.elapsed().as_secs_f64();
     let saved = picture.as_ref().zip(recording.as_ref());
     let saved = saved
         .map(|(picture, recording)| picture.save(recording, &pipeline, &names))
@@ -99,6 +108,7 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
                 checkpoint,
                 variant: folder.variant(),
                 options: &options,
+                aim: &aim,
                 seed: args.torch_seed.is_none().then_some(args.seed),
                 torch_seed: args.torch_seed,
                 threads,
@@ -111,9 +121,12 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
         .zip(&plan.action)
         .map(|(n, a)| format!("{n} {a:.4}"))
         .collect();
-    let fields = [
+    let mut fields = vec![
         ("checkpoint", checkpoint.display().to_string()),
         ("plan", describe(&options)),
+    ];
+    fields.extend(describe_aim(&aim).map(|aim| ("goal", aim)));
+    fields.extend([
         (
             "time",
             format!(
@@ -124,12 +137,25 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
         ),
         ("values", describe_values(&plan, &pipeline)?),
         ("action", action.join(", ")),
-    ];
+    ]);
     output::print(table::fields(&fields))?;
     output::print(format!("\n{}", trajectory_table(chosen(&plan), &names)))?;
     match saved {
         Some(saved) => output::print(format!("\n  {saved}")),
         None => Ok(()),
+    }
+}
+
+/// What is imposed on a plan beside the observation that it begins at.
+fn held(aim: &AimText, pipeline: &ValueGuidedPipeline, horizon: usize, names: &Names) -> Result<Vec<Held>> {
+    let trained = pipeline.planning_config().conditions;
+    let aim = Aim::parse(aim, names)?;
+    aim.check(trained)?;
+    aim.check_horizon(horizon)?;
+    let end = aim.end(None, pipeline.observation_dim());
+    match end {
+        None if trained == Some(TrainedConditions::Goal) => Err(aims::no_goal("none was given", names)),
+        end => Ok(aim.held(0, end.as_ref(), horizon)),
     }
 }
 

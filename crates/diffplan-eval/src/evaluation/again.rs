@@ -1,7 +1,7 @@
 //! An evaluation that is gone on with: what was asked for over what was saved, and what must be the same.
 
 use super::saved::Saved;
-use super::settings::{Asked, Config, Settings};
+use super::settings::{Asked, Config, Settings, describe_aim};
 use crate::error::{Error, Result};
 use serde_json::Value;
 
@@ -28,6 +28,10 @@ impl Settings {
                 guides: match asked.guides.is_empty() {
                     true => saved.config.guides.clone(),
                     false => asked.guides.clone(),
+                },
+                aim: match asked.aim.is_empty() {
+                    true => saved.config.aim.clone(),
+                    false => asked.aim.clone(),
                 },
                 env_kwargs: made.kwargs,
                 max_episode_steps: made.max_episode_steps,
@@ -70,6 +74,8 @@ impl Settings {
             false => config.guides.join(", "),
         };
         changed("guide", guides(&self.config), guides(&saved.config))?;
+        let aim = |config: &Config| describe_aim(&config.aim).unwrap_or_else(|| "none".into());
+        changed("goal", aim(&self.config), aim(&saved.config))?;
         let options =
             |config: &Config| serde_json::to_value(&config.options).map_err(Error::encode("planning options"));
         let (typed, before) = (options(&self.config)?, options(&saved.config)?);

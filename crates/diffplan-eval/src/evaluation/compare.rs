@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::{stats, table};
 use diffplan_envs::d4rl;
 use diffplan_files::{Folder, folder_of};
-use diffplan_pipelines::{NoiseSource, RngNoise};
+use diffplan_pipelines::{NoiseSource, PlanOptions, RngNoise};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fs;
@@ -298,14 +298,18 @@ fn warnings(a: &Played, b: &Played) -> Vec<String> {
     if a.config.get("policy") != b.config.get("policy") {
         keys.retain(|key| ["policy", "simulator", "env_kwargs", "max_episode_steps"].contains(&key.as_str()));
     }
+    let defaults = serde_json::to_value(PlanOptions::default()).unwrap_or_default();
     for key in keys.into_iter().filter(|key| !OF_THE_RUN.contains(&key.as_str())) {
         let value = |played: &Played| {
             let value = played.config.get(key).filter(|value| !value.is_null());
             let unsaid = match key.as_str() {
                 "simulator" => "diffplan's own",
                 "policy" => "the checkpoint's planner",
+                "aim" => "none of one's own",
                 _ => "the default",
             };
+            // An option that was not there yet when the file was written was as by default.
+            let value = value.or_else(|| defaults.get(key).filter(|value| !value.is_null()));
             value.map_or(unsaid.to_owned(), |value| {
                 value.as_str().map_or_else(|| value.to_string(), str::to_owned)
             })
@@ -315,6 +319,8 @@ fn warnings(a: &Played, b: &Played) -> Vec<String> {
             let what = match key.as_str() {
                 "simulator" => "episodes ran on another simulator".to_owned(),
                 "policy" => "another policy acted".to_owned(),
+                "aim" => "plans were led to another goal".to_owned(),
+                "follow" => "something else was followed of plans".to_owned(),
                 _ => format!("plans were made with another {key}"),
             };
             warnings.push(format!("{what}: {value_a} and {value_b}"));

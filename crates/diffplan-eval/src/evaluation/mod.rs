@@ -14,19 +14,19 @@ mod settings;
 
 pub use compare::Comparison;
 pub use folder::Output;
-pub use report::{Latency, Report, known_returns};
-pub use row::{End, HEADER, Row};
+pub use report::{Latency, Report, Success, known_returns};
+pub use row::{Columns, End, HEADER, Row};
 pub use saved::Saved;
 pub use settings::{
-    Asked, Config, MAX_EPISODES, MAX_SEED, MAX_TRAJECTORY_STEPS, Settings, check_plan_size, describe, hash,
-    with_simulator,
+    Asked, Config, MAX_EPISODES, MAX_SEED, MAX_TRAJECTORY_STEPS, Settings, check_plan_size, describe, describe_aim,
+    hash, with_simulator,
 };
 
 use crate::episodes::{EvaluationEvent, evaluate};
 use crate::error::{Error, Result};
 use crate::policy::Policy;
 use crate::start::Start;
-use diffplan_envs::{AutoresetMode, BoxEnv, Env, VecEnv};
+use diffplan_envs::{AutoresetMode, BoxEnv, Env, ResetOptions, VecEnv};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -35,7 +35,7 @@ use std::time::Instant;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Progress<'a> {
-    /// So many running episodes took a step.
+    /// Running episodes took a step, and for so many of them a plan was made.
     Stepped(usize),
     /// An episode is over, and its row on disk.
     Finished(&'a Row),
@@ -50,12 +50,13 @@ pub struct Played {
     pub ended: bool,
 }
 
-/// Plays the episodes that have no row yet, and adds theirs in the order in which they end; at the end they are in order.
+/// Plays the episodes that have no row yet, each reset with its seed and these options, and adds theirs in the order in which they end; at
+/// the end they are in order.
 ///
 /// # Errors
 /// As [`evaluate`], and what the folder says; rows that were added stay.
 pub fn play_missing<E>(
-    settings: &Settings,
+    (settings, reset): (&Settings, &ResetOptions),
     policy: &mut dyn Policy,
     envs: &mut VecEnv<E>,
     rows: &mut Vec<Row>,
@@ -73,16 +74,17 @@ where
     }
     let missing = Start::seeded(settings.seed)
         .take(settings.config.episodes)
-        .filter(|start| !there[start.index]);
+        .filter(|start| !there[start.index])
+        .map(|start| start.with_reset(reset.clone()));
     let (begun, seconds_before) = (
         Instant::now(),
         rows.iter().map(|row| row.elapsed_seconds).fold(0.0, f64::max),
     );
     let (mut calls, mut failed) = (Vec::new(), None);
     let mut heed = |event: EvaluationEvent| match event {
-        EvaluationEvent::Stepped { running, plan_time } => {
-            calls.push(plan_time.as_secs_f64() * 1e3);
-            watch(Progress::Stepped(running))
+        EvaluationEvent::Stepped { planned, plan_time, .. } => {
+            calls.extend((planned > 0).then_some(plan_time.as_secs_f64() * 1e3));
+            watch(Progress::Stepped(planned))
         }
         EvaluationEvent::Finished(result) => {
             let elapsed = seconds_before + begun.elapsed().as_secs_f64();
@@ -225,7 +227,14 @@ impl Evaluation {
             ),
             None => "nothing is kept without a folder".into(),
         };
-        let played = play_missing(&settings, policy, &mut envs, &mut rows, output.as_mut(), watch);
+        let played = play_missing(
+            (&settings, &ResetOptions::default()),
+            policy,
+            &mut envs,
+            &mut rows,
+            output.as_mut(),
+            watch,
+        );
         let played = played.map_err(|error| Error::Stopped {
             error: Box::new(error),
             kept: kept(rows.len()),

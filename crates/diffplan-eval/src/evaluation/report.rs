@@ -32,6 +32,8 @@ pub struct Report {
     min_length: usize,
     max_length: usize,
     terminated: usize,
+    /// Null where no episode says whether it reached its goal.
+    success: Option<Success>,
     plans: usize,
     /// Of the time spent planning.
     plans_per_second: f64,
@@ -49,7 +51,45 @@ struct Score {
     standard_error: Option<f64>,
 }
 
-/// Milliseconds a planning call, each with a plan for every episode that was running; of the run that came to the end.
+/// How many of the episodes that say whether they reached their goal did, at any step.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Success {
+    /// Those that did.
+    pub episodes: usize,
+    /// Those that say.
+    pub of: usize,
+    /// Their share.
+    pub rate: f64,
+    /// 95 %, of the share, by Wilson's score.
+    pub confidence_interval: [f64; 2],
+}
+
+impl Success {
+    fn of_rows(rows: &[Row]) -> Option<Self> {
+        let said: Vec<bool> = rows.iter().filter_map(|row| row.success).collect();
+        let (episodes, of) = (said.iter().filter(|&&success| success).count(), said.len());
+        Some(Self {
+            episodes,
+            of,
+            rate: episodes as f64 / of as f64,
+            confidence_interval: stats::wilson_interval(episodes, of)?,
+        })
+    }
+
+    /// In words.
+    pub fn text(&self) -> String {
+        let percent = |share: f64| 100.0 * share;
+        let [low, high] = self.confidence_interval.map(percent);
+        format!(
+            "{:.1} %, {} of {} episodes, 95 % interval {low:.1} to {high:.1} (Wilson)",
+            percent(self.rate),
+            self.episodes,
+            self.of
+        )
+    }
+}
+
+/// Milliseconds a planning call, each with a plan for every episode that needed one; of the run that came to the end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Latency {
     calls: usize,
@@ -104,6 +144,7 @@ impl Report {
             mean_length: lengths.iter().sum::<usize>() as f64 / lengths.len() as f64,
             min_length: lengths.iter().copied().min().unwrap_or(0),
             max_length: lengths.iter().copied().max().unwrap_or(0),
+            success: Success::of_rows(&rows),
             terminated: rows.iter().filter(|row| row.end == End::Terminated).count(),
             plans,
             plans_per_second: plans as f64 / planning.max(1e-9),
@@ -152,6 +193,16 @@ impl Report {
     /// Their mean.
     pub fn mean_return(&self) -> f64 {
         self.mean_return
+    }
+
+    /// D4RL's normalised score of the mean return; none where it has no references.
+    pub fn normalized_score(&self) -> Option<f64> {
+        self.normalized_score.as_ref().map(|score| score.mean)
+    }
+
+    /// How many reached their goal; none where no episode says.
+    pub fn success(&self) -> Option<Success> {
+        self.success
     }
 
     /// The standard error of the mean; none of a single episode.
@@ -253,6 +304,9 @@ impl Report {
             (heading, planning),
             ("wall", wall),
         ];
+        if let Some(success) = &self.success {
+            fields.insert(3, ("success", success.text()));
+        }
         if let Some(known) = known_returns(&self.env) {
             fields.insert(1, ("to compare", known));
         }

@@ -6,8 +6,27 @@ use serde::Serialize;
 
 /// The columns.
 pub const HEADER: &str =
-    "episode,seed,return,length,end,normalized_score,plans,planning_seconds,elapsed_seconds,mujoco_warning";
-const COLUMNS: usize = 10;
+    "episode,seed,return,length,end,normalized_score,plans,planning_seconds,elapsed_seconds,success,mujoco_warning";
+
+/// Which columns a file has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Columns {
+    /// Those of [`HEADER`].
+    All,
+    /// Those of earlier versions: nothing is said of success.
+    WithoutSuccess,
+}
+
+impl Columns {
+    /// Those that a file's first line names; `None` of a line that no version wrote.
+    pub fn of_header(line: &str) -> Option<Self> {
+        match line {
+            HEADER => Some(Self::All),
+            line if line == HEADER.replace(",success,", ",") => Some(Self::WithoutSuccess),
+            _ => None,
+        }
+    }
+}
 
 /// How an episode ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -45,12 +64,14 @@ pub struct Row {
     pub end: End,
     /// D4RL's; null where it has no references.
     pub normalized_score: Option<f64>,
-    /// Actions that were found.
+    /// Plans that were made; actions that were found, where there are no plans.
     pub plans: usize,
     /// Its share of the calls that it was planned for in.
     pub planning_seconds: f64,
     /// Of the whole evaluation, when the episode ended.
     pub elapsed_seconds: f64,
+    /// Whether the goal was reached at any step; null where the environment does not say.
+    pub success: Option<bool>,
     /// The first that the simulator gave.
     pub mujoco_warning: Option<String>,
 }
@@ -71,6 +92,7 @@ impl Row {
             plans: result.plans,
             planning_seconds: result.planning_time.as_secs_f64(),
             elapsed_seconds,
+            success: result.success,
             mujoco_warning: result.mujoco_warning.clone(),
         }
     }
@@ -82,8 +104,9 @@ impl Row {
             let one_line = text.replace(['\r', '\n'], " ");
             format!("\"{}\"", one_line.replace('"', "\"\""))
         });
+        let success = self.success.map_or(String::new(), |success| success.to_string());
         format!(
-            "{},{},{},{},{},{score},{},{:.6},{:.6},{warning}",
+            "{},{},{},{},{},{score},{},{:.6},{:.6},{success},{warning}",
             self.episode,
             self.seed,
             self.episode_return,
@@ -96,9 +119,15 @@ impl Row {
     }
 
     /// None of a line that is no row.
-    pub fn parse(line: &str) -> Option<Self> {
+    pub fn parse(line: &str, columns: Columns) -> Option<Self> {
         // The last column may have commas.
-        let cells: Vec<&str> = line.splitn(COLUMNS, ',').collect();
+        let mut cells: Vec<&str> = match columns {
+            Columns::All => line.splitn(11, ',').collect(),
+            Columns::WithoutSuccess => line.splitn(10, ',').collect(),
+        };
+        if columns == Columns::WithoutSuccess {
+            cells.insert(cells.len().saturating_sub(1), "");
+        }
         let &[
             episode,
             seed,
@@ -109,6 +138,7 @@ impl Row {
             plans,
             planning,
             elapsed,
+            success,
             warning,
         ] = &cells[..]
         else {
@@ -129,9 +159,13 @@ impl Row {
                 "" => None,
                 score => Some(finite(score)?),
             },
-            plans: plans.parse().ok().filter(|&plans| plans == length)?,
+            plans: plans.parse().ok().filter(|plans| (1..=length).contains(plans))?,
             planning_seconds: seconds(planning)?,
             elapsed_seconds: seconds(elapsed)?,
+            success: match success {
+                "" => None,
+                said => Some(said.parse().ok()?),
+            },
             mujoco_warning: match warning {
                 "" => None,
                 quoted => Some(quoted.strip_prefix('"')?.strip_suffix('"')?.replace("\"\"", "\"")),
@@ -155,6 +189,7 @@ mod tests {
             plans: 17,
             planning_seconds: 0.25,
             elapsed_seconds: 1.5,
+            success: mujoco_warning.map(str::is_empty),
             mujoco_warning: mujoco_warning.map(str::to_owned),
         }
     }
@@ -169,10 +204,27 @@ mod tests {
                 mujoco_warning: warning.map(|text| text.replace('\n', " ")),
                 ..row
             };
-            assert_eq!(Row::parse(&text), Some(expected), "{text}");
+            assert_eq!(Row::parse(&text, Columns::All), Some(expected), "{text}");
         }
-        assert_eq!(HEADER.split(',').count(), COLUMNS);
-        assert_eq!(row(None).text().split(',').count(), COLUMNS);
+        assert_eq!(HEADER.split(',').count(), row(None).text().split(',').count());
+        assert_eq!(Columns::of_header(HEADER), Some(Columns::All));
+    }
+
+    /// A file of version 0.1.0, before it was said whether a goal is reached.
+    #[test]
+    fn rows_of_earlier_versions_are_read() {
+        let header =
+            "episode,seed,return,length,end,normalized_score,plans,planning_seconds,elapsed_seconds,mujoco_warning";
+        let columns = Columns::of_header(header).unwrap();
+        for warning in [None, Some("a, b")] {
+            let expected = Row {
+                success: None,
+                ..row(warning)
+            };
+            let text = expected.text().replacen("1.500000,,", "1.500000,", 1);
+            assert_eq!(Row::parse(&text, columns), Some(expected), "{text}");
+        }
+        assert_eq!(Columns::of_header("episode,seed"), None);
     }
 
     #[test]
@@ -184,13 +236,19 @@ mod tests {
             (",17,", ",0,"),
             ("1003,-0.3", "1003,NaN"),
             ("1003,-0.3", "1003,inf"),
-            ("1.500000,", "1.500000"),
-            ("1.500000,", "1.500000,\"cut"),
+            ("1.500000,,", "1.500000,"),
+            ("1.500000,,", "1.500000,,\"cut"),
+            ("1.500000,,", "1.500000,yes,"),
+            (",17,0.25", ",18,0.25"),
         ] {
             assert!(text.contains(from), "{text} has no {from}");
-            assert_eq!(Row::parse(&text.replacen(from, to, 1)), None, "{from} as {to}");
+            assert_eq!(
+                Row::parse(&text.replacen(from, to, 1), Columns::All),
+                None,
+                "{from} as {to}"
+            );
         }
-        assert_eq!(Row::parse(""), None);
-        assert_eq!(Row::parse(HEADER), None);
+        assert_eq!(Row::parse("", Columns::All), None);
+        assert_eq!(Row::parse(HEADER, Columns::All), None);
     }
 }

@@ -1,7 +1,7 @@
 //! [`Saved`]: an evaluation in a folder, as it is read again.
 
 use super::report::Latency;
-use super::row::{HEADER, Row};
+use super::row::{Columns, HEADER, Row};
 use super::settings::{Asked, Config, MAX_EPISODES, MAX_SEED, check_plan_size};
 use crate::error::{Error, Result};
 use diffplan_data::RecordedEnv;
@@ -149,16 +149,17 @@ fn read_rows(path: &Path, seed: u64) -> Result<Vec<Row>> {
             reason,
         })
     };
-    let mut rows = BTreeMap::new();
+    let (mut rows, mut columns) = (BTreeMap::new(), Columns::All);
     for (i, line) in read_lines(path)?.iter().enumerate() {
         let number = i + 1;
         if i == 0 {
-            match line == HEADER {
-                true => continue,
-                false => return refuse(format!("line 1 is {line:?}, expected {HEADER:?}")),
+            match Columns::of_header(line) {
+                Some(known) => columns = known,
+                None => return refuse(format!("line 1 is {line:?}, expected {HEADER:?}")),
             }
+            continue;
         }
-        let Some(row) = Row::parse(line) else {
+        let Some(row) = Row::parse(line, columns) else {
             return refuse(format!("line {number} is no episode: {line:?}"));
         };
         if Some(row.seed) != seed.checked_add(row.episode as u64) {
@@ -186,6 +187,7 @@ fn read_rows(path: &Path, seed: u64) -> Result<Vec<Row>> {
 mod tests {
     use super::super::row::End;
     use super::*;
+    use crate::policy::AimText;
     use std::fs;
 
     fn row(episode: usize) -> Row {
@@ -199,6 +201,7 @@ mod tests {
             plans: 3,
             planning_seconds: 0.5,
             elapsed_seconds: 1.0,
+            success: None,
             mujoco_warning: None,
         }
     }
@@ -253,6 +256,7 @@ mod tests {
             parallel: 1,
             options: Some(diffplan_pipelines::PlanOptions::default()),
             guides: Vec::new(),
+            aim: AimText::default(),
             simulator: None,
             env_kwargs: serde_json::Map::new(),
             max_episode_steps: None,

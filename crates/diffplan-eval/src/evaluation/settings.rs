@@ -1,10 +1,11 @@
 //! What decides how the episodes of an evaluation go, and what only decides how fast.
 
 use crate::error::{Error, Result};
+use crate::policy::AimText;
 use crate::table;
 use diffplan_data::RecordedEnv;
 use diffplan_files::Folder;
-use diffplan_pipelines::{PlanOptions, PlanningConfig, Precision};
+use diffplan_pipelines::{OPTIONS, PlanOptions, PlanningConfig};
 use fnv::FnvHasher;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -45,6 +46,8 @@ pub struct Asked {
     pub planning: PlanningConfig,
     /// Guides beside the checkpoint's own, as they were named.
     pub guides: Vec<String>,
+    /// Where plans are to lead.
+    pub aim: AimText,
 }
 
 /// As `config` of rollout's summary, and more. Keys of a planner are absent where another policy acts.
@@ -73,6 +76,9 @@ pub struct Config {
     /// Guides beside the checkpoint's own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub guides: Vec<String>,
+    /// Where plans are led, where that was said.
+    #[serde(skip_serializing_if = "AimText::is_empty")]
+    pub aim: AimText,
     /// What the environment's dynamics are calculated by, such as "MuJoCo 4.0.0"; none where they are diffplan's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub simulator: Option<String>,
@@ -108,6 +114,8 @@ struct ConfigJson {
     options: PlanOptions,
     #[serde(default)]
     guides: Vec<String>,
+    #[serde(default)]
+    aim: AimText,
     simulator: Option<String>,
     #[serde(default)]
     env_kwargs: Map<String, Value>,
@@ -125,6 +133,7 @@ impl From<ConfigJson> for Config {
             variant: json.variant,
             checkpoint_hash: json.checkpoint_hash,
             guides: json.guides,
+            aim: json.aim,
             episodes: json.episodes,
             parallel: json.parallel,
             simulator: json.simulator,
@@ -221,6 +230,7 @@ impl Settings {
                 parallel: 1,
                 options: None,
                 guides: Vec::new(),
+                aim: asked.aim.clone(),
                 simulator: None,
                 env_kwargs: env.kwargs,
                 max_episode_steps: env.max_episode_steps,
@@ -298,6 +308,7 @@ impl Settings {
         if let Some(options) = &config.options {
             fields.push(("plan", describe(options)));
         }
+        fields.extend(describe_aim(&config.aim).map(|aim| ("goal", aim)));
         fields.push(("threads", config.threads.to_string()));
         table::fields(&fields)
     }
@@ -325,8 +336,19 @@ pub fn with_simulator(env: &str, simulator: Option<&str>) -> String {
     }
 }
 
-/// `options` in words.
+/// Where plans are to lead, in words; none where nothing is said of it.
+pub fn describe_aim(aim: &AimText) -> Option<String> {
+    let mut parts: Vec<String> = aim.goal.iter().cloned().collect();
+    parts.extend(aim.goal_time.map(|time| format!("at step {time}")));
+    if !aim.waypoints.is_empty() {
+        parts.push(format!("by way of {}", aim.waypoints.join("; ")));
+    }
+    (!parts.is_empty()).then(|| parts.join(" "))
+}
+
+/// `options` in words: all that are not as in the reference's call, and those that say how large a plan is.
 pub fn describe(options: &PlanOptions) -> String {
+    let defaults = PlanOptions::default();
     let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let mut parts = vec![
         count(options.batch_size, "candidate"),
@@ -357,8 +379,27 @@ pub fn describe(options: &PlanOptions) -> String {
         Some(steps) => count(steps, "timestep"),
         None => "all timesteps".into(),
     });
-    if options.precision != Precision::F32 {
+    let told = [
+        "batch_size",
+        "planning_horizon",
+        "n_guide_steps",
+        "scale",
+        "guidance",
+        "rescore",
+        "num_inference_steps",
+        "scheduler",
+        "precision",
+    ];
+    if options.precision != defaults.precision {
         parts.push(options.precision.name().into());
+    }
+    for spec in OPTIONS.iter().filter(|spec| !told.contains(&spec.name)) {
+        // Said with the scheduler that it is of.
+        let is_told = spec.name == "eta" && options.scheduler.is_some();
+        let text = options.text(spec.name);
+        if let Some(text) = text.filter(|text| !is_told && Some(text) != defaults.text(spec.name).as_ref()) {
+            parts.push(format!("{} {text}", spec.name));
+        }
     }
     parts.join(", ")
 }
@@ -425,6 +466,20 @@ mod tests {
         assert_eq!(
             describe(&ddim),
             "4 candidates, horizon 32, no guidance, ddim of eta 0.5, 5 timesteps"
+        );
+        let acting = PlanOptions {
+            temperature: 0.5,
+            guide_every: 3,
+            t_stopgrad: 0,
+            n_action_steps: 4,
+            warm_start: 0.25,
+            follow: diffplan_pipelines::Follow::States,
+            ..PlanOptions::default()
+        };
+        assert_eq!(
+            describe(&acting),
+            "64 candidates, horizon 32, 2 guide steps of scale 0.1 (diffusers), all timesteps, t_stopgrad 0, temperature 0.5, \
+             guide_every 3, n_action_steps 4, warm_start 0.25, follow states"
         );
         let huge = PlanOptions {
             batch_size: usize::MAX,

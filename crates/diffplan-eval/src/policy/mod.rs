@@ -14,9 +14,9 @@ mod waypoint;
 pub use controller::{Base, Controller, ControllerPolicy, Mixture};
 pub use function::FnPolicy;
 pub use noisy::Noisy;
-pub use planner::PlannerPolicy;
+pub use planner::{Aim, AimText, Held, Made, PlannerPolicy, StateFollower, Waypoint};
 pub(crate) use told::Told;
-pub use waypoint::Waypoint;
+pub use waypoint::WaypointPolicy;
 
 use crate::error::{Error, Result};
 use crate::start::Start;
@@ -69,6 +69,12 @@ pub trait Policy: Send {
         None
     }
 
+    /// How many steps ago that plan was made when the last action in a slot was found: 0 where the action took one of its own, as
+    /// actions of who does not plan do.
+    fn plan_age(&self, _slot: usize) -> usize {
+        0
+    }
+
     /// What was almost surely wrong with what it was shown so far, each thing once.
     fn findings(&self) -> Vec<Finding> {
         Vec::new()
@@ -98,6 +104,10 @@ impl<P: Policy + ?Sized> Policy for Box<P> {
 
     fn plan(&self, slot: usize) -> Option<&Plan> {
         (**self).plan(slot)
+    }
+
+    fn plan_age(&self, slot: usize) -> usize {
+        (**self).plan_age(slot)
     }
 
     fn findings(&self) -> Vec<Finding> {

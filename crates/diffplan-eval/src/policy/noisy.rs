@@ -70,6 +70,10 @@ impl Policy for Noisy {
         self.policy.plan(slot)
     }
 
+    fn plan_age(&self, slot: usize) -> usize {
+        self.policy.plan_age(slot)
+    }
+
     fn findings(&self) -> Vec<Finding> {
         self.policy.findings()
     }

@@ -1,4 +1,4 @@
-//! [`Waypoint`]: from cell to cell of a maze to the goal, as D4RL collected its data of mazes.
+//! [`WaypointPolicy`]: from cell to cell of a maze to the goal, as D4RL collected its data of mazes.
 //!
 //! The way is a shortest one through cells. In each cell of it a point is drawn, the last is the goal itself, and the ball is pulled to
 //! one after the other; it turns to the next within a tenth of a cell. A ball that is pushed is pulled by
@@ -26,7 +26,7 @@ const STRIDE: f64 = 0.2;
 
 /// The controller of mazes: it knows the map of its environment, and is told goals by [`Policy::set_goal`].
 #[derive(Debug)]
-pub struct Waypoint {
+pub struct WaypointPolicy {
     maze: Layout,
     /// Standard deviation of white noise on the actions.
     noise: f64,
@@ -47,7 +47,7 @@ struct Walk {
     next: usize,
 }
 
-impl Waypoint {
+impl WaypointPolicy {
     /// For the maze of this id, with white noise of this standard deviation on the actions, which D4RL's data has 0.5 of.
     ///
     /// # Errors
@@ -151,7 +151,7 @@ fn between(a: [f64; 2], b: [f64; 2]) -> f64 {
     (a[0] - b[0]).hypot(a[1] - b[1])
 }
 
-impl Policy for Waypoint {
+impl Policy for WaypointPolicy {
     fn name(&self) -> String {
         match self.noise > 0.0 {
             true => format!("waypoint, noise {}", self.noise),
@@ -222,7 +222,7 @@ mod tests {
             ..MakeOptions::default()
         };
         let mut env = Registry::default().make_with(id, &options).unwrap();
-        let mut policy = Waypoint::new(id, noise).unwrap();
+        let mut policy = WaypointPolicy::new(id, noise).unwrap();
         (0..episodes)
             .map(|seed| {
                 let start = Start::alone(0, seed);
@@ -251,12 +251,12 @@ mod tests {
 
     #[test]
     fn what_it_cannot_do_it_says() {
-        let error = Waypoint::new("Pendulum-v1", 0.0).unwrap_err();
+        let error = WaypointPolicy::new("Pendulum-v1", 0.0).unwrap_err();
         assert!(error.to_string().contains("made for mazes"), "{error}");
-        let mut policy = Waypoint::new("maze2d-umaze-v1", 0.0).unwrap();
+        let mut policy = WaypointPolicy::new("maze2d-umaze-v1", 0.0).unwrap();
         let mut env = Registry::default().make("maze2d-umaze-v1").unwrap();
         let (observation, _) = diffplan_envs::Env::reset(&mut env, Some(1), &Dict::new()).unwrap();
-        let act = |policy: &mut Waypoint| {
+        let act = |policy: &mut WaypointPolicy| {
             let mut action = ndarray::Array2::zeros((1, 2));
             policy.act(
                 &[0],

@@ -3,7 +3,7 @@
 //! From `config/locomotion.py` and `config/maze2d.py` of the original. The scale is one of the original's own rule, which multiplies the
 //! gradient by the posterior's variance ([`Guidance::Diffuser`]); under that of diffusers the same number is another strength.
 
-use diffplan_pipelines::{Guidance, PlanningConfig};
+use diffplan_pipelines::{Follow, Guidance, PlanningConfig, TrainedConditions};
 
 /// The settings of a guided run.
 struct Guided {
@@ -40,9 +40,20 @@ pub(super) fn planning(dataset: Option<&str>, horizon: usize, guided: bool, maze
         planning_horizon: Some(horizon),
         ..PlanningConfig::default()
     };
-    if maze || !guided {
+    if maze {
+        // The script plans once an episode, from where it starts to the goal, and steers along the states of that plan.
         return PlanningConfig {
-            batch_size: Some(if maze { 1 } else { 64 }),
+            batch_size: Some(1),
+            n_guide_steps: Some(0),
+            conditions: Some(TrainedConditions::Goal),
+            n_action_steps: Some(horizon),
+            follow: Some(Follow::States),
+            ..config
+        };
+    }
+    if !guided {
+        return PlanningConfig {
+            batch_size: Some(64),
             n_guide_steps: Some(0),
             ..config
         };

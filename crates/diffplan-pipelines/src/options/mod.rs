@@ -3,9 +3,14 @@
 //! From the table come [`PlanOptions`], what a checkpoint or a caller may leave unsaid of it ([`PlanningConfig`]), the bounds, which
 //! hold here as on a command line, and [`OPTIONS`], by which a command makes its arguments and a report its text. One more option is
 //! one more entry.
+//!
+//! Options marked `acting` say what is done of plans one after another. A single plan does not depend on them: whoever acts by plans
+//! (diffplan-eval's `PlannerPolicy`) heeds them, and a command that acts in no environment does not offer them.
 
+mod acting;
 mod value;
 
+pub use acting::{Follow, Prefix, TrainedConditions};
 pub use value::{Guidance, Kind, OptionSpec};
 
 use crate::error::{Error, Result};
@@ -20,7 +25,7 @@ use value::OptionValue;
 macro_rules! planning_options {
     ($(
         $(#[doc = $doc:literal])+
-        $name:ident: $kind:ty = $default:expr, $flag:literal $(($short:literal))?, $value_name:literal, $spec:expr;
+        $name:ident: $kind:ty = $default:expr, $flag:literal $(($short:literal))?, $value_name:literal, $spec:expr $(, $when:ident)?;
     )+) => {
         /// How a plan is made. [`Default`] is that of the reference's call.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,6 +53,9 @@ macro_rules! planning_options {
             /// Steps after which its episodes are cut off; as it is registered by default.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub max_episode_steps: Option<usize>,
+            /// What was known of trajectories in training; nothing but where they start, where this is not said.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub conditions: Option<TrainedConditions>,
             $(
                 #[doc = concat!("As in [`PlanOptions::", stringify!($name), "`].")]
                 #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,6 +71,7 @@ macro_rules! planning_options {
             value_name: $value_name,
             kind: $spec,
             doc: concat!($($doc),+),
+            acting: planning_options!(@when $($when)?),
         },)+];
 
         impl PlanOptions {
@@ -87,7 +96,16 @@ macro_rules! planning_options {
 
         impl PlanningConfig {
             /// The keys of a file.
-            pub const KEYS: &[&str] = &["env", "env_kwargs", "max_episode_steps", $(stringify!($name),)+];
+            pub const KEYS: &[&str] = &["env", "env_kwargs", "max_episode_steps", "conditions", $(stringify!($name),)+];
+
+            /// The text of what this says of an option, as [`set`](Self::set) takes it; `None` where it says nothing, or there is none of
+            /// that name.
+            pub fn text(&self, name: &str) -> Option<String> {
+                match name {
+                    $(stringify!($name) => self.$name.as_ref().map(ToString::to_string),)+
+                    _ => None,
+                }
+            }
 
             /// `options` with what this says in place of theirs.
             pub fn over(&self, options: PlanOptions) -> PlanOptions {
@@ -109,7 +127,7 @@ macro_rules! planning_options {
                     _ => return Err(Error::Option {
                         name: "name",
                         value: name.to_owned(),
-                        expected: format!("one of {}", Self::KEYS[3..].join(", ")),
+                        expected: format!("one of {}", Self::KEYS[4..].join(", ")),
                     }),
                 }
                 Ok(())
@@ -118,6 +136,8 @@ macro_rules! planning_options {
     };
     (@short) => { None };
     (@short $short:literal) => { Some($short) };
+    (@when) => { false };
+    (@when acting) => { true };
 }
 
 planning_options! {
@@ -155,6 +175,22 @@ planning_options! {
     extra_steps: usize = 0, "extra-steps", "N", Kind::Count { low: 0, high: 10_000 };
     /// In which precision convolutions multiply; bf16 is faster on CPUs with AVX-512 BF16, and less exact
     precision: Precision = Precision::F32, "precision", "P", Kind::Choice(value::PRECISIONS);
+    /// Actions done of a plan before planning again; from the horizon on, all of it
+    n_action_steps: usize = 1, "n-action-steps", "K", Kind::Count { low: 1, high: 1 << 20 }, acting;
+    /// The share of timesteps made of every plan after an episode's first, which then starts from the plan before it, shifted and
+    /// noised to there; 0 starts from noise
+    warm_start: f32 = 0.0, "warm-start", "0..1", Kind::Number { low: 0.0, high: 1.0 }, acting;
+    /// How the plan before holds the one that is made in what they overlap: not at all, whole, or with weights that fall
+    prefix: Prefix = Prefix::None, "prefix", "WEIGHTS", Kind::Choice(Prefix::NAMES), acting;
+    /// Steps of a plan that the one before may hold, from its first; all of the overlap by default
+    prefix_steps: Option<usize> = None, "prefix-steps", "N", Kind::Count { low: 1, high: 1 << 20 }, acting;
+    /// Steps from an observation until the first action that is planned from it is done; those between are what was planned before
+    observation_delay: usize = 0, "observation-delay", "N", Kind::Count { low: 0, high: 1 << 20 }, acting;
+    /// What is followed of a plan: its actions, or its states by a controller that steers from one to the next
+    follow: Follow = Follow::Actions, "follow", "WHAT", Kind::Choice(Follow::NAMES), acting;
+    /// Which dimensions that controller steers, and by which velocities, names or numbers: x,y:vx,vy; told by the environment's names by
+    /// default
+    follow_dims: Option<String> = None, "follow-dims", "P,…:V,…", Kind::Text, acting;
 }
 
 /// Candidates from which on Toom-Cook's fewer multiplications are worth its larger weights.
@@ -301,6 +337,13 @@ mod tests {
             ("guidance_end", "0.75"),
             ("extra_steps", "5"),
             ("precision", "bf16"),
+            ("n_action_steps", "4"),
+            ("warm_start", "0.5"),
+            ("prefix", "exp"),
+            ("prefix_steps", "6"),
+            ("observation_delay", "2"),
+            ("follow", "states"),
+            ("follow_dims", "0,1:2,3"),
         ];
         assert_eq!(
             unusual.map(|(name, _)| name),
@@ -333,6 +376,10 @@ mod tests {
             ("temperature", "-1"),
             ("guide_every", "0"),
             ("guidance_end", "2"),
+            ("n_action_steps", "0"),
+            ("warm_start", "1.5"),
+            ("prefix", "zeros"),
+            ("follow", "both"),
             ("num_inference_steps", "0"),
             ("guidance", "strong"),
             ("rescore", "perhaps"),

@@ -1,5 +1,6 @@
 //! The types that an option may have: their text, and their bounds.
 
+use super::acting::{Follow, Prefix};
 use crate::error::{Error, Result};
 use diffplan_models::Precision;
 use serde::{Deserialize, Serialize};
@@ -96,6 +97,8 @@ pub struct OptionSpec {
     pub kind: Kind,
     /// What it is.
     pub doc: &'static str,
+    /// Whether it says what is done of plans one after another, and nothing about a plan alone.
+    pub acting: bool,
 }
 
 /// A type of option.
@@ -160,6 +163,8 @@ given! {
         _ => !value.is_empty(),
     };
     Guidance: |text| [Guidance::Diffusers, Guidance::Diffuser].into_iter().find(|rule| rule.name() == text), |_value, _kind| true;
+    Follow: |text| [Follow::Actions, Follow::States].into_iter().find(|what| what.name() == text), |_value, _kind| true;
+    Prefix: |text| Prefix::ALL.into_iter().find(|prefix| prefix.name() == text), |_value, _kind| true;
     Precision: |text| [Precision::F32, Precision::Bf16].into_iter().find(|precision| precision.name() == text),
         |_value, _kind| true;
 }

@@ -3,10 +3,12 @@
 use super::buffers::{At, Buffers, Lost, draw, noise_to};
 use super::{Parts, Planner};
 use crate::action::Chosen;
+use crate::condition::Imposed;
 use crate::constraint::{self, Violations};
 use crate::error::{Error, Result};
 use crate::guide::Moment;
 use crate::noise::NoiseSource;
+use crate::options::TrainedConditions;
 use crate::plan::{Plan, Query, Start, StepReport};
 use crate::select::{Candidates, Selection};
 use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView3, Axis, Slice};
@@ -67,6 +69,7 @@ impl Planner {
             buffers
                 .imposed
                 .add(index, query.conditions, sizes, &parts.pipeline.normalizers)?;
+            parts.check_goal(&buffers.imposed, index)?;
         }
         let candidates = queries.len().checked_mul(batch).ok_or_else(|| Error::Option {
             name: "batch_size",
@@ -98,6 +101,19 @@ impl Parts {
             None => rayon::current_num_threads(),
         };
         Buffers::new(&self.pipeline, &self.options, &*self.sampler, &self.guided, threads)
+    }
+
+    /// That a network which has learned to reach goals is given one.
+    fn check_goal(&self, imposed: &Imposed, index: usize) -> Result<()> {
+        if self.pipeline.planning_config().conditions != Some(TrainedConditions::Goal) {
+            return Ok(());
+        }
+        let last = self.options.planning_horizon - 1;
+        let mut own = self.pipeline.layout.observations();
+        match own.all(|channel| imposed.holds(index, last, channel)) {
+            true => Ok(()),
+            false => Err(Error::NoGoal { index, time: last }),
+        }
     }
 
     /// The visit that all queries start at.

@@ -4,6 +4,7 @@ use super::data::Data;
 use super::folder::{RunFolder, exists};
 use super::keys::Kind;
 use super::settings::Settings;
+use crate::batches::Conditions;
 use crate::checkpoints::Saved;
 use crate::error::{Error, Result};
 use diffplan_data::{Normalizers, RecordedEnv};
@@ -34,6 +35,7 @@ pub struct Output {
     scheduler: DdpmScheduler,
     env: Option<RecordedEnv>,
     horizon: usize,
+    conditions: Conditions,
 }
 
 impl Output {
@@ -99,6 +101,7 @@ impl Output {
             scheduler: DdpmScheduler::new(settings.scheduler.clone())?,
             env: settings.made(),
             horizon: settings.sequences.horizon,
+            conditions: settings.conditions,
         };
         let config = output.folder.path().join("planning_config.json");
         // Seen to be readable before hours of work, rather than after.
@@ -146,15 +149,23 @@ impl Output {
         write(&path("model_index.json"), &json(&index)?)
     }
 
-    /// The text of planning_config.json: what it says already, with environment and horizon where it does not say them, or
-    /// `anew`.
+    /// The text of planning_config.json: what it says already, with environment, horizon and conditions where it does not say them,
+    /// or `anew`.
     fn planning_config(&self, path: &Path, anew: bool) -> Result<Vec<u8>> {
         let mut config: Map<String, Value> = match fs::read(path) {
             Ok(text) => parse_json_object(&text, path)?,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Map::new(),
             Err(e) => return Err(FileError::io(path, e).into()),
         };
-        let mut ours = vec![("planning_horizon", json!(self.horizon))];
+        // Whoever plans has to know what was: without a goal a network that has always known one makes a wrong plan.
+        let conditions = match self.conditions {
+            Conditions::Current => "start",
+            Conditions::Goal => "goal",
+        };
+        let mut ours = vec![
+            ("planning_horizon", json!(self.horizon)),
+            ("conditions", json!(conditions)),
+        ];
         // What an environment is made with goes with its name: that of another one would be no argument of it.
         let same = |env: &&RecordedEnv| anew || config.get("env").is_none_or(|there| *there == json!(env.id));
         if let Some(env) = self.env.as_ref().filter(same) {

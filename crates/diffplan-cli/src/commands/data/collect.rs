@@ -3,12 +3,12 @@
 use super::goals::GoalRun;
 use crate::args::{ActingArgs, CollectArgs, PLANNER};
 use crate::error::{Error, Result};
-use crate::{json, output, settings};
+use crate::{aims, json, output, settings};
 use diffplan_data::{D4rlFile, RecordedEnv};
 use diffplan_envs::{BoxEnv, Env, Step};
 use diffplan_eval::evaluation::{describe, known_returns};
 use diffplan_eval::{
-    Controller, Episode, Noisy, PlannerPolicy, Policy, PolicyOptions, Registry, Start, rollout, stats, table,
+    AimText, Controller, Episode, Noisy, Policy, PolicyOptions, Registry, Start, rollout, stats, table,
 };
 use diffplan_files::{Folder, folder_of};
 use diffplan_pipelines::PlanOptions;
@@ -73,7 +73,8 @@ pub(super) fn run(args: CollectArgs, registry: &Registry) -> Result<()> {
             let env = settings::env(registry, &made)?;
             settings::check_dimensions(&pipeline, env.observation_space(), env.action_space())?;
             let planner = pipeline.planner(options.clone())?.in_pool(args.run.pool()?);
-            let policy = Noisy::new(Box::new(PlannerPolicy::new(planner)), noise);
+            let policy = aims::planner_policy(planner, &AimText::default(), &env)?;
+            let policy = Noisy::new(Box::new(policy), noise);
             (made, Box::new(policy), Some(checkpoint), Some(options))
         } else {
             settings::check_no_planning(&args.policy, &acting, &args.planning)?;

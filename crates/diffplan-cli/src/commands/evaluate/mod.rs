@@ -1,17 +1,20 @@
-//! `diffplan evaluate`: many episodes side by side, and how good they were; and two evaluations compared.
+//! `diffplan evaluate`: many episodes side by side, and how good they were; of a checkpoint with goals by both ways of following its plans;
+//! and two evaluations compared.
 
+mod both;
 mod progress;
 
 use crate::args::EvaluateArgs;
 use crate::error::{Error, Result};
 use crate::interrupt::on_interrupt;
-use crate::{json, output, settings};
-use diffplan_envs::{AutoresetMode, Env, VecEnv};
+use crate::{aims, json, output, settings};
+use diffplan_envs::{AutoresetMode, Env, ResetOptions, VecEnv};
 use diffplan_eval::evaluation::{Asked, Latency, Output, Saved, Settings, check_plan_size, hash, play_missing};
-use diffplan_eval::{Comparison, PlannerPolicy, Policy, PolicyOptions, Progress as At, Registry, Report, table};
+use diffplan_eval::{Comparison, Policy, PolicyOptions, Progress as At, Registry, Report, table};
 use diffplan_files::Folder;
 use progress::Progress;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 pub(crate) fn run(args: EvaluateArgs, registry: &Registry) -> Result<()> {
@@ -22,15 +25,27 @@ pub(crate) fn run(args: EvaluateArgs, registry: &Registry) -> Result<()> {
             false => output::print(comparison.text()),
         };
     }
+    if both::is_asked(&args)? {
+        return both::run(&args, registry);
+    }
+    let report = one(&args, args.out.as_deref(), registry)?;
+    match args.run.json {
+        true => json::print_line(&report),
+        false => Ok(()),
+    }
+}
+
+/// One evaluation, shown but for its JSON. It is gone on with by `whole`, the folder that was typed.
+fn one(args: &EvaluateArgs, whole: Option<&Path>, registry: &Registry) -> Result<Report> {
     let output = args.out.clone().map(Output::open).transpose()?;
     let before = match &output {
         Some(output) => output.before(args.resume)?,
         None => None,
     };
-    let asked = asked(&args);
+    let asked = asked(args);
     match before {
-        Some(saved) if saved.is_over(&asked) => over(&args, &asked, saved, output.as_ref()),
-        before => play(&args, asked, before, output, registry),
+        Some(saved) if saved.is_over(&asked) => over(args, &asked, saved, output.as_ref()),
+        before => play(args, asked, before, (output, whole), registry),
     }
 }
 
@@ -47,6 +62,7 @@ fn asked(args: &EvaluateArgs) -> Asked {
         out: args.out.clone(),
         planning: args.planning.0.clone(),
         guides: args.acting.guide.clone(),
+        aim: args.aim.text(),
     }
 }
 
@@ -66,7 +82,7 @@ fn checkpoint_of(args: &EvaluateArgs, before: Option<&Saved>) -> Result<Folder> 
 }
 
 /// Shows an evaluation that is over already.
-fn over(args: &EvaluateArgs, asked: &Asked, saved: Saved, output: Option<&Output>) -> Result<()> {
+fn over(args: &EvaluateArgs, asked: &Asked, saved: Saved, output: Option<&Output>) -> Result<Report> {
     let mut settings = Settings::again(asked, &saved)?;
     if args.acting.checkpoint.given().is_some() {
         settings.config.checkpoint_hash = Some(hash(&checkpoint_of(args, Some(&saved))?)?);
@@ -74,6 +90,7 @@ fn over(args: &EvaluateArgs, asked: &Asked, saved: Saved, output: Option<&Output
     }
     if let Some(policy) = &settings.config.policy {
         settings::check_no_planning(policy, &args.acting, &args.planning)?;
+        aims::check_other(policy, &args.aim)?;
     }
     if !args.run.json {
         output::print(settings.text(saved.rows.len()))?;
@@ -87,9 +104,9 @@ fn play(
     args: &EvaluateArgs,
     asked: Asked,
     before: Option<Saved>,
-    mut output: Option<Output>,
+    (mut output, whole): (Option<Output>, Option<&Path>),
     registry: &Registry,
-) -> Result<()> {
+) -> Result<Report> {
     let pool = args.run.pool()?;
     let threads = pool.current_num_threads();
     let played = before.as_ref().map_or(0, |saved| saved.rows.len());
@@ -99,7 +116,7 @@ fn play(
         Some(_) => args.acting.other(),
         None => saved_policy,
     };
-    let (mut settings, mut policy): (Settings, Box<dyn Policy>) = match named {
+    let (mut settings, mut policy, trained): (Settings, Box<dyn Policy>, _) = match named {
         None => {
             let checkpoint = checkpoint_of(args, before.as_ref())?;
             let guides = match (&asked.guides[..], &before) {
@@ -127,10 +144,13 @@ fn play(
             let env = settings::env(registry, &settings.made())?;
             settings::check_dimensions(&pipeline, env.observation_space(), env.action_space())?;
             let planner = pipeline.planner(options)?.in_pool(pool);
-            (settings, Box::new(PlannerPolicy::new(planner)))
+            let trained = planner.pipeline().planning_config().conditions;
+            let policy = aims::planner_policy(planner, &settings.config.aim, &env)?;
+            (settings, Box::new(policy), Some(trained))
         }
         Some(name) => {
             settings::check_no_planning(name, &args.acting, &args.planning)?;
+            aims::check_other(name, &args.aim)?;
             let mut settings = match &before {
                 Some(saved) => Settings::again(&asked, saved)?,
                 None => {
@@ -140,11 +160,13 @@ fn play(
             };
             settings.set_run(&asked, None, threads, played)?;
             let policy = registry.policy(name, &PolicyOptions::new(&settings.env))?;
-            (settings, policy)
+            (settings, policy, None)
         }
     };
     // All that can be wrong is found before anything is shown, written or played.
     let made = settings.made();
+    let mut shown = settings::env(registry, &made)?;
+    let reset = aims::reset_of(&mut shown, settings.seed, &settings.config.aim, trained)?;
     let envs = (0..settings.config.parallel).map(|_| settings::env(registry, &made));
     let mut envs = VecEnv::new(envs.collect::<Result<_>>()?)?.with_autoreset(AutoresetMode::Disabled);
     settings.set_simulator(envs.envs().first().and_then(|env| env.simulator()), before.as_ref())?;
@@ -156,18 +178,24 @@ fn play(
     if !args.run.json {
         output::print(settings.text(rows.len()))?;
     }
-    let latency = go_on(&settings, policy.as_mut(), &mut envs, &mut rows, &mut output)?;
+    let latency = go_on(
+        (&settings, &reset),
+        policy.as_mut(),
+        &mut envs,
+        &mut rows,
+        (&mut output, whole),
+    )?;
     policy.findings().iter().for_each(settings::warn);
     end(args, Report::of(settings, rows, latency), output.as_ref())
 }
 
 /// Plays the episodes that have no row yet, shown on stderr, until all are played or there is an interrupt.
 fn go_on(
-    settings: &Settings,
+    (settings, reset): (&Settings, &ResetOptions),
     policy: &mut dyn Policy,
     envs: &mut VecEnv,
     rows: &mut Vec<diffplan_eval::evaluation::Row>,
-    output: &mut Option<Output>,
+    (output, whole): (&mut Option<Output>, Option<&Path>),
 ) -> Result<Option<Latency>> {
     let stop = on_interrupt()?;
     let mut progress = Progress::new(settings.config.episodes, rows);
@@ -182,7 +210,7 @@ fn go_on(
             false => ControlFlow::Continue(()),
         }
     };
-    let played = play_missing(settings, policy, envs, rows, output.as_mut(), &mut watch);
+    let played = play_missing((settings, reset), policy, envs, rows, output.as_mut(), &mut watch);
     progress.end();
     let (done, of) = (rows.len(), settings.config.episodes);
     let played = played.map_err(|error| match output {
@@ -193,11 +221,8 @@ fn go_on(
         _ => error,
     })?;
     if played.ended {
-        let kept = match output {
-            Some(output) => format!(
-                "go on with: diffplan evaluate --out {} --resume",
-                table::quoted(output.path())
-            ),
+        let kept = match whole {
+            Some(folder) => format!("go on with: diffplan evaluate --out {} --resume", table::quoted(folder)),
             None => "nothing is kept without --out".into(),
         };
         let at = format!("after {done} of {of} episodes; {kept}");
@@ -207,13 +232,13 @@ fn go_on(
 }
 
 /// Saves and prints what came out.
-fn end(args: &EvaluateArgs, report: Report, output: Option<&Output>) -> Result<()> {
+fn end(args: &EvaluateArgs, report: Report, output: Option<&Output>) -> Result<Report> {
     let saved = match output {
         Some(output) => output.finish(&report)?,
         None => Vec::new(),
     };
     if args.run.json {
-        return json::print_line(&report);
+        return Ok(report);
     }
     output::print(format!("\n{}", report.text()))?;
     if let Some(worst) = report.worst() {
@@ -229,5 +254,5 @@ fn end(args: &EvaluateArgs, report: Report, output: Option<&Output>) -> Result<(
     for path in saved {
         output::print(format!("  saved {}", path.display()))?;
     }
-    Ok(())
+    Ok(report)
 }

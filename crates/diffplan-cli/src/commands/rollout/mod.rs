@@ -7,15 +7,17 @@ mod report;
 use crate::args::RolloutArgs;
 use crate::error::{Error, Result};
 use crate::patience::Patience;
-use crate::{json, output, settings};
+use crate::{aims, json, output, settings};
 use diffplan_data::RecordedEnv;
-use diffplan_envs::{BoxEnv, Env};
-use diffplan_eval::evaluation::{describe, with_simulator};
-use diffplan_eval::{Names, PlannerPolicy, Policy, PolicyOptions, Registry, Start, rollout, table, trajectories_npz};
+use diffplan_envs::{BoxEnv, Env, ResetOptions};
+use diffplan_eval::evaluation::{describe, describe_aim, with_simulator};
+use diffplan_eval::{
+    AimText, Held, Names, PlannerPolicy, Policy, PolicyOptions, Registry, Start, rollout, table, trajectories_npz,
+};
 use diffplan_pictures::{EpisodePicture, Film, Recording, Stage, episode_png};
-use diffplan_pipelines::{PlanOptions, SampleLayout, ValueGuidedPipeline};
-use ndarray::{Array2, Axis};
-use played::Played;
+use diffplan_pipelines::{Condition, PlanOptions, Query, SampleLayout, TrainedConditions, ValueGuidedPipeline};
+use ndarray::Array2;
+use played::{Played, left_of};
 use progress::Progress;
 use report::Summary;
 use serde::Serialize;
@@ -49,6 +51,12 @@ struct Settings {
     options: Option<PlanOptions>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     guides: Vec<String>,
+    /// Where plans are led, where that was said.
+    #[serde(skip_serializing_if = "AimText::is_empty")]
+    aim: AimText,
+    /// What else the environment is reset with.
+    #[serde(skip)]
+    reset: ResetOptions,
     /// What the environment's dynamics are calculated by, such as "MuJoCo 4.0.0"; none where they are diffplan's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     simulator: Option<String>,
@@ -73,6 +81,14 @@ impl Actor {
             Self::Other(policy) => policy.as_mut(),
         }
     }
+
+    /// What the planner was trained with, if it is one.
+    fn trained(&self) -> Option<Option<TrainedConditions>> {
+        match self {
+            Self::Planner(parts) => Some(parts.0.planning_config().conditions),
+            Self::Other(_) => None,
+        }
+    }
 }
 
 pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
@@ -90,12 +106,15 @@ pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
         first: args.first,
         options: None,
         guides: args.acting.guide.clone(),
+        aim: args.aim.text(),
+        reset: ResetOptions::default(),
         simulator: None,
         threads,
         out: args.out.clone(),
     };
-    let (env, mut actor) = if let Some(name) = args.acting.other() {
+    let (mut env, mut actor) = if let Some(name) = args.acting.other() {
         settings::check_no_planning(name, &args.acting, &args.planning)?;
+        aims::check_other(name, &args.aim)?;
         settings.set_env(settings::env_of_policy(registry, name, &args.acting.env)?);
         settings.policy = Some(name.to_owned());
         let policy = registry.policy(name, &PolicyOptions::new(&settings.env))?;
@@ -112,8 +131,10 @@ pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
         settings.options = Some(options);
         settings.checkpoint = Some(checkpoint.path().to_owned());
         settings.variant = checkpoint.variant().map(str::to_owned);
-        (env, Actor::Planner(Box::new((pipeline, PlannerPolicy::new(planner)))))
+        let policy = aims::planner_policy(planner, &settings.aim, &env)?;
+        (env, Actor::Planner(Box::new((pipeline, policy))))
     };
+    settings.reset = aims::reset_of(&mut env, settings.seed, &settings.aim, actor.trained())?;
     settings.simulator = env.simulator();
     // All that can be wrong is found before anything is shown or played.
     actor
@@ -213,6 +234,7 @@ impl Settings {
         if let Some(options) = &self.options {
             fields.push(("plan", describe(options)));
         }
+        fields.extend(describe_aim(&self.aim).map(|aim| ("goal", aim)));
         if !self.guides.is_empty() {
             fields.push(("guides", self.guides.join(", ")));
         }
@@ -237,12 +259,13 @@ fn play(settings: &Settings, mut env: BoxEnv, actor: &mut Actor) -> Result<Playe
         let mut watch = |event: diffplan_eval::StepEvent| {
             progress.step(i, &event);
             if let (true, Some(plan)) = (first, event.plan) {
-                plans.push(plan.trajectories.index_axis(Axis(0), plan.chosen).to_owned());
+                plans.push(left_of(plan, event.plan_age));
             }
         };
+        let start = start.with_reset(settings.reset.clone());
         let episode = rollout(&mut env, &start, actor.policy(), &mut watch)?;
         if let (true, Actor::Planner(parts)) = (first, &mut *actor) {
-            played.noise = parts.1.remembered();
+            played.made = parts.1.remembered();
         }
         progress.end_episode(episode.length());
         played.episodes.push(episode);
@@ -332,15 +355,19 @@ fn draw(
         return Ok(pictures);
     };
     let (pipeline, policy) = &mut **parts;
-    let step = played.liveliest()?;
-    let observation = episode.observations.row(step).mapv(|v| v as f32);
-    let noise = played.noise.get(step);
-    let mut noise = noise.cloned().ok_or(Error::Setting {
+    let liveliest = played.liveliest()?;
+    let made = played.made_at(liveliest).ok_or(Error::Setting {
         name: "step",
-        value: step.to_string(),
+        value: liveliest.to_string(),
         expected: "a step that was planned".into(),
     })?;
-    let recording = Recording::make(policy.planner(), observation.view(), &mut noise)?;
+    let step = made.step;
+    let observation = episode.observations.row(step).mapv(|v| v as f32);
+    let now = [Condition::observation(0, &observation)];
+    let conditions: Vec<Condition> = now.into_iter().chain(made.held.iter().map(Held::condition)).collect();
+    let mut noise = made.noise.clone();
+    let query = Query::new(&conditions, &mut noise).start(made.start());
+    let recording = Recording::of(policy.planner(), query)?;
     if let Some(states) = &episode.states {
         stage.set_state(states.row(step))?;
     }

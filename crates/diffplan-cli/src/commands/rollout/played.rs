@@ -1,18 +1,27 @@
 //! [`Played`]: the episodes, and the plans of the first.
 
 use crate::error::Result;
-use diffplan_eval::{Episode, liveliest, moments};
-use diffplan_pipelines::RngNoise;
-use ndarray::Array2;
+use diffplan_eval::{Episode, Made, liveliest, moments};
+use diffplan_pipelines::Plan;
+use ndarray::{Array2, Axis};
 
 /// What was played: every episode, and the plans of the first.
 #[derive(Debug, Default)]
 pub(super) struct Played {
     pub(super) episodes: Vec<Episode>,
-    /// Of every step the trajectory whose first action was played, where the policy plans.
+    /// Of every step what was planned from it on, where the policy plans: of a plan that was made some steps before what is left of it,
+    /// filled up with its last step.
     pub(super) plans: Vec<Array2<f32>>,
-    /// The noise that each of the plans was made from.
-    pub(super) noise: Vec<RngNoise>,
+    /// What each of the plans was made of.
+    pub(super) made: Vec<Made>,
+}
+
+/// What is left of the chosen candidate of a plan that was made `age` steps ago, as many steps as it had.
+pub(super) fn left_of(plan: &Plan, age: usize) -> Array2<f32> {
+    let chosen = plan.trajectories.index_axis(Axis(0), plan.chosen);
+    let last = chosen.nrows().saturating_sub(1);
+    let rows: Vec<usize> = (0..chosen.nrows()).map(|row| (row + age).min(last)).collect();
+    chosen.select(Axis(0), &rows)
 }
 
 impl Played {
@@ -22,6 +31,11 @@ impl Played {
             Some(plan) => moments(self.plans.len(), plan.nrows()),
             None => Vec::new(),
         }
+    }
+
+    /// What the plan that is followed at a step of the first episode was made of.
+    pub(super) fn made_at(&self, step: usize) -> Option<&Made> {
+        self.made.iter().rev().find(|made| made.step <= step)
     }
 
     /// The step of the first episode within whose horizon most happens: its plan is the one to watch.
