@@ -68,6 +68,13 @@ impl Planner {
                 .imposed
                 .add(index, query.conditions, sizes, &parts.pipeline.normalizers)?;
         }
+        if !parts.pipeline.constraints.is_empty() {
+            for index in 0..queries.len() {
+                let imposed = buffers.imposed.values(index, (horizon, channels));
+                let units = (&parts.pipeline.layout, &*parts.pipeline.normalizers);
+                constraint::check_imposed(&parts.pipeline.constraints, imposed, index, units)?;
+            }
+        }
         let candidates = queries.len().checked_mul(batch).ok_or_else(|| Error::Option {
             name: "batch_size",
             value: batch.to_string(),
@@ -186,6 +193,7 @@ impl Denoising<'_> {
                 .map_or(0.0, |visit| visit.timestep),
             guided: buffers.prev_sample.view(),
             values: (self.parts.options.n_guide_steps > 0).then(|| buffers.values.view()),
+            original: buffers.original.view(),
             prev_sample: buffers.x.view(),
         }))
     }
