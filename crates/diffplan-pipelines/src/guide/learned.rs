@@ -1,6 +1,6 @@
-//! [`CleanValue`]: a value function that is shown finished plans; in its own units, if they are others.
+//! [`CleanValue`]: a value function, or any guide, that is shown finished plans; in its own units, if they are others.
 
-use super::{Guide, GuideSession, Moment, Sees, ValueNetwork};
+use super::{Guide, GuideSession, Moment, Sees};
 use crate::constraint::{denormalize, normalize};
 use crate::costs::slopes;
 use crate::error::{Error, Result};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// through theirs, and gradients through all of them.
 #[derive(Clone, Debug)]
 pub struct CleanValue {
-    value: Arc<ValueNetwork>,
+    value: Arc<dyn Guide>,
     units: Option<Units>,
 }
 
@@ -30,7 +30,7 @@ struct Units {
 
 impl CleanValue {
     /// Of a value function in the planner's units.
-    pub fn new(value: Arc<ValueNetwork>) -> Self {
+    pub fn new(value: Arc<dyn Guide>) -> Self {
         Self { value, units: None }
     }
 
