@@ -1,16 +1,17 @@
 //! `diffplan plan`: one plan from one observation.
 
-use crate::args::PlanArgs;
+use crate::args::{EnvArgs, PlanArgs};
 use crate::error::{Error, Result};
 use crate::patience::Patience;
-use crate::{json, output, settings};
+use crate::commands::checked;
+use crate::{guides, json, output, settings};
 use diffplan_data::RecordedEnv;
 use diffplan_eval::evaluation::describe;
 use diffplan_eval::{Names, Registry, env_with, stats, table};
 use diffplan_files::folder_of;
 use diffplan_pictures::{Recording, Stage};
 use diffplan_pipelines::doctor::Outside;
-use diffplan_pipelines::{NoiseSource, Plan, PlanOptions, RngNoise, TorchRng, ValueGuidedPipeline};
+use diffplan_pipelines::{NoiseSource, Plan, PlanOptions, RngNoise, TorchRng, ValueGuidedPipeline, Violations};
 use ndarray::{Array1, ArrayView2, Axis, aview1};
 use serde::Serialize;
 use std::path::Path;
@@ -29,8 +30,18 @@ struct Report<'a> {
     /// Where each candidate was before sorting.
     order: &'a [usize],
     chosen: usize,
+    /// Of every constraint; null where there are none.
+    violations: Option<Vec<Violated<'a>>>,
     observation: &'a [f32],
     config: Config<'a>,
+}
+
+/// How far candidates, in the order of their values, were and are from satisfying a constraint.
+#[derive(Serialize)]
+struct Violated<'a> {
+    constraint: &'a str,
+    before: Vec<f32>,
+    after: Vec<f32>,
 }
 
 #[derive(Serialize)]
@@ -41,6 +52,8 @@ struct Config<'a> {
     variant: Option<&'a str>,
     #[serde(flatten)]
     options: &'a PlanOptions,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    guides: &'a [String],
     seed: Option<u64>,
     torch_seed: Option<u64>,
     threads: usize,
@@ -49,7 +62,12 @@ struct Config<'a> {
 pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
     let folder = settings::checkpoint(&args.checkpoint)?;
     let checkpoint = folder.path();
-    let pipeline = settings::pipeline(registry, &folder, &args.guide)?;
+    let given = EnvArgs {
+        env: args.env.clone(),
+        env_kwargs: args.env_kwargs.clone(),
+    };
+    let recorded = guides::recorded(&args.guides)?;
+    let pipeline = settings::controlled(registry, &folder, &recorded, &given)?;
     let options = args.planning.over(pipeline.options())?;
     settings::warn_of_horizon(&pipeline, &options);
     let mut outside = Outside::of(pipeline.normalizers());
@@ -61,6 +79,16 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
         Some(seed) => Box::new(TorchRng::manual_seed(seed)),
         None => Box::new(RngNoise::seed(args.seed)),
     };
+    if args.check_guides {
+        let env = env_with(
+            args.env.as_deref(),
+            &args.env_kwargs,
+            pipeline.planning_config().recorded_env(),
+        )?;
+        let context = guides::context(settings::known_env(registry, env.as_ref()).as_ref(), &pipeline);
+        let checked = checked::Checked::of(&pipeline, &options, aview1(&args.obs), noise.as_mut())?;
+        return checked.show(&context, pipeline.layout(), args.run.json);
+    }
     let mut planner = pipeline.planner(options.clone())?.in_pool(pool);
     let picture = args
         .render
@@ -94,11 +122,13 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
             best_trajectory: chosen(&plan).outer_iter().map(|row| row.to_vec()).collect(),
             order: &plan.order,
             chosen: plan.chosen,
+            violations: plan.violations.as_ref().map(violated),
             observation: &args.obs,
             config: Config {
                 checkpoint,
                 variant: folder.variant(),
                 options: &options,
+                guides: &recorded,
                 seed: args.torch_seed.is_none().then_some(args.seed),
                 torch_seed: args.torch_seed,
                 threads,
@@ -111,7 +141,7 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
         .zip(&plan.action)
         .map(|(n, a)| format!("{n} {a:.4}"))
         .collect();
-    let fields = [
+    let mut fields = vec![
         ("checkpoint", checkpoint.display().to_string()),
         ("plan", describe(&options)),
         (
@@ -125,12 +155,37 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
         ("values", describe_values(&plan, &pipeline)?),
         ("action", action.join(", ")),
     ];
+    for violated in plan.violations.iter().flat_map(violated) {
+        let of = |all: &[f32]| all.get(plan.chosen).copied().unwrap_or(0.0);
+        let held = violated.after.iter().filter(|&&after| after == 0.0).count();
+        let text = format!(
+            "{}: violated by {:.4} before, {:.4} after; {held} of {} candidates hold it",
+            violated.constraint,
+            of(&violated.before),
+            of(&violated.after),
+            violated.after.len()
+        );
+        fields.push(("constraint", text));
+    }
     output::print(table::fields(&fields))?;
     output::print(format!("\n{}", trajectory_table(chosen(&plan), &names)))?;
     match saved {
         Some(saved) => output::print(format!("\n  {saved}")),
         None => Ok(()),
     }
+}
+
+/// Row by row.
+fn violated(violations: &Violations) -> Vec<Violated<'_>> {
+    let rows = violations.before.outer_iter().zip(violations.after.outer_iter());
+    let named = violations.names.iter().zip(rows);
+    named
+        .map(|(constraint, (before, after))| Violated {
+            constraint,
+            before: before.to_vec(),
+            after: after.to_vec(),
+        })
+        .collect()
 }
 
 /// The animation of `--render`.

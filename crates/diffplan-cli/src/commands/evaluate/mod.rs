@@ -5,7 +5,7 @@ mod progress;
 use crate::args::EvaluateArgs;
 use crate::error::{Error, Result};
 use crate::interrupt::on_interrupt;
-use crate::{json, output, settings};
+use crate::{guides, json, output, settings};
 use diffplan_envs::{AutoresetMode, Env, VecEnv};
 use diffplan_eval::evaluation::{Asked, Latency, Output, Saved, Settings, check_plan_size, hash, play_missing};
 use diffplan_eval::{Comparison, PlannerPolicy, Policy, PolicyOptions, Progress as At, Registry, Report, table};
@@ -27,7 +27,7 @@ pub(crate) fn run(args: EvaluateArgs, registry: &Registry) -> Result<()> {
         Some(output) => output.before(args.resume)?,
         None => None,
     };
-    let asked = asked(&args);
+    let asked = asked(&args)?;
     match before {
         Some(saved) if saved.is_over(&asked) => over(&args, &asked, saved, output.as_ref()),
         before => play(&args, asked, before, output, registry),
@@ -35,8 +35,8 @@ pub(crate) fn run(args: EvaluateArgs, registry: &Registry) -> Result<()> {
 }
 
 /// What was asked for.
-fn asked(args: &EvaluateArgs) -> Asked {
-    Asked {
+fn asked(args: &EvaluateArgs) -> Result<Asked> {
+    Ok(Asked {
         policy: args.acting.policy.clone(),
         checkpoint: args.acting.checkpoint.path.clone(),
         env: args.acting.env.env.clone(),
@@ -46,8 +46,8 @@ fn asked(args: &EvaluateArgs) -> Asked {
         seed: args.seed,
         out: args.out.clone(),
         planning: args.planning.0.clone(),
-        guides: args.acting.guide.clone(),
-    }
+        guides: guides::recorded(&args.acting.guides)?,
+    })
 }
 
 /// The checkpoint that was given; what was not given of it is that of the evaluation that is gone on with, whose path has the subfolder in it.
@@ -106,7 +106,7 @@ fn play(
                 ([], Some(saved)) => &saved.config.guides,
                 _ => &asked.guides,
             };
-            let pipeline = settings::pipeline(registry, &checkpoint, guides)?;
+            let pipeline = settings::controlled(registry, &checkpoint, guides, &args.acting.env)?;
             let hash = hash(&checkpoint)?;
             let mut settings = match &before {
                 Some(saved) => {

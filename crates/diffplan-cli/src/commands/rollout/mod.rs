@@ -7,7 +7,7 @@ mod report;
 use crate::args::RolloutArgs;
 use crate::error::{Error, Result};
 use crate::patience::Patience;
-use crate::{json, output, settings};
+use crate::{guides, json, output, settings};
 use diffplan_data::RecordedEnv;
 use diffplan_envs::{BoxEnv, Env};
 use diffplan_eval::evaluation::{describe, with_simulator};
@@ -89,7 +89,7 @@ pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
         seed: args.seed,
         first: args.first,
         options: None,
-        guides: args.acting.guide.clone(),
+        guides: guides::recorded(&args.acting.guides)?,
         simulator: None,
         threads,
         out: args.out.clone(),
@@ -102,7 +102,7 @@ pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
         (settings::env(registry, &settings.made())?, Actor::Other(policy))
     } else {
         let checkpoint = settings::checkpoint(&args.acting.checkpoint)?;
-        let pipeline = settings::pipeline(registry, &checkpoint, &args.acting.guide)?;
+        let pipeline = settings::controlled(registry, &checkpoint, &settings.guides, &args.acting.env)?;
         settings.set_env(settings::played_env(&args.acting.env, &checkpoint, &pipeline)?);
         let env = settings::env(registry, &settings.made())?;
         settings::check_dimensions(&pipeline, env.observation_space(), env.action_space())?;
