@@ -1,6 +1,6 @@
 //! `diffplan plan --check-guides`: whether gradients are right, and how large the scale should be.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::{json, output};
 use diffplan_eval::table;
 use diffplan_pipelines::check::{GradientReport, ScaleReport, Spread, check_guides, propose_scale};
@@ -37,7 +37,8 @@ impl Checked {
     /// Prints it; dimensions are called as in `context`.
     pub(crate) fn show(&self, context: &Context, layout: &SampleLayout, as_json: bool) -> Result<()> {
         if as_json {
-            return json::print_line(self);
+            json::print_line(self)?;
+            return self.verdict();
         }
         let mut text = String::from("gradients\n");
         for report in &self.gradients {
@@ -49,7 +50,21 @@ impl Checked {
             text += "  there are no guides\n";
         }
         output::print(text)?;
-        output::print(self.scales())
+        output::print(self.scales())?;
+        self.verdict()
+    }
+
+    /// That no gradient is wrong.
+    fn verdict(&self) -> Result<()> {
+        let wrong = self.gradients.iter().filter(|report| !report.is_right());
+        let mut names: Vec<&str> = wrong.map(|report| report.name.as_str()).collect();
+        names.dedup();
+        match names.is_empty() {
+            true => Ok(()),
+            false => Err(Error::WrongGradients {
+                guides: names.join(", "),
+            }),
+        }
     }
 
     fn scales(&self) -> String {

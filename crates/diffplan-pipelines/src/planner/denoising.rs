@@ -258,14 +258,15 @@ impl Denoising<'_> {
             },
             time,
         };
-        if options.n_guide_steps > 0 && !skipped.get(index).is_some_and(|&skipped| skipped) {
+        let asked = options.n_guide_steps > 0 && !skipped.get(index).is_some_and(|&skipped| skipped);
+        if asked {
             buffers.guide(options, at)?;
             check_values(buffers, options.batch_size, index, visit.timestep, options.scale)?;
             diverged(buffers, &|b| (&b.x, "the trajectories, once guided,"))?;
         }
         buffers.predict(at)?;
         diverged(buffers, &|b| (&b.model_output, "the planner network's output"))?;
-        buffers.bend(pipeline, options, at)?;
+        buffers.bend(pipeline, options, at, asked)?;
         let draws_noise = visit.draws_noise && index < own;
         if draws_noise {
             draw(&mut buffers.noise, &mut self.noise, options.temperature)?;
