@@ -4,6 +4,7 @@ mod acting;
 mod convert;
 mod data;
 mod evaluate;
+mod guides;
 mod normalizer;
 mod planning;
 mod read;
@@ -14,6 +15,7 @@ pub(crate) use acting::*;
 pub(crate) use convert::*;
 pub(crate) use data::*;
 pub(crate) use evaluate::*;
+pub(crate) use guides::*;
 pub(crate) use normalizer::*;
 pub(crate) use planning::*;
 pub(crate) use read::*;
@@ -21,7 +23,7 @@ pub(crate) use train::*;
 pub(crate) use tune::*;
 
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use diffplan_eval::evaluation::{MAX_EPISODES, MAX_SEED};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -112,12 +114,15 @@ pub(crate) struct RolloutArgs {
 
 /// Make one plan from one observation
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("of_env").args(["render", "guides"]).multiple(true)))]
 #[command(after_help = "\
 Examples:
   diffplan plan --obs -1,0,0                          Pendulum-v1, hanging down, at rest
   diffplan plan --obs -1,0,0 --batch-size 64 --json
   diffplan plan --obs -1,0,0 --torch-seed 0           the noise of torch.manual_seed(0)
   diffplan plan --obs -1,0,0 --render plan.gif        how it comes out of noise
+  diffplan plan --obs -1,0,0 --guides limits.toml     under constraints, with costs
+  diffplan plan --obs -1,0,0 --guides limits.toml --check-guides   whether their gradients are right, and how large --scale should be
   diffplan plan --checkpoint DIR --obs 0.1,0.2,0.3
   diffplan plan --checkpoint MAZE --obs 1,1,0,0 --goal x=3,y=2 --waypoint 40:x=1,y=3")]
 pub(crate) struct PlanArgs {
@@ -139,18 +144,20 @@ pub(crate) struct PlanArgs {
     /// Noise as torch.randn draws it on the CPU after torch.manual_seed(S)
     #[arg(long, value_name = "S", value_parser = torch_seed, allow_hyphen_values = true)]
     pub(crate) torch_seed: Option<u64>,
-    /// A registered guide beside the value function, with its weight; may be given several times
-    #[arg(long, value_name = "NAME[=WEIGHT]")]
-    pub(crate) guide: Vec<String>,
+    #[command(flatten)]
+    pub(crate) guides: GuidesArgs,
+    /// Make no plan: compare the gradients of all guides with finite differences, and propose a scale
+    #[arg(long)]
+    pub(crate) check_guides: bool,
     /// Save an animation of how the plan comes out of noise
     #[arg(long, value_name = "FILE.gif")]
     pub(crate) render: Option<PathBuf>,
-    /// Environment to draw the plan in; by default the one named in the checkpoint's planning_config.json, and charts alone
-    /// where it cannot be drawn
-    #[arg(short, long, value_name = "ID", requires = "render")]
+    /// Environment to draw the plan in, and whose dimensions --guides names; by default the one named in the checkpoint's
+    /// planning_config.json, and charts alone where it cannot be drawn
+    #[arg(short, long, value_name = "ID", requires = "of_env")]
     pub(crate) env: Option<String>,
     /// An argument of the environment, with a value in JSON: g=1.62. May be given several times
-    #[arg(long, value_name = "NAME=VALUE", requires = "render", value_parser = env_argument)]
+    #[arg(long, value_name = "NAME=VALUE", requires = "of_env", value_parser = env_argument)]
     pub(crate) env_kwargs: Vec<String>,
     #[command(flatten)]
     pub(crate) aim: AimArgs,

@@ -96,6 +96,9 @@ pub(crate) enum Error {
         policy: String,
         expected: &'static str,
     },
+    /// Of `--check-guides`.
+    #[error("the gradient of {guides} is not the slope of its value")]
+    WrongGradients { guides: String },
     #[error("cannot write to stdout: {0}")]
     Stdout(io::Error),
     /// The reader of stdout went away. Not an error to speak of.

@@ -11,6 +11,7 @@ mod args;
 mod commands;
 mod datasets;
 mod error;
+mod guides;
 mod hub;
 mod interrupt;
 mod json;

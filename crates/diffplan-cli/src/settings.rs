@@ -3,7 +3,7 @@
 
 use crate::args::{ActingArgs, CheckpointArgs, EnvArgs, FilesArgs, PLANNER, PlanningArgs, RunArgs};
 use crate::error::{Error, Result};
-use crate::{hub, output};
+use crate::{guides, hub, output};
 use diffplan_data::RecordedEnv;
 use diffplan_data::findings::{Bounds, EnvFacts};
 use diffplan_envs::{BoxEnv, Env, Space, d4rl};
@@ -76,8 +76,8 @@ fn whole(given: Option<&Path>, files: &FilesArgs) -> Result<Folder> {
     }
 }
 
-/// The pipeline of a checkpoint, with registered guides beside its own. What is odd about its files is said on stderr.
-pub(crate) fn pipeline(registry: &Registry, checkpoint: &Folder, guides: &[String]) -> Result<ValueGuidedPipeline> {
+/// The pipeline of a checkpoint. What is odd about its files is said on stderr.
+pub(crate) fn pipeline(registry: &Registry, checkpoint: &Folder) -> Result<ValueGuidedPipeline> {
     let pipeline = ValueGuidedPipeline::load(checkpoint, &registry.parts, None)?;
     for note in pipeline.notes() {
         output::remark(&format!("note: {note}"));
@@ -88,11 +88,34 @@ pub(crate) fn pipeline(registry: &Registry, checkpoint: &Folder, guides: &[Strin
             warn(&finding);
         }
     }
-    if guides.is_empty() {
+    Ok(pipeline)
+}
+
+/// The pipeline of a checkpoint with guides and constraints, as [`guides::recorded`] names them: those of a file first, registered ones beside them.
+/// The file's dimensions are called as in the environment that was given, or else the checkpoint's.
+pub(crate) fn controlled(
+    registry: &Registry,
+    checkpoint: &Folder,
+    records: &[String],
+    given: &EnvArgs,
+) -> Result<ValueGuidedPipeline> {
+    let mut pipeline = pipeline(registry, checkpoint)?;
+    let mut registered = Vec::new();
+    for record in records {
+        let Some(controls) = guides::of_record(record)? else {
+            registered.push(record);
+            continue;
+        };
+        let known = pipeline.planning_config().recorded_env();
+        let env = env_with(given.env.as_deref(), &given.env_kwargs, known)?.map(of_dataset);
+        let context = guides::context(known_env(registry, env.as_ref()).as_ref(), &pipeline);
+        pipeline = controls.apply(pipeline, &context)?;
+    }
+    if registered.is_empty() {
         return Ok(pipeline);
     }
     let mut all = pipeline.guides().to_vec();
-    for text in guides {
+    for text in registered {
         let (name, weight) = text.split_once('=').unwrap_or((text, "1"));
         let weight: f32 = match weight.parse() {
             Ok(weight) if f32::is_finite(weight) => weight,
@@ -181,8 +204,7 @@ pub(crate) fn check_no_planning<const ACTS: bool>(
     planning: &PlanningArgs<ACTS>,
 ) -> Result<()> {
     let checkpoint = acting.checkpoint.given();
-    let guide = (!acting.guide.is_empty()).then_some("guide");
-    match checkpoint.or(guide).or_else(|| planning.given()) {
+    match checkpoint.or(acting.guides.given()).or_else(|| planning.given()) {
         Some(flag) => Err(Error::FlagOfAnother {
             flag,
             policy: policy.to_owned(),
@@ -297,7 +319,7 @@ mod tests {
     #[test]
     fn the_checkpoint_in_the_program_plans() {
         let folder = super::folder(Some(Path::new(BUILT_IN)), &FilesArgs::default()).unwrap();
-        let pipeline = pipeline(&Registry::builtin(), &folder, &[]).unwrap();
+        let pipeline = pipeline(&Registry::builtin(), &folder).unwrap();
         let env = played_env(&EnvArgs::default(), &folder, &pipeline).unwrap();
         assert_eq!(env, RecordedEnv::new("Pendulum-v1"));
     }

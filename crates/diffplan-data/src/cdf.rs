@@ -48,6 +48,21 @@ impl Curve {
     pub(crate) fn denormalize(&self, y: f32) -> f32 {
         along(&self.y, &self.x, f64::from(y)) as f32
     }
+
+    /// The derivative of [`Curve::denormalize`]: that of the piece that ends at or above `y`, at the first knot of the first piece; 0 where
+    /// `y` is clipped.
+    pub(crate) fn slope(&self, y: f32) -> f32 {
+        let y = f64::from(y);
+        let last = self.y.len() - 1;
+        if y.is_nan() {
+            return f32::NAN;
+        }
+        if y < self.y[0] || y > self.y[last] {
+            return 0.0;
+        }
+        let above = self.y.partition_point(|knot| *knot < y).clamp(1, last);
+        ((self.x[above] - self.x[above - 1]) / (self.y[above] - self.y[above - 1])) as f32
+    }
 }
 
 /// The curve through the knots (`from`, `to`) at `at`, which is clipped to the knots' range; NaN stays NaN.

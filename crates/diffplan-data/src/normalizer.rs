@@ -98,6 +98,19 @@ impl Normalizer {
         self.transform.apply(self.key, values, Map::denormalize)
     }
 
+    /// The derivative of [`Normalizer::denormalize`], number by number, in place: how many of the environment's units one of the network's
+    /// is worth at each of these normalised `values`. What a gradient by the environment's numbers is multiplied by for one by
+    /// the network's.
+    ///
+    /// It is 0 where the way back clips, and between the knots of a `cdf` the slope of the piece (at a knot, that of the piece below it).
+    /// Allocates nothing.
+    ///
+    /// # Errors
+    /// [`Error::RowLength`]; `values` are then as they were.
+    pub fn slope_inplace<D: Dimension>(&self, values: ArrayViewMut<'_, f32, D>) -> Result<(), Error> {
+        self.transform.apply(self.key, values, Map::slope)
+    }
+
     /// [`Normalizer::normalize`] in place on rows that lie one after the other, without allocation.
     ///
     /// # Errors
@@ -265,6 +278,44 @@ mod tests {
             assert_eq!(wide.slice(s![..;2, .., 2..5]), back);
             assert_eq!(wide.iter().filter(|x| **x == 9.0).count(), 8 * 5 * 6 - 4 * 5 * 3);
         }
+    }
+
+    /// Against differences of the map itself, away from its knots and on both sides of where it is clipped.
+    #[test]
+    fn slopes_are_those_of_the_way_back() {
+        let affine = [
+            gaussian(&[1.0, -2.0], &[2.0, 0.25]).unwrap(),
+            limits(&[1.0, -2.0], &[2.0, 0.25]).unwrap(),
+            scalar(0.3, 2.0).unwrap(),
+            // One dimension of it is constant.
+            gaussian(&[1.0, -2.0], &[0.0, 0.25]).unwrap(),
+        ];
+        let clipped = [
+            safe_limits(&[-3.5, -4.0], &[6.0, -4.0]),
+            cdf(&[&[-3.5, 0.25, 6.0], &[-4.0, 6.0]], &[&[1, 5, 9], &[1, 2]]),
+        ];
+        let places = [-1.7, -0.9, -0.3, 0.05, 0.4, 0.97, 1.3];
+        for (clips, normalizer) in affine.iter().map(|n| (false, n)).chain(clipped.iter().map(|n| (true, n))) {
+            let at = ndarray::Array2::from_shape_fn((places.len(), 2), |(i, _)| places[i]);
+            let mut slopes = at.clone();
+            normalizer.slope_inplace(slopes.view_mut()).unwrap();
+            let step = 1.0 / 64.0;
+            let [below, above] = [-step, step].map(|step| normalizer.denormalize((&at + step).view()).unwrap());
+            let expected = (&above - &below) / (2.0 * step);
+            for (slope, expected) in slopes.iter().zip(&expected) {
+                assert!((slope - expected).abs() <= 1e-4 * expected.abs(), "{slope} instead of {expected}");
+            }
+            assert_eq!(slopes.iter().any(|&slope| slope == 0.0), clips, "{normalizer:?}");
+        }
+        // At both ends, where nothing is clipped yet, the way in has a slope.
+        for normalizer in &clipped {
+            let mut ends = array![[1.0, 1.0]];
+            normalizer.slope_inplace(ends.view_mut()).unwrap();
+            assert!(ends.iter().all(|&slope| slope > 0.0), "{ends}");
+        }
+        let mut row = array![1.0, 2.0, 3.0];
+        assert!(affine[0].slope_inplace(row.view_mut()).is_err());
+        assert_eq!(row, array![1.0, 2.0, 3.0]);
     }
 
     #[test]

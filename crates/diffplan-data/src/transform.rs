@@ -57,6 +57,16 @@ impl Map {
             Self::Curve(curve) => curve.denormalize(y),
         }
     }
+
+    /// The derivative of [`Map::denormalize`].
+    pub(crate) fn slope(&self, y: f32) -> f32 {
+        match self {
+            Self::Affine(affine) => affine.scale,
+            Self::Clipped(_) if !(-1.0..=1.0).contains(&y) => 0.0,
+            Self::Clipped(affine) => affine.scale,
+            Self::Curve(curve) => curve.slope(y),
+        }
+    }
 }
 
 /// An affine row of the table above.

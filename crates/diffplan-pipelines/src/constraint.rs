@@ -18,13 +18,21 @@ pub trait Constraint: std::fmt::Debug + Send + Sync {
     /// Why it cannot.
     fn check(&self, horizon: usize, layout: &SampleLayout) -> Result<()>;
 
-    /// How far `trajectory` (horizon, dimensions) is from satisfying it at its worst step from `from` on (a speed belongs to the step that
-    /// it leads to), in the units of what it limits; exactly 0 where it holds.
-    fn violation(&self, trajectory: ArrayView2<f32>, from: usize) -> f32;
+    /// How far `trajectory` (horizon, dimensions) is from satisfying it at its worst step, in the units of what it limits; exactly 0 where
+    /// it holds. `fixed` (the same shape) says which numbers are imposed: what of step 0 is imposed is the present, which is what it is and
+    /// violates nothing (a speed belongs to the step that it leads to). Numbers that are imposed later count, but for the 1e-5 or so of
+    /// them by which their way through a normaliser and back may have moved them. NaN violates nothing.
+    fn violation(&self, trajectory: ArrayView2<f32>, fixed: ArrayView2<bool>) -> f32;
 
     /// Moves `trajectory` (horizon, dimensions) to where it holds, as little as it can, but for the numbers that `fixed` (the same shape) says are
     /// imposed. Afterwards [`violation`](Self::violation) is exactly 0 wherever that is possible, rounding included. Allocates nothing.
     fn project(&self, trajectory: ArrayViewMut2<f32>, fixed: ArrayView2<bool>);
+
+    /// What it allows of a channel at every step, low and high, for contradictions to be found before anything is planned: no
+    /// limits where it does not say.
+    fn bounds(&self, _channel: usize) -> [f32; 2] {
+        [f32::NEG_INFINITY, f32::INFINITY]
+    }
 }
 
 /// How often all constraints are imposed in turn, until all hold.
@@ -40,6 +48,66 @@ pub struct Violations {
     pub before: Array2<f32>,
     /// (constraints, batch): of what is returned; 0 for the one that is acted on.
     pub after: Array2<f32>,
+}
+
+/// Violations of many plans, added up: of those that were acted on.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+pub struct ViolationsSummary {
+    /// How many plans.
+    pub plans: usize,
+    /// Each constraint's, in order.
+    pub constraints: Vec<ViolationTotals>,
+}
+
+/// What plans violated of one constraint, in the units of what it limits.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+pub struct ViolationTotals {
+    /// The constraint's name.
+    pub name: String,
+    /// The most that network and guides predicted, before projection.
+    pub before: f32,
+    /// In how many plans that was more than 0.
+    pub plans_before: usize,
+    /// The most that was left.
+    pub after: f32,
+    /// In how many plans that was more than 0.
+    pub plans_after: usize,
+}
+
+impl ViolationsSummary {
+    /// Adds a plan's: of its candidate in place `chosen`, as [`Plan::chosen`](crate::Plan::chosen) names it.
+    pub fn add(&mut self, violations: &Violations, chosen: usize) {
+        let totals = violations.names.iter().enumerate().map(|(row, name)| {
+            let of = |all: &Array2<f32>| all.get((row, chosen)).copied().unwrap_or(0.0);
+            let (before, after) = (of(&violations.before), of(&violations.after));
+            ViolationTotals {
+                name: name.clone(),
+                before,
+                plans_before: usize::from(before > 0.0),
+                after,
+                plans_after: usize::from(after > 0.0),
+            }
+        });
+        self.merge(&Self {
+            plans: 1,
+            constraints: totals.collect(),
+        });
+    }
+
+    /// Adds those of other plans under the same constraints.
+    pub fn merge(&mut self, other: &Self) {
+        self.plans += other.plans;
+        for (place, totals) in other.constraints.iter().enumerate() {
+            let Some(own) = self.constraints.get_mut(place) else {
+                self.constraints.push(totals.clone());
+                continue;
+            };
+            own.before = own.before.max(totals.before);
+            own.after = own.after.max(totals.after);
+            own.plans_before += totals.plans_before;
+            own.plans_after += totals.plans_after;
+        }
+    }
 }
 
 /// The constraints of a pipeline.
@@ -61,11 +129,33 @@ impl Constraints {
     pub(crate) fn check(&self, horizon: usize, layout: &SampleLayout) -> Result<()> {
         self.0
             .iter()
-            .try_for_each(|constraint| constraint.check(horizon, layout))
+            .try_for_each(|constraint| constraint.check(horizon, layout))?;
+        (0..layout.channels()).try_for_each(|channel| self.check_bounds(channel, layout))
+    }
+
+    /// That the limits of a channel leave something.
+    fn check_bounds(&self, channel: usize, layout: &SampleLayout) -> Result<()> {
+        let bounds = |constraint: &Arc<dyn Constraint>| constraint.bounds(channel);
+        let highest_low = self.0.iter().max_by(|a, b| bounds(a)[0].total_cmp(&bounds(b)[0]));
+        let lowest_high = self.0.iter().min_by(|a, b| bounds(a)[1].total_cmp(&bounds(b)[1]));
+        let (Some(above), Some(below)) = (highest_low, lowest_high) else {
+            return Ok(());
+        };
+        let (low, high) = (bounds(above)[0], bounds(below)[1]);
+        if low <= high {
+            return Ok(());
+        }
+        Err(Error::Parts(format!(
+            "the constraints {} and {} contradict each other: {} would have to be at least {low} and at most {high}; expected limits that leave \
+             something",
+            above.name(),
+            below.name(),
+            layout.describe(channel)
+        )))
     }
 
     /// Imposes all on a trajectory in the environment's units, in turn until all hold or it seems that they never will.
-    pub(crate) fn project(&self, mut trajectory: ArrayViewMut2<f32>, fixed: ArrayView2<bool>, from: usize) {
+    pub(crate) fn project(&self, mut trajectory: ArrayViewMut2<f32>, fixed: ArrayView2<bool>) {
         for _ in 0..ROUNDS {
             for constraint in &self.0 {
                 constraint.project(trajectory.view_mut(), fixed);
@@ -73,7 +163,7 @@ impl Constraints {
             if self
                 .0
                 .iter()
-                .all(|constraint| constraint.violation(trajectory.view(), from) == 0.0)
+                .all(|constraint| constraint.violation(trajectory.view(), fixed) == 0.0)
             {
                 return;
             }
@@ -84,11 +174,11 @@ impl Constraints {
     pub(crate) fn violations<'a>(
         &'a self,
         trajectory: ArrayView2<'a, f32>,
-        from: usize,
+        fixed: ArrayView2<'a, bool>,
     ) -> impl Iterator<Item = f32> + 'a {
         self.0
             .iter()
-            .map(move |constraint| constraint.violation(trajectory, from))
+            .map(move |constraint| constraint.violation(trajectory, fixed))
     }
 
     /// Imposes all on normalised candidates (batch, horizon, dimensions) of one query. `before` (constraints, batch) is what they
@@ -101,13 +191,12 @@ impl Constraints {
         scratch: &mut Scratch,
         mut before: ArrayViewMut2<f32>,
     ) -> Result<()> {
-        let from = first_free(fixed, layout);
         for (index, mut candidate) in candidates.outer_iter_mut().enumerate() {
             scratch.fit(candidate.dim());
             scratch.raw.assign(&candidate);
             denormalize(layout, normalizers, scratch.raw.view_mut())?;
             scratch.projected.assign(&scratch.raw);
-            let violations = self.violations(scratch.raw.view(), from);
+            let violations = self.violations(scratch.raw.view(), fixed);
             before
                 .column_mut(index)
                 .iter_mut()
@@ -116,7 +205,7 @@ impl Constraints {
             if before.column(index).iter().all(|&violation| violation == 0.0) {
                 continue;
             }
-            self.project(scratch.projected.view_mut(), fixed, from);
+            self.project(scratch.projected.view_mut(), fixed);
             replace_moved(layout, normalizers, scratch, &mut candidate)?;
         }
         Ok(())
@@ -168,17 +257,16 @@ pub(crate) fn finish(
     fixed: ArrayView2<bool>,
     (layout, normalizers): (&SampleLayout, &Normalizers),
 ) -> Result<Array2<f32>> {
-    let from = first_free(fixed, layout);
     let mut after = Array2::zeros((constraints.0.len(), trajectories.dim().0));
     let mut scratch = Scratch::default();
     let rows = trajectories.outer_iter_mut().zip(normalized.outer_iter_mut());
     for (index, (mut trajectory, mut normalized)) in rows.enumerate() {
         scratch.fit(trajectory.dim());
         scratch.raw.assign(&trajectory);
-        constraints.project(trajectory.view_mut(), fixed, from);
+        constraints.project(trajectory.view_mut(), fixed);
         scratch.projected.assign(&trajectory);
         replace_moved(layout, normalizers, &mut scratch, &mut normalized)?;
-        let violations = constraints.violations(trajectory.view(), from);
+        let violations = constraints.violations(trajectory.view(), fixed);
         after
             .column_mut(index)
             .iter_mut()
@@ -188,11 +276,31 @@ pub(crate) fn finish(
     Ok(after)
 }
 
-/// The first step that can be anything: the present is what it is, whatever it violates.
-fn first_free(fixed: ArrayView2<bool>, layout: &SampleLayout) -> usize {
-    let present = fixed.row(0);
-    let own = layout.observations();
-    usize::from(!own.is_empty() && present.slice_axis(Axis(0), Slice::from(own)).iter().all(|&fixed| fixed))
+/// That what is imposed on a plan (horizon, dimensions; normalised, NaN elsewhere) leaves room: nothing that is done to a plan moves that.
+///
+/// # Errors
+/// [`Error::Infeasible`] for the constraint that it violates most.
+pub(crate) fn check_imposed(
+    constraints: &Constraints,
+    mut imposed: Array2<f32>,
+    index: usize,
+    (layout, normalizers): (&SampleLayout, &Normalizers),
+) -> Result<()> {
+    let fixed = imposed.mapv(|x| !x.is_nan());
+    denormalize(layout, normalizers, imposed.view_mut())?;
+    let violations = constraints.violations(imposed.view(), fixed.view()).enumerate();
+    let worst = violations
+        .filter(|(_, violation)| *violation > 0.0)
+        .max_by(|a, b| a.1.total_cmp(&b.1));
+    match worst {
+        None => Ok(()),
+        Some((place, least)) => Err(Error::Infeasible {
+            index,
+            constraint: constraints.0[place].name().to_owned(),
+            least,
+            candidates: 0,
+        }),
+    }
 }
 
 /// From the networks' units to the environment's, (horizon, dimensions), in place.
@@ -207,7 +315,8 @@ pub(crate) fn denormalize(
     Ok(())
 }
 
-fn normalize(layout: &SampleLayout, normalizers: &Normalizers, mut rows: ArrayViewMut2<f32>) -> Result<()> {
+/// And back.
+pub(crate) fn normalize(layout: &SampleLayout, normalizers: &Normalizers, mut rows: ArrayViewMut2<f32>) -> Result<()> {
     for (channels, normalizer) in parts(layout, normalizers) {
         normalizer.normalize_inplace(rows.slice_axis_mut(Axis(1), Slice::from(channels)))?;
     }

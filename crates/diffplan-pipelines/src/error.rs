@@ -83,19 +83,29 @@ pub enum Error {
         /// The last step of the plan.
         time: usize,
     },
-    /// No candidate could be brought to satisfy a constraint.
+    /// No candidate could be brought to satisfy a constraint, or what is imposed violates it already.
     #[error(
-        "{}no plan satisfies the constraint {constraint}: of {candidates} candidates the best violates it by {least}; expected constraints          that conditions and each other leave room for",
-        if *index == 0 { String::new() } else { format!("observation {index}: ") }
+        "{}{}",
+        if *index == 0 { String::new() } else { format!("observation {index}: ") },
+        match candidates {
+            0 => format!(
+                "a condition violates the constraint {constraint} by {least}: what is imposed is not moved; expected a goal, or other \
+                 conditions, that it allows"
+            ),
+            _ => format!(
+                "no plan satisfies the constraint {constraint}: of {candidates} candidates the best violates it by {least}; expected \
+                 constraints that conditions and each other leave room for"
+            ),
+        }
     )]
     Infeasible {
         /// For which query of a batch.
         index: usize,
         /// The constraint that is furthest from being satisfied.
         constraint: String,
-        /// By how much the candidate that comes closest violates it, in the units of what it limits.
+        /// By how much the candidate that comes closest violates it, or what is imposed, in the units of what it limits.
         least: f32,
-        /// How many candidates there were.
+        /// How many candidates there were; 0 where what is imposed violates it, and no plan was begun.
         candidates: usize,
     },
     /// What a plan cannot start from.

@@ -46,6 +46,25 @@ impl SampleLayout {
         self.observations.clone()
     }
 
+    /// The channel of an observation's dimension, if there is one.
+    pub fn observation(&self, dim: usize) -> Option<usize> {
+        (dim < self.observations.len()).then(|| self.observations.start + dim)
+    }
+
+    /// The channel of an action's dimension, if there is one.
+    pub fn action(&self, dim: usize) -> Option<usize> {
+        (dim < self.actions.len()).then(|| self.actions.start + dim)
+    }
+
+    /// A channel in words: `action 0`, `observation 2`.
+    pub fn describe(&self, channel: usize) -> String {
+        match (self.actions.contains(&channel), self.observations.contains(&channel)) {
+            (true, _) => format!("action {}", channel - self.actions.start),
+            (_, true) => format!("observation {}", channel - self.observations.start),
+            _ => format!("channel {channel}"),
+        }
+    }
+
     /// All channels.
     pub fn channels(&self) -> usize {
         self.actions.len() + self.observations.len()

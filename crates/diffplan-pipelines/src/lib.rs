@@ -17,7 +17,10 @@
 //! | [`Denoising`] | the loop, a step at a time: progress, cancelling, an early answer |
 //! | [`Plan`] | action, trajectories sorted by value, values, order |
 //! | [`Guide`], [`GuideTerm`] | what bends trajectories; the value network is one ([`ValueNetwork`]), a function of yours another ([`FnGuide`]); its weight and schedule |
-//! | [`Constraint`] | what holds of every returned plan, by projection |
+//! | [`costs`] | what plans are to avoid, in the environment's units, as guides: goals, obstacles, effort, limits, … |
+//! | [`Constraint`] | what holds of every returned plan, by projection; [`limits`] has those that come with this crate |
+//! | [`controls`] | guides and constraints as data: tables of a TOML file |
+//! | [`check`] | whether a guide's gradient is right, and how large the scale should be |
 //! | [`SampleLayout`], [`Select`], [`ActionHead`] | where actions lie in a sample; which candidate is acted on; what is done of it |
 //! | [`doctor`] | what is legal in a checkpoint but almost surely wrong, with the remedy |
 //! | [`NoiseSource`] | where noise comes from: [`RngNoise`], [`RecordedNoise`], or [`TorchRng`], which gives the reference's plan for a torch seed |
@@ -51,12 +54,16 @@
 //! ```
 
 mod action;
+pub mod check;
 mod condition;
 mod constraint;
+pub mod controls;
+pub mod costs;
 pub mod doctor;
 mod error;
 mod guide;
 mod layout;
+pub mod limits;
 mod noise;
 mod options;
 mod pipeline;
@@ -68,10 +75,12 @@ mod torch_rng;
 
 pub use action::{ActionHead, Chosen, OwnActions};
 pub use condition::{Condition, Part};
-pub use constraint::{Constraint, Violations};
+pub use constraint::{Constraint, Violations, ViolationTotals, ViolationsSummary};
 pub use diffplan_models::{Compute, Precision};
 pub use error::{Error, Result};
-pub use guide::{FnGuide, Guide, GuideSchedule, GuideSession, GuideTerm, Moment, Sees, ValueNetwork};
+pub use guide::{
+    Aggregate, CleanValue, Ensemble, FnGuide, Guide, GuideSchedule, GuideSession, GuideTerm, Moment, Sees, ValueNetwork,
+};
 pub use layout::SampleLayout;
 pub use noise::{NoiseError, NoiseSource, RecordedNoise, RngNoise};
 pub use options::{

@@ -216,8 +216,9 @@ impl ValueGuidedPipeline {
     /// The options that a call uses where nothing else is said: the checkpoint's own, over those of the reference.
     pub fn options(&self) -> PlanOptions {
         let mut defaults = PlanOptions::default();
-        if self.guides.0.is_empty() {
-            defaults.n_guide_steps = 0;
+        if !self.guides.bend() {
+            // Guides that only judge are asked about finished plans.
+            (defaults.n_guide_steps, defaults.rescore) = (0, !self.guides.0.is_empty());
         }
         self.planning_config.over(defaults)
     }

@@ -115,6 +115,8 @@ pub struct StepReport<'a> {
     pub guided: ArrayView3<'a, f32>,
     /// Their values before the last gradient step, where there was one.
     pub values: Option<ArrayView1<'a, f32>>,
+    /// What the network predicted of them without noise, once it was bent and projected.
+    pub original: ArrayView3<'a, f32>,
     /// What the scheduler made of them, before conditions are put back.
     pub prev_sample: ArrayView3<'a, f32>,
 }

@@ -10,6 +10,7 @@
 use diffplan_data::{NormalizerConfig, Normalizers};
 use diffplan_kernels::Isa;
 use diffplan_models::{UNet1dConfig, UNet1dModel, ValuePooling};
+use diffplan_pipelines::controls::{Context, Controls};
 use diffplan_pipelines::{
     Condition, NoiseSource, PlanOptions, Precision, Query, RngNoise, ValueGuidedPipeline, ValueNetwork,
 };
@@ -57,6 +58,32 @@ fn pipeline(value_pooling: Option<ValuePooling>) -> ValueGuidedPipeline {
     .unwrap()
 }
 
+/// With costs of every kind, shown either, and constraints of every kind that random networks' plans violate.
+fn controlled(pipeline: ValueGuidedPipeline) -> ValueGuidedPipeline {
+    let text = r#"
+        guide = [
+            { type = "value", checkpoints = ["own", "own"], aggregate = "min" },
+            { type = "value", sees = "clean" },
+            { type = "goal", goal = [0.5, 0.5], dims = [0, 1], at = "nearest" },
+            { type = "obstacles", dims = [0, 1], discs = [[0, 0, 0.5]], margin = 0.3, sees = "noised" },
+            { type = "effort", schedule = "judge" },
+            { type = "smoothness", order = 2 },
+            { type = "state-limits", low = -0.1, high = 0.1 },
+            { type = "speed", dims = [0, 1], speed = 0.1, dt = 1.0 },
+            { type = "integrator", positions = [0, 1], velocities = [2, 3], dt = 0.1 },
+            { type = "dynamics", a = [[1,0,0,0],[0,1,0,0],[0,0,1,0],[0,0,0,1]], b = [[0,0],[0,0],[1,0],[0,1]] },
+        ]
+        constraint = [
+            { type = "action-limits", low = -0.2, high = 0.2 },
+            { type = "state-limits", dims = [2], low = -0.3, high = 0.3 },
+            { type = "speed", dims = [0, 1], speed = 0.2, dt = 1.0 },
+            { type = "fixed", dims = [3], values = 0.1, steps = [8, 12] },
+        ]
+    "#;
+    let controls = Controls::from_toml(text, std::path::Path::new("controls.toml")).unwrap();
+    controls.apply(pipeline, &Context::default()).unwrap()
+}
+
 fn main() {
     the_loop_allocates_nothing_after_its_first_step();
     println!("test the_loop_allocates_nothing_after_its_first_step ... ok");
@@ -80,6 +107,7 @@ fn the_loop_allocates_nothing_after_its_first_step() {
     let flat = (pipeline(None), 16);
     // 3 positions are left to pool.
     let pooled = (pipeline(Some(ValuePooling::Mean)), 48);
+    let controlled = (controlled(pipeline(None)), 16);
     let observation = Array1::zeros(4);
     for threads in [1, 2, 3] {
         let pool = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap());
@@ -96,6 +124,8 @@ fn the_loop_allocates_nothing_after_its_first_step() {
             (20, Precision::Bf16, &flat),
             (1, Precision::F32, &pooled),
             (20, Precision::F32, &pooled),
+            (1, Precision::F32, &controlled),
+            (20, Precision::F32, &controlled),
         ] {
             let options = PlanOptions {
                 batch_size,

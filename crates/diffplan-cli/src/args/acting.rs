@@ -1,5 +1,6 @@
 //! Who acts, and where.
 
+use super::GuidesArgs;
 use clap::Args;
 use diffplan_eval::AimText;
 use std::path::PathBuf;
@@ -103,9 +104,8 @@ pub(crate) struct ActingArgs {
     /// Who acts: planner (the checkpoint; the default), random, zero, ou, swing-up, bang-bang, mixed, or one of your own
     #[arg(long, value_name = "NAME")]
     pub(crate) policy: Option<String>,
-    /// A registered guide beside the value function, with its weight; may be given several times
-    #[arg(long, value_name = "NAME[=WEIGHT]")]
-    pub(crate) guide: Vec<String>,
+    #[command(flatten)]
+    pub(crate) guides: GuidesArgs,
 }
 
 impl ActingArgs {

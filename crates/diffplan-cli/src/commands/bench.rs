@@ -120,7 +120,7 @@ impl Source {
 
     fn pipeline(&self, registry: &Registry) -> Result<ValueGuidedPipeline> {
         if let Source::Folder(folder) = self {
-            return settings::pipeline(registry, folder, &[]);
+            return settings::pipeline(registry, folder);
         }
         let scheduler = DdpmScheduler::new(DdpmConfig {
             num_train_timesteps: 20,

@@ -1,6 +1,7 @@
 //! One module a subcommand, each with a `run` that takes what was typed.
 
 pub(crate) mod bench;
+pub(crate) mod checked;
 pub(crate) mod convert;
 pub(crate) mod data;
 pub(crate) mod evaluate;

@@ -1,9 +1,10 @@
 //! `diffplan plan`: one plan from one observation.
 
-use crate::args::PlanArgs;
+use crate::args::{EnvArgs, PlanArgs};
 use crate::error::{Error, Result};
 use crate::patience::Patience;
-use crate::{aims, json, output, settings};
+use crate::commands::checked;
+use crate::{aims, guides, json, output, settings};
 use diffplan_data::RecordedEnv;
 use diffplan_eval::evaluation::{describe, describe_aim};
 use diffplan_eval::{Aim, AimText, Held, Names, Registry, env_with, stats, table};
@@ -12,6 +13,7 @@ use diffplan_pictures::{Recording, Stage};
 use diffplan_pipelines::doctor::Outside;
 use diffplan_pipelines::{
     Condition, NoiseSource, Plan, PlanOptions, Query, RngNoise, TorchRng, TrainedConditions, ValueGuidedPipeline,
+    Violations,
 };
 use ndarray::{Array1, ArrayView2, Axis, aview1};
 use serde::Serialize;
@@ -31,8 +33,18 @@ struct Report<'a> {
     /// Where each candidate was before sorting.
     order: &'a [usize],
     chosen: usize,
+    /// Of every constraint; null where there are none.
+    violations: Option<Vec<Violated<'a>>>,
     observation: &'a [f32],
     config: Config<'a>,
+}
+
+/// How far candidates, in the order of their values, were and are from satisfying a constraint.
+#[derive(Serialize)]
+struct Violated<'a> {
+    constraint: &'a str,
+    before: Vec<f32>,
+    after: Vec<f32>,
 }
 
 #[derive(Serialize)]
@@ -46,6 +58,8 @@ struct Config<'a> {
     /// Where it was to lead.
     #[serde(skip_serializing_if = "AimText::is_empty")]
     aim: &'a AimText,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    guides: &'a [String],
     seed: Option<u64>,
     torch_seed: Option<u64>,
     threads: usize,
@@ -54,7 +68,12 @@ struct Config<'a> {
 pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
     let folder = settings::checkpoint(&args.checkpoint)?;
     let checkpoint = folder.path();
-    let pipeline = settings::pipeline(registry, &folder, &args.guide)?;
+    let given = EnvArgs {
+        env: args.env.clone(),
+        env_kwargs: args.env_kwargs.clone(),
+    };
+    let recorded = guides::recorded(&args.guides)?;
+    let pipeline = settings::controlled(registry, &folder, &recorded, &given)?;
     let options = args.planning.over(pipeline.options())?;
     settings::warn_of_horizon(&pipeline, &options);
     let mut outside = Outside::of(pipeline.normalizers());
@@ -72,6 +91,11 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
         pipeline.planning_config().recorded_env(),
     )?;
     let env = settings::known_env(registry, env.as_ref());
+    if args.check_guides {
+        let context = guides::context(env.as_ref(), &pipeline);
+        let checked = checked::Checked::of(&pipeline, &options, aview1(&args.obs), noise.as_mut())?;
+        return checked.show(&context, pipeline.layout(), args.run.json);
+    }
     let names = Names::of(env.as_ref(), pipeline.observation_dim(), pipeline.action_dim());
     let aim = args.aim.text();
     let held = held(&aim, &pipeline, options.planning_horizon, &names)?;
@@ -103,12 +127,14 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
             best_trajectory: chosen(&plan).outer_iter().map(|row| row.to_vec()).collect(),
             order: &plan.order,
             chosen: plan.chosen,
+            violations: plan.violations.as_ref().map(violated),
             observation: &args.obs,
             config: Config {
                 checkpoint,
                 variant: folder.variant(),
                 options: &options,
                 aim: &aim,
+                guides: &recorded,
                 seed: args.torch_seed.is_none().then_some(args.seed),
                 torch_seed: args.torch_seed,
                 threads,
@@ -138,6 +164,18 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
         ("values", describe_values(&plan, &pipeline)?),
         ("action", action.join(", ")),
     ]);
+    for violated in plan.violations.iter().flat_map(violated) {
+        let of = |all: &[f32]| all.get(plan.chosen).copied().unwrap_or(0.0);
+        let held = violated.after.iter().filter(|&&after| after == 0.0).count();
+        let text = format!(
+            "{}: violated by {:.4} before, {:.4} after; {held} of {} candidates hold it",
+            violated.constraint,
+            of(&violated.before),
+            of(&violated.after),
+            violated.after.len()
+        );
+        fields.push(("constraint", text));
+    }
     output::print(table::fields(&fields))?;
     output::print(format!("\n{}", trajectory_table(chosen(&plan), &names)))?;
     match saved {
@@ -157,6 +195,19 @@ fn held(aim: &AimText, pipeline: &ValueGuidedPipeline, horizon: usize, names: &N
         None if trained == Some(TrainedConditions::Goal) => Err(aims::no_goal("none was given", names)),
         end => Ok(aim.held(0, end.as_ref(), horizon)),
     }
+}
+
+/// Row by row.
+fn violated(violations: &Violations) -> Vec<Violated<'_>> {
+    let rows = violations.before.outer_iter().zip(violations.after.outer_iter());
+    let named = violations.names.iter().zip(rows);
+    named
+        .map(|(constraint, (before, after))| Violated {
+            constraint,
+            before: before.to_vec(),
+            after: after.to_vec(),
+        })
+        .collect()
 }
 
 /// The animation of `--render`.

@@ -42,6 +42,10 @@ where
     F: Fn(ArrayView3<f32>, Moment, ArrayViewMut1<f32>, Option<ArrayViewMut3<f32>>) -> GuideResult,
     F: Send + Sync + 'static,
 {
+    fn name(&self) -> &str {
+        "function"
+    }
+
     fn check(&self, _: usize, _: usize) -> Result<()> {
         Ok(())
     }

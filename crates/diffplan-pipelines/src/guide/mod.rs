@@ -1,10 +1,15 @@
 //! What bends trajectories: anything that gives each a value and the gradient of it.
 
+mod ensemble;
 mod function;
+mod learned;
 mod term;
 mod weighted;
 
+pub use ensemble::{Aggregate, Ensemble};
 pub use function::FnGuide;
+pub use learned::CleanValue;
+pub(crate) use learned::{other_units, same_units};
 pub(crate) use term::within;
 pub use term::{GuideSchedule, GuideTerm};
 pub(crate) use weighted::{Weighted, WeightedSession};
@@ -16,6 +21,11 @@ use std::sync::Arc;
 
 /// A differentiable measure of how good trajectories are. The value network is one; a distance to a goal is another.
 pub trait Guide: std::fmt::Debug + Send + Sync {
+    /// What it is called in reports: its kind, and of what.
+    fn name(&self) -> &str {
+        "guide"
+    }
+
     /// Checks that it takes trajectories of this horizon and so many dimensions.
     ///
     /// # Errors
@@ -109,6 +119,10 @@ impl ValueNetwork {
 }
 
 impl Guide for ValueNetwork {
+    fn name(&self) -> &str {
+        "value"
+    }
+
     fn check(&self, horizon: usize, dims: usize) -> Result<()> {
         let expected = self.0.config().sample_channels();
         if dims != expected {

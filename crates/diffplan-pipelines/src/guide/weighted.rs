@@ -1,6 +1,6 @@
 //! Several guides as one: values and gradients summed, each by its weight.
 
-use super::{GuideSession, GuideTerm, Moment, Sees};
+use super::{GuideSchedule, GuideSession, GuideTerm, Moment, Sees};
 use crate::error::Result;
 use diffplan_models::Compute;
 use ndarray::{Array1, Array3, ArrayView3, ArrayViewMut1, ArrayViewMut3};
@@ -11,6 +11,11 @@ use std::sync::Arc;
 pub(crate) struct Weighted(pub(crate) Vec<GuideTerm>);
 
 impl Weighted {
+    /// Whether any ever bends a plan.
+    pub(crate) fn bend(&self) -> bool {
+        self.0.iter().any(|term| term.schedule != GuideSchedule::Judge)
+    }
+
     pub(crate) fn check(&self, horizon: usize, dims: usize) -> Result<()> {
         self.0.iter().try_for_each(|term| term.guide.check(horizon, dims))
     }
@@ -90,7 +95,23 @@ impl WeightedSession {
         let mut first = true;
         for part in parts.iter_mut().filter(|part| part.sees == sees) {
             let (weight, along) = (part.weight, part.steps.get(at.index).copied().unwrap_or(0.0));
-            if std::mem::take(&mut first) {
+            let first = std::mem::take(&mut first);
+            // One that does not bend here is asked for no gradient, which costs more than a value.
+            if along == 0.0 {
+                match first {
+                    true => {
+                        part.session.value(x, at, values.view_mut())?;
+                        values.mapv_inplace(|v| weight * v);
+                        step.fill(0.0);
+                    }
+                    false => {
+                        part.session.value(x, at, own_values.view_mut())?;
+                        values.zip_mut_with(own_values, |sum, v| *sum += weight * v);
+                    }
+                }
+                continue;
+            }
+            if first {
                 part.session.value_and_grad(x, at, values.view_mut(), step.view_mut())?;
                 // By 1 the numbers stay as they are.
                 if weight != 1.0 {

@@ -159,9 +159,15 @@ impl Buffers {
     }
 
     /// What is known of finished plans, put into the network's prediction: guides that see the clean sample bend it, soft conditions pull it,
-    /// constraints project it, and the network's output becomes the one that predicts what came of that.
-    pub(super) fn bend(&mut self, pipeline: &ValueGuidedPipeline, options: &PlanOptions, at: At<'_>) -> Result<()> {
-        let guided = options.n_guide_steps > 0 && pipeline.guides.see(Sees::Clean);
+    /// constraints project it, and the network's output becomes the one that predicts what came of that. `asked`: whether guides are, at this visit.
+    pub(super) fn bend(
+        &mut self,
+        pipeline: &ValueGuidedPipeline,
+        options: &PlanOptions,
+        at: At<'_>,
+        asked: bool,
+    ) -> Result<()> {
+        let guided = asked && pipeline.guides.see(Sees::Clean);
         let (pulled, batch) = (self.imposed.any_soft(), options.batch_size);
         if !guided && !pulled && pipeline.constraints.is_empty() {
             return Ok(());

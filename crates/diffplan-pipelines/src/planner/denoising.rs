@@ -71,6 +71,13 @@ impl Planner {
                 .add(index, query.conditions, sizes, &parts.pipeline.normalizers)?;
             parts.check_goal(&buffers.imposed, index)?;
         }
+        if !parts.pipeline.constraints.is_empty() {
+            for index in 0..queries.len() {
+                let imposed = buffers.imposed.values(index, (horizon, channels));
+                let units = (&parts.pipeline.layout, &*parts.pipeline.normalizers);
+                constraint::check_imposed(&parts.pipeline.constraints, imposed, index, units)?;
+            }
+        }
         let candidates = queries.len().checked_mul(batch).ok_or_else(|| Error::Option {
             name: "batch_size",
             value: batch.to_string(),
@@ -202,6 +209,7 @@ impl Denoising<'_> {
                 .map_or(0.0, |visit| visit.timestep),
             guided: buffers.prev_sample.view(),
             values: (self.parts.options.n_guide_steps > 0).then(|| buffers.values.view()),
+            original: buffers.original.view(),
             prev_sample: buffers.x.view(),
         }))
     }
@@ -266,14 +274,15 @@ impl Denoising<'_> {
             },
             time,
         };
-        if options.n_guide_steps > 0 && !skipped.get(index).is_some_and(|&skipped| skipped) {
+        let asked = options.n_guide_steps > 0 && !skipped.get(index).is_some_and(|&skipped| skipped);
+        if asked {
             buffers.guide(options, at)?;
             check_values(buffers, options.batch_size, index, visit.timestep, options.scale)?;
             diverged(buffers, &|b| (&b.x, "the trajectories, once guided,"))?;
         }
         buffers.predict(at)?;
         diverged(buffers, &|b| (&b.model_output, "the planner network's output"))?;
-        buffers.bend(pipeline, options, at)?;
+        buffers.bend(pipeline, options, at, asked)?;
         let draws_noise = visit.draws_noise && index < own;
         if draws_noise {
             draw(&mut buffers.noise, &mut self.noise, options.temperature)?;

@@ -182,6 +182,11 @@ impl Planner {
         &*self.parts.sampler
     }
 
+    /// For every visit, and for the extra steps, how long a gradient step is before weights and the scale; 0 where there is none.
+    pub(crate) fn guided(&self) -> &[f32] {
+        &self.parts.guided
+    }
+
     /// Plans from an observation (observation dimensions), in the environment's units.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! `diffplan data collect`: episodes of an environment, as a dataset in the layout of D4RL.
 
 use super::goals::GoalRun;
-use crate::args::{ActingArgs, CollectArgs, PLANNER};
+use crate::args::{ActingArgs, CollectArgs, GuidesArgs, PLANNER};
 use crate::error::{Error, Result};
 use crate::{aims, json, output, settings};
 use diffplan_data::{D4rlFile, RecordedEnv};
@@ -56,7 +56,7 @@ pub(super) fn run(args: CollectArgs, registry: &Registry) -> Result<()> {
         checkpoint: args.checkpoint.clone(),
         env: args.env(),
         policy: Some(args.policy.clone()),
-        guide: Vec::new(),
+        guides: GuidesArgs::default(),
     };
     let noise = args.noise.unwrap_or(match args.policy.as_str() {
         "ou" => 1.0,
@@ -66,7 +66,7 @@ pub(super) fn run(args: CollectArgs, registry: &Registry) -> Result<()> {
     let (made, mut policy, checkpoint, plan): (RecordedEnv, Box<dyn Policy>, Option<Folder>, _) =
         if args.policy == PLANNER {
             let checkpoint = settings::checkpoint(&args.checkpoint)?;
-            let pipeline = settings::pipeline(registry, &checkpoint, &[])?;
+            let pipeline = settings::pipeline(registry, &checkpoint)?;
             let made = settings::played_env(&args.env(), &checkpoint, &pipeline)?;
             let options = args.planning.over(pipeline.options())?;
             settings::warn_of_horizon(&pipeline, &options);

@@ -7,7 +7,7 @@ mod progress;
 use crate::args::EvaluateArgs;
 use crate::error::{Error, Result};
 use crate::interrupt::on_interrupt;
-use crate::{aims, json, output, settings};
+use crate::{aims, guides, json, output, settings};
 use diffplan_envs::{AutoresetMode, Env, ResetOptions, VecEnv};
 use diffplan_eval::evaluation::{Asked, Latency, Output, Saved, Settings, check_plan_size, hash, play_missing};
 use diffplan_eval::{Comparison, Policy, PolicyOptions, Progress as At, Registry, Report, table};
@@ -42,7 +42,7 @@ fn one(args: &EvaluateArgs, whole: Option<&Path>, registry: &Registry) -> Result
         Some(output) => output.before(args.resume)?,
         None => None,
     };
-    let asked = asked(args);
+    let asked = asked(args)?;
     match before {
         Some(saved) if saved.is_over(&asked) => over(args, &asked, saved, output.as_ref()),
         before => play(args, asked, before, (output, whole), registry),
@@ -50,8 +50,8 @@ fn one(args: &EvaluateArgs, whole: Option<&Path>, registry: &Registry) -> Result
 }
 
 /// What was asked for.
-fn asked(args: &EvaluateArgs) -> Asked {
-    Asked {
+fn asked(args: &EvaluateArgs) -> Result<Asked> {
+    Ok(Asked {
         policy: args.acting.policy.clone(),
         checkpoint: args.acting.checkpoint.path.clone(),
         env: args.acting.env.env.clone(),
@@ -61,9 +61,9 @@ fn asked(args: &EvaluateArgs) -> Asked {
         seed: args.seed,
         out: args.out.clone(),
         planning: args.planning.0.clone(),
-        guides: args.acting.guide.clone(),
+        guides: guides::recorded(&args.acting.guides)?,
         aim: args.aim.text(),
-    }
+    })
 }
 
 /// The checkpoint that was given; what was not given of it is that of the evaluation that is gone on with, whose path has the subfolder in it.
@@ -123,7 +123,7 @@ fn play(
                 ([], Some(saved)) => &saved.config.guides,
                 _ => &asked.guides,
             };
-            let pipeline = settings::pipeline(registry, &checkpoint, guides)?;
+            let pipeline = settings::controlled(registry, &checkpoint, guides, &args.acting.env)?;
             let hash = hash(&checkpoint)?;
             let mut settings = match &before {
                 Some(saved) => {

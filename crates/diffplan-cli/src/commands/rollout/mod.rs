@@ -7,7 +7,7 @@ mod report;
 use crate::args::RolloutArgs;
 use crate::error::{Error, Result};
 use crate::patience::Patience;
-use crate::{aims, json, output, settings};
+use crate::{aims, guides, json, output, settings};
 use diffplan_data::RecordedEnv;
 use diffplan_envs::{BoxEnv, Env, ResetOptions};
 use diffplan_eval::evaluation::{describe, describe_aim, with_simulator};
@@ -105,7 +105,7 @@ pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
         seed: args.seed,
         first: args.first,
         options: None,
-        guides: args.acting.guide.clone(),
+        guides: guides::recorded(&args.acting.guides)?,
         aim: args.aim.text(),
         reset: ResetOptions::default(),
         simulator: None,
@@ -121,7 +121,7 @@ pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
         (settings::env(registry, &settings.made())?, Actor::Other(policy))
     } else {
         let checkpoint = settings::checkpoint(&args.acting.checkpoint)?;
-        let pipeline = settings::pipeline(registry, &checkpoint, &args.acting.guide)?;
+        let pipeline = settings::controlled(registry, &checkpoint, &settings.guides, &args.acting.env)?;
         settings.set_env(settings::played_env(&args.acting.env, &checkpoint, &pipeline)?);
         let env = settings::env(registry, &settings.made())?;
         settings::check_dimensions(&pipeline, env.observation_space(), env.action_space())?;
