@@ -18,6 +18,7 @@
 //! | [`Plan`] | action, trajectories sorted by value, values, order |
 //! | [`Guide`] | what bends trajectories; the value network is one ([`ValueNetwork`]), a function of yours another ([`FnGuide`]) |
 //! | [`SampleLayout`], [`Select`], [`ActionHead`] | where actions lie in a sample; which candidate is acted on; what is done of it |
+//! | [`deadline`] | the best plan that there is time for: [`DeadlinePlanner`](deadline::DeadlinePlanner), cancelling, a report of deadlines kept |
 //! | [`doctor`] | what is legal in a checkpoint but almost surely wrong, with the remedy |
 //! | [`NoiseSource`] | where noise comes from: [`RngNoise`], [`RecordedNoise`], or [`TorchRng`], which gives the reference's plan for a torch seed |
 //!
@@ -47,6 +48,7 @@
 
 mod action;
 mod condition;
+pub mod deadline;
 pub mod doctor;
 mod error;
 mod guide;
