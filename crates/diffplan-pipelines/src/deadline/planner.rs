@@ -199,6 +199,20 @@ impl DeadlinePlanner {
         self.pace.plan()
     }
 
+    /// How long the cheapest rung is expected to take, at the pace of the last plans: no shorter deadline is kept.
+    pub fn cheapest(&self) -> Duration {
+        let (_, needed) = self.least(self.pace.plan());
+        Duration::try_from_secs_f64(needed).unwrap_or(Duration::MAX)
+    }
+
+    /// The cheapest rung and its seconds, where everything takes `pace` times what was measured.
+    fn least(&self, pace: f64) -> (usize, f64) {
+        let costs = self.costs.rungs.iter().zip(&self.rungs).enumerate();
+        let costs = costs.map(|(place, (cost, rung))| (place, pace * cost.whole(rung.visits)));
+        // There is at least the rung of what was wanted.
+        costs.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((0, 0.0))
+    }
+
     /// What cancels the plan in the making, from another thread.
     pub fn cancel_token(&self) -> CancelToken {
         self.settings.cancel.clone()
@@ -281,13 +295,10 @@ impl DeadlinePlanner {
         let pace = self.pace.plan() * share;
         let cost = |place: usize| pace * self.costs.rungs[place].whole(self.rungs[place].visits);
         let room = seconds * (1.0 - self.settings.margin) - self.pace.reserve(seconds);
-        let places = 0..self.rungs.len();
-        if let Some(place) = places.clone().find(|&place| cost(place) <= room) {
+        if let Some(place) = (0..self.rungs.len()).find(|&place| cost(place) <= room) {
             return Ok(place);
         }
-        // There is at least the rung of what was wanted.
-        let cheapest = places.min_by(|&a, &b| cost(a).total_cmp(&cost(b))).unwrap_or(0);
-        let needed = cost(cheapest);
+        let (cheapest, needed) = self.least(pace);
         if self.settings.cheapest_anyway || (seconds > 0.0 && needed <= seconds) {
             return Ok(cheapest);
         }

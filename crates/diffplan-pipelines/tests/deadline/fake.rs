@@ -20,7 +20,7 @@ struct State {
 
 /// Time passes when the network or the guide computes, and else not at all.
 #[derive(Default)]
-pub struct FakeClock(Mutex<State>);
+pub(crate) struct FakeClock(Mutex<State>);
 
 impl std::fmt::Debug for FakeClock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -36,17 +36,17 @@ impl Clock for FakeClock {
 
 impl FakeClock {
     /// Everything takes so many times as long from now on.
-    pub fn slow_down(&self, factor: f64) {
+    pub(crate) fn slow_down(&self, factor: f64) {
         self.0.lock().unwrap().slow = Some(factor);
     }
 
     /// Calls of the network so far.
-    pub fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         self.0.lock().unwrap().calls
     }
 
     /// Asked at every call of the network, by its number from 1, how many milliseconds it takes beside its own.
-    pub fn on_call(&self, hook: impl FnMut(usize) -> f64 + Send + 'static) {
+    pub(crate) fn on_call(&self, hook: impl FnMut(usize) -> f64 + Send + 'static) {
         self.0.lock().unwrap().hook = Some(Box::new(hook));
     }
 
@@ -99,7 +99,7 @@ impl NetworkSession for Session {
 }
 
 /// 20 timesteps; one action, two observation dimensions. A value takes 50 µs a candidate, a gradient 200.
-pub fn pipeline(clock: &Arc<FakeClock>) -> ValueGuidedPipeline {
+pub(crate) fn pipeline(clock: &Arc<FakeClock>) -> ValueGuidedPipeline {
     let scheduler = DdpmScheduler::new(DdpmConfig {
         num_train_timesteps: 20,
         beta_schedule: BetaSchedule::SquaredcosCapV2,
