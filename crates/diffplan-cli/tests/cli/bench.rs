@@ -90,7 +90,6 @@ fn deadlines_that_cannot_be_kept_and_flags_of_another_task_are_refused() {
         ("--task plan --deadline 5ms", "with --task deadline alone"),
         ("--task unet --pin", "with --task deadline alone"),
     ] {
-        let (status, error) = diffplan(&format!("bench {args} --checkpoint"), &[&checkpoint()]).failed();
-        assert!(status == 2 && error.contains(words), "{status}: {error}");
+        diffplan(&format!("bench {args} --checkpoint"), &[&checkpoint()]).failed_with(&[words]);
     }
 }

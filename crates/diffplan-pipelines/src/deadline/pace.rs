@@ -1,4 +1,5 @@
-//! [`Pace`]: how fast things go now beside what was measured at the start, and how far ends are missed; running quantiles of fixed size.
+//! [`Pace`]: how fast things go now beside what was measured at the start, and how far
+//! beyond that a single part goes; running quantiles of fixed size.
 
 /// The last `N` numbers.
 #[derive(Clone, Debug)]
@@ -54,8 +55,8 @@ pub(super) struct Pace {
     visits: Window<128>,
     /// Seconds of a plan by those that were to be expected of it.
     plans: Window<24>,
-    /// Seconds that a plan ended after the end that was expected when its last part was begun.
-    overshoots: Window<256>,
+    /// Seconds that a part, a visit or what comes after the last, took beyond what was expected when it was begun.
+    overshoots: Window<512>,
 }
 
 impl Pace {
@@ -69,7 +70,9 @@ impl Pace {
         self.plans.quantile(0.9).unwrap_or(AT_FIRST)
     }
 
-    /// Seconds to end before a deadline for all but one plan in two hundred to keep it, at most half of the budget.
+    /// Seconds to keep free before a deadline, at most half of the budget: all but one part in two hundred go no further beyond what is
+    /// expected of them. It is the last part before a deadline that makes a plan late; after every other one there is another look at the
+    /// clock.
     pub(super) fn reserve(&self, budget: f64) -> f64 {
         self.overshoots.quantile(0.995).unwrap_or(0.0).min(budget / 2.0)
     }

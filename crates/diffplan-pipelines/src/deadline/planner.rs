@@ -251,7 +251,8 @@ impl DeadlinePlanner {
         }
         let seconds = budget.as_secs_f64();
         let share = (queries.len() as f64 / self.costs.queries as f64).max(1.0);
-        let place = self.choose(budget, share)?;
+        let reserve = self.pace.reserve(seconds);
+        let place = self.choose(budget, share, reserve)?;
         let cost = self.costs.rungs[place].times(share);
         let station = &mut self.stations[place];
         let mut run = Run {
@@ -261,6 +262,7 @@ impl DeadlinePlanner {
             pace: &mut self.pace,
             start,
             budget: seconds,
+            reserve,
         };
         let Made {
             plans,
@@ -289,12 +291,12 @@ impl DeadlinePlanner {
         })
     }
 
-    /// The best rung that fits into `budget`, where everything costs `share` times what was measured.
-    fn choose(&mut self, budget: Duration, share: f64) -> Result<usize> {
+    /// The best rung that fits into `budget` but for `reserve` seconds, where everything costs `share` times what was measured.
+    fn choose(&mut self, budget: Duration, share: f64, reserve: f64) -> Result<usize> {
         let seconds = budget.as_secs_f64();
         let pace = self.pace.plan() * share;
         let cost = |place: usize| pace * self.costs.rungs[place].whole(self.rungs[place].visits);
-        let room = seconds * (1.0 - self.settings.margin) - self.pace.reserve(seconds);
+        let room = seconds * (1.0 - self.settings.margin) - reserve;
         if let Some(place) = (0..self.rungs.len()).find(|&place| cost(place) <= room) {
             return Ok(place);
         }

@@ -28,8 +28,9 @@ pub(super) struct Run<'a> {
     pub(super) cost: RungCost,
     pub(super) pace: &'a mut Pace,
     pub(super) start: Duration,
-    /// Seconds.
+    /// Seconds, and those of them that are kept free.
     pub(super) budget: f64,
+    pub(super) reserve: f64,
 }
 
 pub(super) struct Made {
@@ -50,25 +51,23 @@ impl Run<'_> {
         let learns = !queries.is_empty();
         let mut denoising = station.planner.begin(queries)?;
         let (all, mut visits) = (denoising.visits(), 0);
-        let reserve = self.pace.reserve(self.budget);
-        // Of this plan's visits, seconds by those that were to be expected.
+        let learnt = self.pace.visit();
+        // Of this plan's visits, seconds by those that were to be expected: it may be slow as a whole.
         let mut seen = 0.0;
         let mut ended = Ended::Whole;
+        let pace = |seen: f64, visits: usize| learnt.max(seen / visits.max(1) as f64);
         while visits < all {
             if self.cancel.is_cancelled() {
                 ended = Ended::Cancelled;
                 break;
             }
-            let now = self.elapsed();
+            let (now, pace) = (self.elapsed(), pace(seen, visits));
             let rest = match visits + 1 == all {
                 true => self.cost.finish,
                 false => self.cost.estimate,
             };
-            // A plan may be slow as a whole, which the visits before it do not show.
-            let pace = self.pace.visit().max(seen / f64::from(visits.max(1) as u32));
-            let expected = now + pace * (self.cost.visit + rest);
             // The first is made in any case: without it there is nothing to return.
-            if visits > 0 && expected + reserve > self.budget {
+            if visits > 0 && now + pace * (self.cost.visit + rest) + self.reserve > self.budget {
                 ended = Ended::Early;
                 break;
             }
@@ -77,16 +76,17 @@ impl Run<'_> {
             }
             visits += 1;
             if learns {
-                let ratio = (self.elapsed() - now) / self.cost.visit;
-                self.pace.saw_visit(ratio);
-                seen += ratio;
+                let took = self.elapsed() - now;
+                self.pace.saw_visit(took / self.cost.visit);
+                self.pace.saw_overshoot(took - pace * self.cost.visit);
+                seen += took / self.cost.visit;
             }
         }
         let rest = match ended {
             Ended::Whole => self.cost.finish,
             Ended::Early | Ended::Cancelled => self.cost.estimate,
         };
-        let expected = self.elapsed() + self.pace.visit() * rest;
+        let expected = self.elapsed() + pace(seen, visits) * rest;
         let plans = match ended {
             Ended::Whole => denoising.finish()?,
             Ended::Early | Ended::Cancelled => {

@@ -221,7 +221,7 @@ fn no_visit_is_begun_that_would_end_too_late_and_the_best_so_far_is_given() {
             timely.text()
         );
         assert!(timely.text().contains(&format!("after visit {} of 20", timely.visits)));
-        let (plan, ordinary) = (timely.plan().unwrap(), ordinary(&clock, &timely, 1));
+        let (plan, ordinary) = (timely.plan().unwrap(), self::ordinary(&clock, &timely, 1));
         let values = plan.values.as_ref().unwrap();
         assert!(values.windows(2).into_iter().all(|pair| pair[0] >= pair[1]), "{values}");
         for (place, &candidate) in plan.order.iter().enumerate() {
@@ -235,8 +235,9 @@ fn no_visit_is_begun_that_would_end_too_late_and_the_best_so_far_is_given() {
             assert_eq!(plan, &ordinary);
         }
         // And what comes next is as ever.
-        let next = within(&mut planner, 1, 2.0 * ms).unwrap();
-        assert_eq!((next.place, next.plans), (whole.place, whole.plans));
+        let next = within(&mut planner, 2, 2.0 * ms).unwrap();
+        assert_eq!(next.ended, Ended::Whole);
+        assert_eq!(next.plan().unwrap(), &self::ordinary(&clock, &next, 2));
     }
 }
 
