@@ -75,7 +75,7 @@ fn deadlines_are_kept_and_said() {
 
     let args = "bench --task deadline --deadline 2s --plans 1 --batch-size 1 --num-inference-steps 2 --pin --realtime --checkpoint";
     let out = diffplan(args, &[&checkpoint()]).succeeded();
-    for words in ["real-time", "1 plans within 2000.00 ms", "p50", "jitter"] {
+    for words in ["real-time", "1 plan within 2000.00 ms", "p50", "jitter"] {
         assert!(out.contains(words), "no {words:?} in\n{out}");
     }
 }

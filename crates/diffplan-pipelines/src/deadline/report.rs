@@ -1,6 +1,6 @@
 //! [`DeadlineReport`]: how many plans kept their deadlines, and by how much.
 
-use super::ladder::Rung;
+use super::ladder::{Rung, counted};
 use super::timely::{Ended, Timely};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
@@ -122,8 +122,8 @@ impl DeadlineReport {
     pub fn text(&self) -> String {
         let ms = |seconds: f64| format!("{:.2} ms", seconds * 1e3);
         let mut text = format!(
-            "{} plans within {}: {} late, {} by more than 10 % ({:.2} %)\n",
-            self.plans,
+            "{} within {}: {} late, {} by more than 10 % ({:.2} %)\n",
+            counted(self.plans, "plan"),
             ms(self.budget),
             self.late,
             self.missed,
