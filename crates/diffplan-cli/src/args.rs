@@ -21,9 +21,8 @@ pub(crate) use read::*;
 pub(crate) use train::*;
 
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use diffplan_eval::evaluation::{MAX_EPISODES, MAX_SEED};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
 

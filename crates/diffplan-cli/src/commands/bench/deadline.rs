@@ -39,7 +39,7 @@ struct Report<'a> {
     observations: &'a str,
     /// Seconds of the start, in which costs were measured.
     start: f64,
-    ladder: &'a [Arc<Rung>],
+    ladder: Vec<&'a Rung>,
     visits: &'a [VisitCost],
     /// Of the last plans, beside the start.
     slowdown: f64,
@@ -76,7 +76,7 @@ pub(super) fn run(args: &BenchArgs, source: &Source, registry: &Registry) -> Res
             realtime: made.realtime.to_string(),
             observations: &observations.what,
             start,
-            ladder: planner.rungs(),
+            ladder: planner.rungs().iter().map(|rung| &**rung).collect(),
             visits: &planner.visit_costs(),
             slowdown: planner.slowdown(),
             deadline: &report,
