@@ -1,6 +1,7 @@
 //! What can be typed. Nothing here touches a file; [`settings`](crate::settings) turns this into what is needed.
 
 mod acting;
+mod bench;
 mod convert;
 mod data;
 mod evaluate;
@@ -12,6 +13,7 @@ mod train;
 mod tune;
 
 pub(crate) use acting::*;
+pub(crate) use bench::*;
 pub(crate) use convert::*;
 pub(crate) use data::*;
 pub(crate) use evaluate::*;
@@ -23,9 +25,8 @@ pub(crate) use train::*;
 pub(crate) use tune::*;
 
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use diffplan_eval::evaluation::{MAX_EPISODES, MAX_SEED};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
 
@@ -195,57 +196,6 @@ pub(crate) struct InspectArgs {
     pub(crate) json: bool,
 }
 
-/// What is timed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
-#[value(rename_all = "snake_case")]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Task {
-    /// One forward pass of the planner network
-    Unet,
-    /// Value and its gradient with respect to the sample
-    ValueGrad,
-    /// One whole call: observation in, action out
-    Plan,
-}
-
-impl Task {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Task::Unet => "unet",
-            Task::ValueGrad => "value_grad",
-            Task::Plan => "plan",
-        }
-    }
-}
-
-/// Time a network, a gradient or a whole plan
-#[derive(Debug, Args)]
-#[command(after_help = "\
-One call warms up, then each of the repeats is timed. Options that are not given are those of diffusers' call, whatever
-planning_config.json says, so that numbers compare.
-
-Examples:
-  diffplan bench
-  diffplan bench --task unet --batch-size 64 --threads 1 --json
-  diffplan bench --hopper-size --task plan --threads 2 --repeat 10")]
-pub(crate) struct BenchArgs {
-    #[command(flatten)]
-    pub(crate) checkpoint: CheckpointArgs,
-    /// Random weights in networks of the size for Hopper (32-64-128-256 channels, 11 + 3 dimensions), no checkpoint
-    #[arg(long, conflicts_with_all = ["checkpoint", "subfolder", "variant"])]
-    pub(crate) hopper_size: bool,
-    /// What to time
-    #[arg(long, value_enum, default_value_t = Task::Plan)]
-    pub(crate) task: Task,
-    /// Timed calls
-    #[arg(short, long, value_name = "R", default_value_t = 5, value_parser = count(1, 1_000_000))]
-    pub(crate) repeat: usize,
-    #[command(flatten)]
-    pub(crate) run: RunArgs,
-    #[command(flatten)]
-    pub(crate) planning: PlanningArgs,
-}
-
 const MAX_BATCH: u64 = 1 << 20;
 const MAX_HORIZON: u64 = 1 << 20;
 
@@ -367,6 +317,11 @@ mod tests {
             "diffplan plan --obs 1 --seed 1 --torch-seed 1",
             "diffplan bench --repeat 0",
             "diffplan bench --task forward",
+            "diffplan bench --task deadline",
+            "diffplan bench --task deadline --deadline 20",
+            "diffplan bench --task deadline --deadline -1ms",
+            "diffplan bench --task deadline --deadline 1e400s",
+            "diffplan bench --task deadline --deadline 5ms --plans 0",
             "diffplan bench --hopper-size --checkpoint DIR",
             "diffplan inspect",
             "diffplan data",

@@ -116,6 +116,29 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A deadline that not even the cheapest plan keeps.
+    #[error(
+        "a deadline of {:.3} ms, and the cheapest plan ({cheapest}) is expected to take {:.3} ms: give more time, or allow the cheapest \
+         anyway (cheapest_anyway)",
+        budget.as_secs_f64() * 1e3,
+        needed.as_secs_f64() * 1e3
+    )]
+    Deadline {
+        /// The time that there is.
+        budget: std::time::Duration,
+        /// The time that the cheapest plan is expected to take, at the pace of the last ones.
+        needed: std::time::Duration,
+        /// What that is.
+        cheapest: String,
+    },
+    /// Threads to plan on that cannot be had.
+    #[error("cannot start {threads} threads to plan on: {reason}")]
+    Threads {
+        /// How many.
+        threads: usize,
+        /// Why not.
+        reason: String,
+    },
     /// A batch of observations came with another number of noise sources.
     #[error("{actual} noise sources for {expected} observations, expected one for each")]
     NoiseSources {

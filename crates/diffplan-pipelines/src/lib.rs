@@ -22,6 +22,7 @@
 //! | [`controls`] | guides and constraints as data: tables of a TOML file |
 //! | [`check`] | whether a guide's gradient is right, and how large the scale should be |
 //! | [`SampleLayout`], [`Select`], [`ActionHead`] | where actions lie in a sample; which candidate is acted on; what is done of it |
+//! | [`deadline`] | the best plan that there is time for: [`DeadlinePlanner`](deadline::DeadlinePlanner), cancelling, a report of deadlines kept |
 //! | [`doctor`] | what is legal in a checkpoint but almost surely wrong, with the remedy |
 //! | [`NoiseSource`] | where noise comes from: [`RngNoise`], [`RecordedNoise`], or [`TorchRng`], which gives the reference's plan for a torch seed |
 //!
@@ -59,6 +60,7 @@ mod condition;
 mod constraint;
 pub mod controls;
 pub mod costs;
+pub mod deadline;
 pub mod doctor;
 mod error;
 mod guide;

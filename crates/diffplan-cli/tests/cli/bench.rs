@@ -46,3 +46,50 @@ fn times_for_people() {
         assert!(out.contains(words), "no {words:?} in\n{out}");
     }
 }
+
+#[test]
+fn deadlines_are_kept_and_said() {
+    let args =
+        "bench --task deadline --deadline 250ms --plans 4 --batch-size 2 --num-inference-steps 6 --json --checkpoint";
+    let object = json(&diffplan(args, &[&checkpoint()]).succeeded());
+    let report = &object["deadline"];
+    assert_eq!((&report["plans"], &report["budget"]), (&4.into(), &0.25.into()));
+    let times = ["p50", "p95", "p99", "max"].map(|name| report[name].as_f64().unwrap());
+    assert!(
+        times[0] > 0.0 && times.windows(2).all(|pair| pair[0] <= pair[1]),
+        "{times:?}"
+    );
+    let planned: u64 = report["rungs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|rung| rung["plans"].as_u64().unwrap())
+        .sum();
+    assert_eq!(planned, 4);
+    assert_eq!(object["observations"], "Pendulum-v1");
+    assert_eq!(
+        (&object["batch_size"], &object["pinned"]),
+        (&2.into(), &"not asked for".into())
+    );
+    assert_eq!(object["ladder"][0]["dropped"], "");
+
+    let args = "bench --task deadline --deadline 2s --plans 1 --batch-size 1 --num-inference-steps 2 --pin --realtime --checkpoint";
+    let out = diffplan(args, &[&checkpoint()]).succeeded();
+    for words in ["real-time", "1 plan within 2000.00 ms", "p50", "jitter"] {
+        assert!(out.contains(words), "no {words:?} in\n{out}");
+    }
+}
+
+#[test]
+fn deadlines_that_cannot_be_kept_and_flags_of_another_task_are_refused() {
+    for (args, words) in [
+        (
+            "--task deadline --deadline 0ms --batch-size 2 --num-inference-steps 2",
+            "cheapest plan (1 candidate, 1 visit",
+        ),
+        ("--task plan --deadline 5ms", "with --task deadline alone"),
+        ("--task unet --pin", "with --task deadline alone"),
+    ] {
+        diffplan(&format!("bench {args} --checkpoint"), &[&checkpoint()]).failed_with(&[words]);
+    }
+}

@@ -1,7 +1,9 @@
-//! `diffplan bench`: seconds a call, each repeat on its own.
+//! `diffplan bench`: seconds a call, each repeat on its own; whether deadlines are kept.
+
+mod deadline;
 
 use crate::args::{BenchArgs, Task};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::{json, output, settings};
 use diffplan_data::{NormalizerConfig, Normalizers};
 use diffplan_eval::evaluation::describe;
@@ -41,6 +43,16 @@ pub(crate) fn run(args: BenchArgs, registry: &Registry) -> Result<()> {
         true => Source::HopperSize,
         false => Source::Folder(settings::checkpoint(&args.checkpoint)?),
     };
+    if args.task == Task::Deadline {
+        return deadline::run(&args, &source, registry);
+    }
+    if let Some(name) = args.deadline.given() {
+        return Err(Error::Setting {
+            name,
+            value: "given".into(),
+            expected: "it with --task deadline alone".into(),
+        });
+    }
     let options = args.planning.over(PlanOptions::default())?;
     let pool = args.run.pool()?;
     let threads = pool.current_num_threads();
@@ -61,7 +73,7 @@ pub(crate) fn run(args: BenchArgs, registry: &Registry) -> Result<()> {
         None => "random weights of Hopper size".into(),
     };
     let (calls, shape) = match args.task {
-        Task::Plan => ("plans/s", describe(&options)),
+        Task::Plan | Task::Deadline => ("plans/s", describe(&options)),
         Task::Unet | Task::ValueGrad => {
             let (batch, horizon) = (options.batch_size, options.planning_horizon);
             ("calls/s", format!("batch {batch}, horizon {horizon}"))
@@ -180,7 +192,7 @@ impl Source {
                     })
                 })
             }
-            Task::Plan => {
+            Task::Plan | Task::Deadline => {
                 let pipeline = self.pipeline(registry)?;
                 let observation = Array1::zeros(pipeline.observation_dim());
                 let mut planner = pipeline.planner(options.clone())?.in_pool(Arc::clone(pool));

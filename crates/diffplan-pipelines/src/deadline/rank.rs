@@ -1,0 +1,84 @@
+//! [`Rank`]: early answers of candidates that nothing has valued yet.
+
+use crate::action::Chosen;
+use crate::error::{Error, Result};
+use crate::guide::{Moment, WeightedSession};
+use crate::noise::{NoiseError, NoiseSource};
+use crate::options::PlanOptions;
+use crate::pipeline::ValueGuidedPipeline;
+use crate::plan::Plan;
+use crate::select::{Candidates, Selection};
+use ndarray::{Array1, Axis};
+
+/// Values the candidates of an early answer and puts the best first, where the planner would have valued them at its end alone: without a
+/// gradient, with `rescore`.
+pub(super) struct Rank {
+    pipeline: ValueGuidedPipeline,
+    guide: WeightedSession,
+}
+
+impl Rank {
+    /// What ranks early answers with these options; `None` where the planner's own gradient steps have.
+    pub(super) fn new(pipeline: &ValueGuidedPipeline, options: &PlanOptions, threads: usize) -> Option<Self> {
+        if options.n_guide_steps > 0 || !options.rescore {
+            return None;
+        }
+        let mut guide = pipeline.guides.session(options.compute(threads));
+        guide.prepare(&[0.0]);
+        Some(Self {
+            pipeline: pipeline.clone(),
+            guide,
+        })
+    }
+
+    /// Values the candidates as finished plans, sorts them, and takes the action of the one that the pipeline selects.
+    pub(super) fn rank(&mut self, plan: &mut Plan) -> Result<()> {
+        let at = Moment {
+            index: 0,
+            timestep: 0.0,
+        };
+        let mut values = Array1::zeros(plan.normalized.dim().0);
+        self.guide.value(plan.normalized.view(), at, values.view_mut())?;
+        let candidates = Candidates {
+            normalized: plan.normalized.view(),
+            values: Some(values.view()),
+        };
+        let Selection { order, chosen } = self.pipeline.select.select(candidates, &mut First)?;
+        if chosen >= order.len() || order.iter().any(|&candidate| candidate >= values.len()) {
+            return Err(Error::Parts(format!(
+                "the selection chose place {chosen} of the order {order:?}, of {} candidates",
+                values.len()
+            )));
+        }
+        plan.normalized = plan.normalized.select(Axis(0), &order);
+        plan.trajectories = plan.trajectories.select(Axis(0), &order);
+        plan.values = Some(values.select(Axis(0), &order));
+        plan.chunk = self.pipeline.head.actions(Chosen {
+            trajectory: plan.trajectories.index_axis(Axis(0), chosen),
+            normalized: plan.normalized.index_axis(Axis(0), chosen),
+            layout: &plan.layout,
+        })?;
+        if plan.chunk.nrows() > 0 {
+            plan.action = plan.chunk.row(0).to_owned();
+        }
+        (plan.order, plan.chosen) = (order, chosen);
+        Ok(())
+    }
+}
+
+/// Takes nothing from anybody's randomness, as an estimate does.
+struct First;
+
+impl NoiseSource for First {
+    fn fill_standard_normal(&mut self, out: &mut [f32]) -> std::result::Result<(), NoiseError> {
+        out.fill(0.0);
+        Ok(())
+    }
+
+    fn pick_index(&mut self, n: usize) -> std::result::Result<usize, NoiseError> {
+        match n {
+            0 => Err(NoiseError::NothingToPick),
+            _ => Ok(0),
+        }
+    }
+}
