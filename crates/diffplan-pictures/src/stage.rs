@@ -1,7 +1,7 @@
 //! An environment that is only drawn, never played.
 
 use crate::error::{Error, Result};
-use crate::style::{GHOSTS, OTHERS, PLANNED, TRUE, rgb};
+use crate::style::{GHOSTS, PLANNED, TRUE, faded, rgb};
 use diffplan_envs::{BoxEnv, Env, Frame, Ghost, Overlay, ResetOptions, Trail};
 use ndarray::{Array2, ArrayView1, ArrayView2};
 
@@ -18,7 +18,7 @@ pub struct Paths {
     pub truth: Option<Array2<f64>>,
     /// What was planned, with ghosts.
     pub plan: Option<Array2<f64>>,
-    /// What else could have been.
+    /// What else could have been, the best first: the later the fainter.
     pub others: Vec<Array2<f64>>,
 }
 
@@ -97,12 +97,13 @@ impl Stage {
             width,
         };
         let mut overlay = Overlay::default();
-        // The more there are, the fainter each.
-        let faint = (2.4 / paths.others.len().max(1) as f64).clamp(0.12, 0.35);
-        let others = paths.others.into_iter();
-        overlay
-            .trails
-            .extend(others.map(|states| trail(states, OTHERS, faint, 1.2)));
+        let count = paths.others.len();
+        let others = paths.others.into_iter().enumerate().map(|(rank, states)| {
+            let (colour, opacity) = faded(rank, count);
+            trail(states, colour, opacity, 1.4)
+        });
+        // The best of them on top.
+        overlay.trails.extend(others.rev());
         overlay
             .trails
             .extend(paths.truth.map(|states| trail(states, TRUE, 1.0, 7.0)));
