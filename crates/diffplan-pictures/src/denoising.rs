@@ -221,24 +221,10 @@ fn panels(scenes: &[Scene], names: &Names, layout: &SampleLayout) -> Vec<Panel> 
         Panel {
             label: of.get(dim).cloned().unwrap_or_default(),
             column,
-            range: range(values.map(f64::from)),
+            range: chart::range(values.map(f64::from), 0.05),
         }
     });
     panels.collect()
-}
-
-/// Of all values, and a little more.
-fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
-    let finite = values.filter(|value| value.is_finite());
-    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
-        (low.min(value), high.max(value))
-    });
-    if low > high {
-        return -1.0..1.0;
-    }
-    // A constant still needs a panel around it.
-    let margin = (0.05 * (high - low)).max(1e-3 * low.abs().max(high.abs())).max(1e-6);
-    low - margin..high + margin
 }
 
 struct Animation<'a> {

@@ -14,7 +14,7 @@ use diffplan_eval::evaluation::{describe, with_simulator};
 use diffplan_eval::{Names, PlannerPolicy, Policy, PolicyOptions, Registry, Start, rollout, table, trajectories_npz};
 use diffplan_pictures::{EpisodePicture, Film, Recording, Stage, episode_png};
 use diffplan_pipelines::{PlanOptions, SampleLayout, ValueGuidedPipeline};
-use ndarray::{Array2, Axis};
+use ndarray::Array2;
 use played::Played;
 use progress::Progress;
 use report::Summary;
@@ -130,7 +130,7 @@ pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
         output::print(settings.text())?;
     }
     let names = Names::of_env(&env)?;
-    let played = play(&settings, env, &mut actor)?;
+    let played = play(&settings, env, &mut actor, stage.is_some())?;
     actor.policy().findings().iter().for_each(settings::warn);
     let summary = Summary::of(&settings, &played.episodes);
     let mut saved = Vec::new();
@@ -221,7 +221,7 @@ impl Settings {
     }
 }
 
-fn play(settings: &Settings, mut env: BoxEnv, actor: &mut Actor) -> Result<Played> {
+fn play(settings: &Settings, mut env: BoxEnv, actor: &mut Actor, with_others: bool) -> Result<Played> {
     let max_steps = env.spec().and_then(|spec| spec.max_episode_steps);
     let mut progress = Progress::new(settings.episodes, max_steps);
     let mut played = Played::default();
@@ -233,11 +233,10 @@ fn play(settings: &Settings, mut env: BoxEnv, actor: &mut Actor) -> Result<Playe
         if let (true, Actor::Planner(parts)) = (first, &mut *actor) {
             parts.1.remember();
         }
-        let plans = &mut played.plans;
         let mut watch = |event: diffplan_eval::StepEvent| {
             progress.step(i, &event);
             if let (true, Some(plan)) = (first, event.plan) {
-                plans.push(plan.trajectories.index_axis(Axis(0), plan.chosen).to_owned());
+                played.keep(plan, with_others);
             }
         };
         let episode = rollout(&mut env, &start, actor.policy(), &mut watch)?;
@@ -322,7 +321,9 @@ fn draw(
         episode,
         &played.plans,
         &layout,
-    )?;
+    )?
+    .with_names(names)
+    .with_others(&played.others);
     let mut pictures = vec![
         ("rollout.gif", film.gif(stage, &patience)?),
         ("contact-sheet.png", film.contact_sheet(stage, &patience)?),
