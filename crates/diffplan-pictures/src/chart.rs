@@ -182,6 +182,7 @@ pub(crate) fn encode(frame: &Frame) -> std::result::Result<Vec<u8>, png::Encodin
     let mut encoder = png::Encoder::new(&mut file, frame.width, frame.height);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(png::Compression::High);
     let mut writer = encoder.write_header()?;
     writer.write_image_data(&frame.pixels)?;
     writer.finish()?;
@@ -189,8 +190,16 @@ pub(crate) fn encode(frame: &Frame) -> std::result::Result<Vec<u8>, png::Encodin
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// Width, height and pixels of an encoded picture.
+    pub(crate) fn decode(file: &[u8]) -> (u32, u32, Vec<u8>) {
+        let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut pixels).unwrap();
+        (info.width, info.height, pixels)
+    }
 
     #[test]
     fn numbers_on_axes_are_short() {

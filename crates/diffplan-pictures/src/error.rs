@@ -35,6 +35,9 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A plane that cannot be drawn.
+    #[error("no picture of a plane: {0}")]
+    Plane(String),
     /// Nothing to draw.
     #[error("there is nothing to draw: {0}")]
     Nothing(String),

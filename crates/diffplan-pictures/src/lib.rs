@@ -6,6 +6,7 @@
 //! | [`Film`] | an episode in its environment's own picture: an animation in real time, and a sheet of moments |
 //! | [`episode_png`] | a panel for every observation, action and the reward: what came true, and what was planned |
 //! | [`Recording`] | how a plan comes out of noise |
+//! | [`planes_png`] | plans in a plane from above: walls, obstacles, a goal, candidates, what came true |
 //! | [`loss_png`] | how losses went |
 //! | [`dataset_png`] | what a dataset holds: returns, lengths, ranges, actions, a few episodes |
 //! | [`samples`] | what a network in training gives, beside the dataset |
@@ -23,6 +24,7 @@ mod film;
 mod frames;
 mod gif;
 mod loss;
+mod plane;
 mod returns;
 pub mod samples;
 mod stage;
@@ -35,6 +37,7 @@ pub use episode::{EpisodePicture, episode_png};
 pub use error::{Error, Result};
 pub use film::Film;
 pub use loss::{Curve, loss_png};
+pub use plane::{Plane, PlanePanel, PlanePath, Role, planes_png};
 pub use returns::returns_png;
 pub use stage::{Paths, Stage};
 pub use watch::Watch;

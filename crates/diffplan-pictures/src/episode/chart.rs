@@ -196,6 +196,7 @@ impl Trace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chart::tests::decode;
 
     fn panel(label: &str, truth: Trace, plans: Vec<Plan>) -> Panel {
         Panel {
@@ -214,14 +215,6 @@ mod tests {
             moments,
             panels,
         }
-    }
-
-    /// Width, height and pixels of an encoded picture.
-    fn decode(file: &[u8]) -> (u32, u32, Vec<u8>) {
-        let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
-        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
-        let info = reader.next_frame(&mut pixels).unwrap();
-        (info.width, info.height, pixels)
     }
 
     fn count(pixels: &[u8], colour: RGBColor) -> usize {
