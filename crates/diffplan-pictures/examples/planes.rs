@@ -63,13 +63,17 @@ fn maze() -> Plane {
 
 /// A way around the end of the wall, bent away from the obstacle.
 fn episode(number: u32, bend: f64, arrives: bool) -> PlanePath {
-    let wobble = (f64::from(number) * 2.4).sin();
+    let (wobble, drift) = ((f64::from(number) * 2.4).sin(), (f64::from(number) * 5.7).cos());
     let end = if arrives { 1.0 } else { 0.72 };
     let points = (0..=80_u32).map(|i| {
         let part = end * f64::from(i) / 80.0;
         let angle = std::f64::consts::PI * (part - 0.5);
-        let radius = 2.2 + 0.55 * bend * angle.cos().powi(6) + 0.12 * wobble * (6.0 * part).sin();
-        [1.05 + radius * angle.cos(), 2.5 + 1.25 * angle.sin() + 0.08 * wobble]
+        let radius = 2.2 + 0.62 * bend * angle.cos().powi(6) + 0.12 * wobble * (6.0 * part).sin() + 0.1 * drift * bend;
+        let start = (1.0 - part).powi(2);
+        [
+            1.05 + radius * angle.cos() + 0.35 * drift * start,
+            2.5 + 1.25 * angle.sin() + 0.1 * wobble + 0.3 * drift * wobble * start,
+        ]
     });
     PlanePath {
         points: points.collect(),

@@ -54,19 +54,18 @@ impl Box2 {
 }
 
 /// A place for the label of each anchor, which has a width and a height; those that come first choose first. `None` where every place
-/// would cover another label or leave `within`. Dots are covered only where there is no other place; a line, of horizontal and upright
-/// pieces, likewise, but that is not as bad.
+/// would cover another label or leave `within`. Dots are covered only where there is no other place; lines, which are horizontal or
+/// upright, likewise, but that is not as bad.
 pub(super) fn place(
     anchors: &[((i32, i32), (i32, i32))],
     dots: &[(i32, i32)],
-    line: &[(i32, i32)],
+    lines: &[[(i32, i32); 2]],
     within: Box2,
 ) -> Vec<Option<Box2>> {
     let dots: Vec<Box2> = dots.iter().map(|&dot| Box2::new(dot, dot).grown(12)).collect();
-    let pieces: Vec<Box2> = line
-        .windows(2)
-        .map(|pair| {
-            let (a, b) = (pair[0], pair[1]);
+    let pieces: Vec<Box2> = lines
+        .iter()
+        .map(|&[a, b]| {
             Box2::new((a.0.min(b.0), a.1.min(b.1)), (a.0.max(b.0), a.1.max(b.1))).grown(2)
         })
         .collect();
@@ -81,7 +80,7 @@ pub(super) fn place(
             let covered = |boxes: &[Box2]| boxes.iter().filter(|other| label.overlaps(other)).count();
             6 * covered(&dots) + 2 * covered(&pieces)
         };
-        // The first of equals: places are in order of liking. Each ring further costs as much as covering a piece of the line.
+        // The first of equals: places are in order of liking. Each ring further costs as much as covering a line.
         let rings = DIRECTIONS as usize;
         let best = free.enumerate().map(|(i, label)| (cost(&label) + 2 * (i / rings), label));
         let best = best.min_by_key(|(cost, _)| *cost).map(|(_, label)| label);

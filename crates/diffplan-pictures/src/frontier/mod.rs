@@ -99,7 +99,7 @@ fn draw_header(area: &Area, picture: &FrontierPicture) -> DrawResult {
     let marks = [
         ("the frontier", FRONTIER, true),
         ("chosen", CHOSEN, picture.chosen.is_some()),
-        ("the settings before", REFERENCE, picture.reference.is_some()),
+        ("compared with", REFERENCE, picture.reference.is_some()),
     ];
     for (name, colour, _) in marks.into_iter().filter(|mark| mark.2) {
         x = legend(area, (x, y), name, (colour.stroke_width(px(4)), &label))?;
@@ -191,32 +191,39 @@ fn draw_chart(area: &Area, picture: &FrontierPicture) -> DrawResult {
     let pixel = |x: f64, y: f64| chart.backend_coord(&(x, y));
     let dots: Vec<(i32, i32)> = shown.iter().map(|(_, tried)| pixel(tried.milliseconds, tried.mean)).collect();
     let line: Vec<(i32, i32)> = steps.iter().map(|&(x, y)| pixel(x, y)).collect();
-    let style = text(LABEL, FontStyle::Normal, INK, HPos::Left);
+    let steps = line.windows(2).map(|pair| [pair[0], pair[1]]);
+    let bars = shown.iter().filter_map(|(_, tried)| {
+        let ends = tried.interval.filter(|ends| ends.iter().all(|end| end.is_finite()))?;
+        Some(ends.map(|end| pixel(tried.milliseconds, end)))
+    });
+    let lines: Vec<_> = steps.chain(bars).collect();
+    // Of settings that are marked labels are in their colours.
+    let style = |i: usize| match mark(i) {
+        (colour, 7.., _) => text(LABEL, FontStyle::Bold, colour, HPos::Left),
+        _ => text(LABEL, FontStyle::Normal, INK, HPos::Left),
+    };
     let mut anchors = Vec::new();
     for &i in &labelled {
         let tried = &picture.tried[i];
-        let size = area.estimate_text_size(&tried.label, &style)?;
+        let size = area.estimate_text_size(&tried.label, &style(i))?;
         anchors.push((pixel(tried.milliseconds, tried.mean), (size.0 as i32, size.1 as i32)));
     }
     let (left, bottom) = pixel(times.start, returns.start);
     let (right, top) = pixel(times.end, returns.end);
     let within = Box2::new((left, top), (right, bottom));
-    let places = place(&anchors, &dots, &line, within);
+    let places = place(&anchors, &dots, &lines, within);
     // Pixels of the whole picture; this area begins below its header.
     let offset = area.get_base_pixel();
     let own = |(x, y): (i32, i32)| (x - offset.0, y - offset.1);
     for ((&i, (anchor, _)), at) in labelled.iter().zip(&anchors).zip(places) {
         let Some(at) = at else { continue };
-        let (colour, radius, _) = mark(i);
         if at.far(*anchor) {
             let from = own(at.nearest(*anchor));
             let leader = PathElement::new(vec![own(*anchor), from], MUTED.mix(0.5).stroke_width(px(1)));
             area.draw(&leader)?;
         }
-        let weight = if radius > 6 { FontStyle::Bold } else { FontStyle::Normal };
-        let ink = if radius > 6 { colour } else { INK };
         let (x, y) = own((at.from.0, (at.from.1 + at.to.1) / 2));
-        area.draw(&Text::new(picture.tried[i].label.clone(), (x, y), text(LABEL, weight, ink, HPos::Left)))?;
+        area.draw(&Text::new(picture.tried[i].label.clone(), (x, y), style(i)))?;
     }
     Ok(())
 }

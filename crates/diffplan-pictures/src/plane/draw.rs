@@ -10,7 +10,7 @@ use plotters::style::text_anchor::HPos;
 /// What of a path lies within an obstacle.
 pub(super) const VIOLATION: RGBColor = RGBColor(200, 40, 30);
 const FLOOR: RGBColor = RGBColor(246, 248, 251);
-const WALL: RGBColor = RGBColor(92, 101, 115);
+const WALL: RGBColor = RGBColor(108, 117, 132);
 const DISC: RGBColor = COLOURS[1];
 const GOAL: RGBColor = COLOURS[2];
 /// A path that came to the goal, one that did not.
@@ -75,8 +75,9 @@ pub(crate) fn draw_plane(root: &Area, (from, to): (Pixel, Pixel), plane: &Plane,
     if let Some(goal) = plane.goal {
         draw_star(root, scale.at(goal))?;
     }
-    // The episodes of a picture begin all over it, plans in one place.
-    let starts = ordered.iter().filter_map(|path| Some((path.role, path.points.first()?)));
+    // The episodes of a picture begin all over it, candidates where the plan does.
+    let begins = |path: &&&PlanePath| !matches!(path.role, Role::Candidate { rank: 1.., .. });
+    let starts = ordered.iter().filter(begins).filter_map(|path| Some((path.role, path.points.first()?)));
     for (role, start) in starts {
         let radius = px(if matches!(role, Role::Episode { .. }) { 3 } else { 6 });
         root.draw(&Circle::new(scale.at(*start), radius, WHITE.filled()))?;
@@ -90,6 +91,12 @@ fn draw_disc(root: &Area, scale: &Scale, [x, y, radius]: [f64; 3], colour: RGBCo
     const CORNERS: u32 = 72;
     if scale.length(radius) < 1.0 {
         return Ok(());
+    }
+    let [left, bottom, right, top] = scale.extent;
+    if left + radius <= x && x + radius <= right && bottom + radius <= y && y + radius <= top {
+        let (middle, radius) = (scale.at([x, y]), scale.length(radius).round() as u32);
+        root.draw(&Circle::new(middle, radius, colour.mix(0.22).filled()))?;
+        return root.draw(&Circle::new(middle, radius, colour.stroke_width(px(2))));
     }
     let corner = |i: u32| {
         let (sin, cos) = (std::f64::consts::TAU * f64::from(i) / f64::from(CORNERS)).sin_cos();
