@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let panels = [
         ("no constraint", "every path goes through the disc", 0.0, true),
         ("soft cost", "some cut its edge", 0.8, true),
-        ("hard constraint", "none does, and one does not arrive", 1.25, false),
+        ("hard constraint", "none does, and one does not arrive", 1.65, false),
     ]
     .map(|(title, caption, bend, all)| PlanePanel {
         title: title.into(),
@@ -68,7 +68,7 @@ fn episode(number: u32, bend: f64, arrives: bool) -> PlanePath {
     let points = (0..=80_u32).map(|i| {
         let part = end * f64::from(i) / 80.0;
         let angle = std::f64::consts::PI * (part - 0.5);
-        let radius = 2.2 + 0.62 * bend * angle.cos().powi(6) + 0.12 * wobble * (6.0 * part).sin() + 0.1 * drift * bend;
+        let radius = 2.2 + 0.62 * bend * angle.cos().powi(4) + 0.12 * wobble * (6.0 * part).sin() + 0.1 * drift * bend;
         let start = (1.0 - part).powi(2);
         [
             1.05 + radius * angle.cos() + 0.35 * drift * start,

@@ -190,6 +190,7 @@ fn describe(values: &Array1<f32>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::values::Values;
     use super::*;
     use ndarray::array;
 
@@ -198,5 +199,70 @@ mod tests {
         assert_eq!(describe(&array![0.25]), "value 0.25");
         assert_eq!(describe(&array![-1.0, 3.0, 2.0]), "values: best 3.00, median 2.00");
         assert_eq!(describe(&array![]), "");
+    }
+
+    /// A plan of the checkpoint for Pendulum-v1 in three steps.
+    fn recording(change: impl FnOnce(&mut PlanOptions)) -> (ValueGuidedPipeline, Recording) {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/pendulum-hor32");
+        let pipeline = ValueGuidedPipeline::from_pretrained(folder).unwrap();
+        let mut options = PlanOptions {
+            batch_size: 4,
+            num_inference_steps: Some(3),
+            ..pipeline.options()
+        };
+        change(&mut options);
+        let mut planner = pipeline.planner(options).unwrap();
+        let mut noise = diffplan_pipelines::RngNoise::seed(3);
+        let recording = Recording::make(&mut planner, array![-1.0, 0.0, 0.5].view(), &mut noise).unwrap();
+        (pipeline, recording)
+    }
+
+    #[test]
+    fn values_are_those_that_the_planner_saw() {
+        let (pipeline, rescored) = recording(|options| options.rescore = true);
+        let values = Values::of(&rescored, &pipeline).unwrap().unwrap();
+        assert_eq!((&values.visits[..], values.values.dim()), (&[0, 1, 2][..], (4, 4)));
+        let plan = rescored.plan();
+        let normalizer = pipeline.normalizers().values();
+        for (value, &candidate) in plan.values.as_ref().unwrap().iter().zip(&plan.order) {
+            let mut expected = array![[*value]];
+            if let Some(normalizer) = normalizer {
+                expected = normalizer.denormalize(expected.view()).unwrap();
+            }
+            let found = values.last()[candidate];
+            assert!((found - f64::from(expected[[0, 0]])).abs() < 1e-4, "{found} {expected}");
+        }
+        let unguided = pipeline.with_guides([]);
+        assert!(Values::of(&rescored, &unguided).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_plan_is_drawn_in_a_plane_and_beside_another() {
+        let names = Names::of(None, 3, 1);
+        let (pipeline, guided) = recording(|_| ());
+        let (_, unguided) = recording(|options| options.n_guide_steps = 0);
+        let (_, shorter) = recording(|options| options.batch_size = 2);
+        let plane = crate::Plane::of([-1.5, -1.5, 1.5, 1.5]);
+        let draw = |dims: [usize; 2], unguided: Option<&Recording>| {
+            let view = PlanView {
+                plane: Some((&plane, dims)),
+                unguided,
+                ..PlanView::default()
+            };
+            guided.png(&pipeline, ("A plan".into(), &names), &view)
+        };
+        let (alone, compared) = (draw([0, 1], None).unwrap(), draw([0, 1], Some(&unguided)).unwrap());
+        let size = |file: &[u8]| {
+            let (width, height, _) = crate::chart::tests::decode(file);
+            (width, height)
+        };
+        assert!(size(&compared).1 > size(&alone).1, "{:?} {:?}", size(&compared), size(&alone));
+        assert!(draw([0, 1], Some(&unguided)).unwrap() == compared, "the same every time");
+        let error = draw([0, 3], None).unwrap_err().to_string();
+        assert!(error.contains("dimension 3") && error.contains("0 to 2"), "{error}");
+        let error = draw([0, 1], Some(&shorter)).unwrap_err().to_string();
+        assert!(error.contains("(4, 32, 4)") && error.contains("(2, 32, 4)"), "{error}");
+        let chart = guided.png(&pipeline, ("A plan".into(), &names), &PlanView::default()).unwrap();
+        assert!(size(&chart).1 < size(&alone).1, "values and dimensions alone");
     }
 }

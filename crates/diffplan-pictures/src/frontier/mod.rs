@@ -222,6 +222,9 @@ fn draw_chart(area: &Area, picture: &FrontierPicture) -> DrawResult {
             let leader = PathElement::new(vec![own(*anchor), from], MUTED.mix(0.5).stroke_width(px(1)));
             area.draw(&leader)?;
         }
+        // Bars below it do not cross it out.
+        let corners = [own(at.from), own(at.to)];
+        area.draw(&Rectangle::new(corners, WHITE.mix(0.75).filled()))?;
         let (x, y) = own((at.from.0, (at.from.1 + at.to.1) / 2));
         area.draw(&Text::new(picture.tried[i].label.clone(), (x, y), style(i)))?;
     }
