@@ -33,12 +33,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     plan.paths = (0..8_u32)
         .map(|rank| PlanePath {
-            role: Role::Candidate { rank: rank as usize, of: 8 },
+            role: Role::Candidate {
+                rank: rank as usize,
+                of: 8,
+            },
             ..episode(3 * rank, 0.4 + 0.2 * f64::from(rank), true)
         })
         .collect();
     for (role, bend) in [(Role::True, 1.24), (Role::Chosen, 1.2)] {
-        plan.paths.push(PlanePath { role, ..episode(9, bend, true) });
+        plan.paths.push(PlanePath {
+            role,
+            ..episode(9, bend, true)
+        });
     }
     std::fs::write(folder.join("plane.png"), planes_png("A maze", "one plan", &[plan])?)?;
     std::fs::write(folder.join("frontier.png"), frontier_png(&settings())?)?;

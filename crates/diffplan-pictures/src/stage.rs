@@ -1,9 +1,10 @@
 //! An environment that is only drawn, never played.
 
 use crate::error::{Error, Result};
-use crate::style::{GHOSTS, PLANNED, TRUE, faded, rgb};
+use crate::style::{GHOSTS, PLANNED, TRUE, faded_from, rgb};
 use diffplan_envs::{BoxEnv, Env, Frame, Ghost, Overlay, ResetOptions, Trail};
 use ndarray::{Array2, ArrayView1, ArrayView2};
+use plotters::style::RGBColor;
 
 /// An environment that is put into states and drawn.
 pub struct Stage {
@@ -20,6 +21,8 @@ pub struct Paths {
     pub plan: Option<Array2<f64>>,
     /// What else could have been, the best first: the later the fainter.
     pub others: Vec<Array2<f64>>,
+    /// Red, green and blue of what is planned, where it is to be told from other plans.
+    pub colour: Option<[u8; 3]>,
 }
 
 impl Stage {
@@ -97,9 +100,12 @@ impl Stage {
             width,
         };
         let mut overlay = Overlay::default();
+        let planned = paths
+            .colour
+            .map_or(PLANNED, |[red, green, blue]| RGBColor(red, green, blue));
         let count = paths.others.len();
         let others = paths.others.into_iter().enumerate().map(|(rank, states)| {
-            let (colour, opacity) = faded(rank, count);
+            let (colour, opacity) = faded_from(planned, rank, count);
             trail(states, colour, opacity, 1.4)
         });
         // The best of them on top.
@@ -114,13 +120,13 @@ impl Stage {
                 .filter(|_| last > 0)
                 .map(|&(part, opacity)| Ghost {
                     state: states.row(last * part / GHOSTS.len()).to_owned(),
-                    color: rgb(PLANNED),
+                    color: rgb(planned),
                     opacity,
                 })
                 .collect();
             // The furthest behind all others.
             overlay.ghosts.reverse();
-            overlay.trails.push(trail(states, PLANNED, 1.0, 2.6));
+            overlay.trails.push(trail(states, planned, 1.0, 2.6));
         }
         self.env.render_with(&overlay).map_err(|error| self.no_picture(error))
     }

@@ -65,7 +65,10 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
         .as_deref()
         .map(|file| Picture::prepare(file, &args, registry, &pipeline))
         .transpose()?;
-    let unguided = args.compare_unguided.then(|| unguided(&pipeline, &options)).transpose()?;
+    let unguided = args
+        .compare_unguided
+        .then(|| unguided(&pipeline, &options))
+        .transpose()?;
     let started = Instant::now();
     let (plan, recording) = match picture {
         Some(_) => {
@@ -190,7 +193,9 @@ impl Format {
             (true, _) if compared => Err(refuse("a name that ends in .png: --compare-unguided is one picture")),
             (true, _) => Ok(Self::Gif),
             (_, true) => Ok(Self::Png),
-            _ => Err(refuse("a name that ends in .gif, an animation, or in .png, one picture")),
+            _ => Err(refuse(
+                "a name that ends in .gif, an animation, or in .png, one picture",
+            )),
         }
     }
 }

@@ -66,7 +66,10 @@ fn a_plan_is_one_picture_beside_what_no_guidance_gives() {
         let compared = format!("--compare-unguided --threads {threads}");
         draw(&format!("{threads}.png"), &compared)
     });
-    assert!(fs::read(&one).unwrap() == fs::read(&two).unwrap(), "the same for any number of threads");
+    assert!(
+        fs::read(&one).unwrap() == fs::read(&two).unwrap(),
+        "the same for any number of threads"
+    );
     // Alone four dimensions stand in two rows, beside the other plan in four.
     let ((width, height), (other_width, other_height)) = (size(&alone), size(&one));
     assert_eq!((width, other_width, other_height), (1500, 1500, height + 34 + 2 * 150));

@@ -105,6 +105,7 @@ impl Animation<'_> {
             truth: None,
             plan,
             others: all.flatten().collect(),
+            colour: None,
         })
     }
 
@@ -179,7 +180,14 @@ fn draw_panel(area: &Area, panel: &Panel, candidates: ArrayView3<f32>, with_x_ax
     };
     let count = values.nrows().saturating_sub(1);
     // The best of them on top.
-    for (rank, candidate) in values.outer_iter().skip(1).enumerate().collect::<Vec<_>>().into_iter().rev() {
+    for (rank, candidate) in values
+        .outer_iter()
+        .skip(1)
+        .enumerate()
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+    {
         let (colour, opacity) = faded(rank, count);
         let style = colour.mix(opacity).stroke_width(px(1));
         chart.draw_series(LineSeries::new(points(candidate), style))?;

@@ -256,13 +256,23 @@ mod tests {
             let (width, height, _) = crate::chart::tests::decode(file);
             (width, height)
         };
-        assert!(size(&compared).1 > size(&alone).1, "{:?} {:?}", size(&compared), size(&alone));
-        assert!(draw([0, 1], Some(&unguided)).unwrap() == compared, "the same every time");
+        assert!(
+            size(&compared).1 > size(&alone).1,
+            "{:?} {:?}",
+            size(&compared),
+            size(&alone)
+        );
+        assert!(
+            draw([0, 1], Some(&unguided)).unwrap() == compared,
+            "the same every time"
+        );
         let error = draw([0, 3], None).unwrap_err().to_string();
         assert!(error.contains("dimension 3") && error.contains("0 to 2"), "{error}");
         let error = draw([0, 1], Some(&shorter)).unwrap_err().to_string();
         assert!(error.contains("(4, 32, 4)") && error.contains("(2, 32, 4)"), "{error}");
-        let chart = guided.png(&pipeline, ("A plan".into(), &names), &PlanView::default()).unwrap();
+        let chart = guided
+            .png(&pipeline, ("A plan".into(), &names), &PlanView::default())
+            .unwrap();
         assert!(size(&chart).1 < size(&alone).1, "values and dimensions alone");
     }
 }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::frames::{paste, shrink};
 use crate::plane::{Plane, PlanePath, Role, draw_into};
 use crate::stage::{Paths, Stage};
-use crate::style::{PLANNED, faded};
+use crate::style::{PLANNED, faded, faded_from, rgb};
 use diffplan_envs::Frame;
 use diffplan_eval::Names;
 use diffplan_pipelines::ValueGuidedPipeline;
@@ -122,7 +122,11 @@ impl Side {
         }
         let places: Vec<usize> = [plan.chosen].into_iter().chain(others).collect();
         Ok(Self {
-            name: if recording.options.n_guide_steps > 0 { "guided" } else { "without guidance" },
+            name: if recording.options.n_guide_steps > 0 {
+                "guided"
+            } else {
+                "without guidance"
+            },
             colour,
             candidates: plan.trajectories.select(Axis(0), &places),
             order: places.into_iter().map(|place| plan.order[place]).collect(),
@@ -138,7 +142,10 @@ impl Side {
         let last = values.last();
         let mean = last.iter().sum::<f64>() / last.len().max(1) as f64;
         let what = if values.label == "value" { "value" } else { "return" };
-        format!("{}   ·   predicted {what} {:.2}, mean of all {mean:.2}", self.name, last[self.order[0]])
+        format!(
+            "{}   ·   predicted {what} {:.2}, mean of all {mean:.2}",
+            self.name, last[self.order[0]]
+        )
     }
 
     /// The environment's picture, or the plane, with all candidates.
@@ -161,6 +168,7 @@ impl Side {
             truth: None,
             plan,
             others: states.flatten().collect(),
+            colour: Some(rgb(self.colour)),
         };
         let frame = stage.draw(paths)?;
         let fitting = (SCENE - TITLE) * frame.width as usize / (frame.height as usize).max(1);
@@ -188,7 +196,7 @@ impl Side {
         let (width, height) = plane.size(PICTURE, SCENE - TITLE);
         chart::pixels(FILE, width, height, &|root| {
             let corner = (px(width) as i32 - 1, px(height) as i32 - 1);
-            draw_into(root, ((0, 0), corner), plane, &paths)
+            draw_into(root, ((0, 0), corner), plane, (&paths, self.colour))
         })
     }
 }
@@ -309,7 +317,12 @@ impl Still {
             1 => "1 other candidate".to_owned(),
             others => format!("{others} other candidates, the fainter the lower their value"),
         };
-        x = legend(root, (x, y), "the candidate that is chosen", (PLANNED.stroke_width(px(4)), &label))?;
+        x = legend(
+            root,
+            (x, y),
+            "the candidate that is chosen",
+            (PLANNED.stroke_width(px(4)), &label),
+        )?;
         if count > 1 {
             x = legend(root, (x, y), &others, (other.mix(opacity).stroke_width(px(2)), &label))?;
         }
@@ -324,13 +337,22 @@ impl Still {
         for (i, side) in self.sides.iter().enumerate().take(self.pictures.len()) {
             let bold = text(17, FontStyle::Bold, side.colour, HPos::Left);
             let at = (px(self.picture_left(i)) as i32, px(HEADER + TITLE / 2 - 4) as i32);
-            let name = if self.sides.len() > 1 { side.name } else { "the plan, and the other candidates" };
+            let name = if self.sides.len() > 1 {
+                side.name
+            } else {
+                "the plan, and the other candidates"
+            };
             root.draw(&Text::new(name, at, bold))?;
         }
         if self.sides[0].values.is_none() {
             return Ok(());
         }
-        let left = self.pictures.iter().map(|frame| frame.width as usize + GAP).sum::<usize>() + MARGIN;
+        let left = self
+            .pictures
+            .iter()
+            .map(|frame| frame.width as usize + GAP)
+            .sum::<usize>()
+            + MARGIN;
         let part = root.clone().shrink(
             (px(left), px(HEADER)),
             (px(WIDTH - MARGIN - left), px(self.scene() - GAP)),
@@ -391,9 +413,7 @@ impl Side {
         if place == 0 {
             return self.colour.stroke_width(px(3));
         }
-        let (colour, opacity) = faded(place - 1, others);
-        // The colours of what is not guided fade alone.
-        let colour = if self.colour == PLANNED { colour } else { self.colour };
+        let (colour, opacity) = faded_from(self.colour, place - 1, others);
         colour.mix(opacity).stroke_width(px(1))
     }
 }
@@ -426,7 +446,7 @@ fn draw_panel(area: &Area, panel: &Panel, side: &Side, with_x_axis: bool) -> Dra
         let points = candidate.iter().enumerate().filter(|(_, value)| value.is_finite());
         let points = points.flat_map(|(step, &value)| {
             let (x, y) = (step as f64, f64::from(value));
-            let held = panel.held.then_some(((x + 1.0).min(end), y));
+            let held = panel.held.then_some(((x + 1.0).min(1.02 * end), y));
             [Some((x, y)), held].into_iter().flatten()
         });
         chart.draw_series(LineSeries::new(points, side.style(place, count)))?;

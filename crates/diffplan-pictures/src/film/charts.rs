@@ -114,7 +114,13 @@ impl Charts {
     }
 
     /// The charts at a step, `height` pixels high.
-    pub(super) fn frame(&self, file: &'static str, height: usize, step: usize, planned: Option<&Planned>) -> Result<Frame> {
+    pub(super) fn frame(
+        &self,
+        file: &'static str,
+        height: usize,
+        step: usize,
+        planned: Option<&Planned>,
+    ) -> Result<Frame> {
         chart::pixels(file, WIDTH, height, &|root| {
             root.fill(&WHITE)?;
             let each = height.saturating_sub(X_AXIS) / self.panels.len().max(1);
@@ -131,7 +137,14 @@ impl Charts {
 }
 
 impl Panel {
-    fn draw(&self, area: &Area, page: Range<f64>, step: usize, planned: Option<&Planned>, with_x_axis: bool) -> DrawResult {
+    fn draw(
+        &self,
+        area: &Area,
+        page: Range<f64>,
+        step: usize,
+        planned: Option<&Planned>,
+        with_x_axis: bool,
+    ) -> DrawResult {
         let (span, length) = (self.range.end - self.range.start, page.end - page.start);
         let time = page.start - 0.01 * length..page.end + 0.01 * length;
         let mut chart = ChartBuilder::on(area)

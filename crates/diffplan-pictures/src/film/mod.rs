@@ -158,6 +158,7 @@ impl<'a> Film<'a> {
             truth: Some(self.states.slice(s![step..end, ..]).to_owned()),
             plan: states(plan.view())?,
             others,
+            colour: None,
         })
     }
 

@@ -39,7 +39,13 @@ pub(super) fn moments(observations: ArrayView2<f64>, count: usize) -> Vec<usize>
     let change = |step: usize| -> f64 {
         let (now, next) = (observations.row(step), observations.row(step + 1));
         let parts = now.iter().zip(next).zip(&spread);
-        let squares = parts.map(|((a, b), spread)| if *spread > 1e-9 { ((b - a) / spread).powi(2) } else { 0.0 });
+        let squares = parts.map(|((a, b), spread)| {
+            if *spread > 1e-9 {
+                ((b - a) / spread).powi(2)
+            } else {
+                0.0
+            }
+        });
         let change = squares.sum::<f64>().sqrt();
         if change.is_finite() { change } else { 0.0 }
     };
@@ -48,7 +54,11 @@ pub(super) fn moments(observations: ArrayView2<f64>, count: usize) -> Vec<usize>
     // From 0 to 1, rising with every step.
     let mut way = vec![0.0];
     for (step, change) in changes.iter().enumerate() {
-        let happened = if whole > 0.0 { (1.0 - TIME) * change / whole } else { 0.0 };
+        let happened = if whole > 0.0 {
+            (1.0 - TIME) * change / whole
+        } else {
+            0.0
+        };
         way.push(way[step] + happened + TIME / last as f64);
     }
     let end = way[last];

@@ -28,17 +28,11 @@ impl Box2 {
     }
 
     fn holds(&self, other: &Self) -> bool {
-        self.from.0 <= other.from.0
-            && self.from.1 <= other.from.1
-            && other.to.0 <= self.to.0
-            && other.to.1 <= self.to.1
+        self.from.0 <= other.from.0 && self.from.1 <= other.from.1 && other.to.0 <= self.to.0 && other.to.1 <= self.to.1
     }
 
     fn grown(&self, by: i32) -> Self {
-        Self::new(
-            (self.from.0 - by, self.from.1 - by),
-            (self.to.0 + by, self.to.1 + by),
-        )
+        Self::new((self.from.0 - by, self.from.1 - by), (self.to.0 + by, self.to.1 + by))
     }
 
     /// The point of it that is nearest to another.
@@ -65,9 +59,7 @@ pub(super) fn place(
     let dots: Vec<Box2> = dots.iter().map(|&dot| Box2::new(dot, dot).grown(12)).collect();
     let pieces: Vec<Box2> = lines
         .iter()
-        .map(|&[a, b]| {
-            Box2::new((a.0.min(b.0), a.1.min(b.1)), (a.0.max(b.0), a.1.max(b.1))).grown(2)
-        })
+        .map(|&[a, b]| Box2::new((a.0.min(b.0), a.1.min(b.1)), (a.0.max(b.0), a.1.max(b.1))).grown(2))
         .collect();
     let mut placed: Vec<Box2> = Vec::new();
     let mut places = Vec::with_capacity(anchors.len());
@@ -82,7 +74,9 @@ pub(super) fn place(
         };
         // The first of equals: places are in order of liking. Each ring further costs as much as covering a line.
         let rings = DIRECTIONS as usize;
-        let best = free.enumerate().map(|(i, label)| (cost(&label) + 2 * (i / rings), label));
+        let best = free
+            .enumerate()
+            .map(|(i, label)| (cost(&label) + 2 * (i / rings), label));
         let best = best.min_by_key(|(cost, _)| *cost).map(|(_, label)| label);
         placed.extend(best);
         places.push(best);
@@ -105,7 +99,10 @@ fn around((x, y): (i32, i32), (width, height): (i32, i32)) -> Vec<Box2> {
             // The label's near side, or corner, is at that distance.
             let middle_x = f64::from(x) + cos * (far + f64::from(width) / 2.0);
             let middle_y = f64::from(y) - sin * (far + f64::from(height) / 2.0);
-            let from = (middle_x.round() as i32 - width / 2, middle_y.round() as i32 - height / 2);
+            let from = (
+                middle_x.round() as i32 - width / 2,
+                middle_y.round() as i32 - height / 2,
+            );
             of_ring.push(Box2::new(from, (from.0 + width, from.1 + height)));
         }
         labels.extend(of_ring);
@@ -127,7 +124,10 @@ mod tests {
         for (i, label) in labels.iter().enumerate() {
             assert!(within.holds(label), "{label:?}");
             assert!(labels[..i].iter().all(|other| !label.overlaps(other)), "label {i}");
-            assert!(dots.iter().all(|&dot| !label.overlaps(&Box2::new(dot, dot).grown(6))), "label {i}");
+            assert!(
+                dots.iter().all(|&dot| !label.overlaps(&Box2::new(dot, dot).grown(6))),
+                "label {i}"
+            );
         }
     }
 

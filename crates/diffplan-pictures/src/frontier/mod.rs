@@ -54,7 +54,9 @@ pub fn frontier(tried: &[Tried]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..tried.len()).filter(|&i| drawn(&tried[i])).collect();
     order.sort_by(|&a, &b| {
         let (a, b) = (&tried[a], &tried[b]);
-        a.milliseconds.total_cmp(&b.milliseconds).then(b.mean.total_cmp(&a.mean))
+        a.milliseconds
+            .total_cmp(&b.milliseconds)
+            .then(b.mean.total_cmp(&a.mean))
     });
     let mut best = f64::NEG_INFINITY;
     order.retain(|&i| {
@@ -104,24 +106,46 @@ fn draw_header(area: &Area, picture: &FrontierPicture) -> DrawResult {
     for (name, colour, _) in marks.into_iter().filter(|mark| mark.2) {
         x = legend(area, (x, y), name, (colour.stroke_width(px(4)), &label))?;
     }
-    legend(area, (x, y), "others that were tried", (MUTED.mix(0.5).stroke_width(px(2)), &label))?;
+    legend(
+        area,
+        (x, y),
+        "others that were tried",
+        (MUTED.mix(0.5).stroke_width(px(2)), &label),
+    )?;
     Ok(())
 }
 
 /// Of the times, and room on both sides.
 fn times(picture: &FrontierPicture) -> Range<f64> {
-    let times = picture.tried.iter().filter(|tried| drawn(tried)).map(|tried| tried.milliseconds.log10());
-    let (low, high) = times.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
+    let times = picture
+        .tried
+        .iter()
+        .filter(|tried| drawn(tried))
+        .map(|tried| tried.milliseconds.log10());
+    let (low, high) = times.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| {
+        (low.min(x), high.max(x))
+    });
     let margin = (0.07 * (high - low)).max(0.1);
     10_f64.powf(low - margin)..10_f64.powf(high + margin)
 }
 
 fn draw_chart(area: &Area, picture: &FrontierPicture) -> DrawResult {
     let times = times(picture);
-    let shown: Vec<(usize, &Tried)> = picture.tried.iter().enumerate().filter(|(_, tried)| drawn(tried)).collect();
+    let shown: Vec<(usize, &Tried)> = picture
+        .tried
+        .iter()
+        .enumerate()
+        .filter(|(_, tried)| drawn(tried))
+        .collect();
     let of_all = shown
         .iter()
-        .flat_map(|(_, tried)| [Some(tried.mean), tried.interval.map(|i| i[0]), tried.interval.map(|i| i[1])])
+        .flat_map(|(_, tried)| {
+            [
+                Some(tried.mean),
+                tried.interval.map(|i| i[0]),
+                tried.interval.map(|i| i[1]),
+            ]
+        })
         .flatten();
     let returns = chart::range(of_all, 0.08);
     let span = returns.end - returns.start;
@@ -173,7 +197,10 @@ fn draw_chart(area: &Area, picture: &FrontierPicture) -> DrawResult {
         let at = (tried.milliseconds, tried.mean);
         if let Some([from, to]) = tried.interval.filter(|ends| ends.iter().all(|end| end.is_finite())) {
             let width = if radius > 4 { 2 } else { 1 };
-            let bar = PathElement::new(vec![(at.0, from), (at.0, to)], colour.mix(0.6 * opacity).stroke_width(px(width)));
+            let bar = PathElement::new(
+                vec![(at.0, from), (at.0, to)],
+                colour.mix(0.6 * opacity).stroke_width(px(width)),
+            );
             chart.draw_series([bar])?;
         }
         chart.draw_series([Circle::new(at, px(radius), colour.mix(opacity).filled())])?;
@@ -182,14 +209,12 @@ fn draw_chart(area: &Area, picture: &FrontierPicture) -> DrawResult {
         }
     }
 
-    let labelled: Vec<usize> = order
-        .iter()
-        .rev()
-        .map(|&(i, _)| i)
-        .filter(|&i| mark(i).1 > 4)
-        .collect();
+    let labelled: Vec<usize> = order.iter().rev().map(|&(i, _)| i).filter(|&i| mark(i).1 > 4).collect();
     let pixel = |x: f64, y: f64| chart.backend_coord(&(x, y));
-    let dots: Vec<(i32, i32)> = shown.iter().map(|(_, tried)| pixel(tried.milliseconds, tried.mean)).collect();
+    let dots: Vec<(i32, i32)> = shown
+        .iter()
+        .map(|(_, tried)| pixel(tried.milliseconds, tried.mean))
+        .collect();
     let line: Vec<(i32, i32)> = steps.iter().map(|&(x, y)| pixel(x, y)).collect();
     let steps = line.windows(2).map(|pair| [pair[0], pair[1]]);
     let bars = shown.iter().filter_map(|(_, tried)| {

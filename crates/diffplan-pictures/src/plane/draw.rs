@@ -2,7 +2,7 @@
 
 use super::{Plane, PlanePanel, PlanePath, Role};
 use crate::chart::{Area, COLOURS, DrawResult, INK, MUTED, legend, px, text};
-use crate::style::{PLANNED, TRUE, faded};
+use crate::style::{PLANNED, TRUE, faded_from};
 use plotters::prelude::*;
 use plotters::style::FontStyle;
 use plotters::style::text_anchor::HPos;
@@ -35,7 +35,10 @@ impl Scale {
         let across = ((x - left) / (right - left)).clamp(0.0, 1.0);
         let up = ((y - bottom) / (top - bottom)).clamp(0.0, 1.0);
         let between = |from: i32, to: i32, part: f64| from + (f64::from(to - from) * part).round() as i32;
-        (between(self.from.0, self.to.0, across), between(self.to.1, self.from.1, up))
+        (
+            between(self.from.0, self.to.0, across),
+            between(self.to.1, self.from.1, up),
+        )
     }
 
     fn length(&self, length: f64) -> f64 {
@@ -43,8 +46,13 @@ impl Scale {
     }
 }
 
-/// Draws a plane that was checked into the rectangle between two corners, in pixels that are drawn.
-pub(crate) fn draw_plane(root: &Area, (from, to): (Pixel, Pixel), plane: &Plane, paths: &[PlanePath]) -> DrawResult {
+/// Draws a plane that was checked into the rectangle between two corners, in pixels that are drawn; what is planned in a colour.
+pub(crate) fn draw_plane(
+    root: &Area,
+    (from, to): (Pixel, Pixel),
+    plane: &Plane,
+    (paths, planned): (&[PlanePath], RGBColor),
+) -> DrawResult {
     let scale = Scale {
         extent: plane.extent,
         from,
@@ -70,14 +78,17 @@ pub(crate) fn draw_plane(root: &Area, (from, to): (Pixel, Pixel), plane: &Plane,
     let mut ordered: Vec<&PlanePath> = paths.iter().collect();
     ordered.sort_by_key(|path| layer(path.role));
     for path in &ordered {
-        draw_path(root, &scale, plane, path)?;
+        draw_path(root, &scale, plane, (path, planned))?;
     }
     if let Some(goal) = plane.goal {
         draw_star(root, scale.at(goal))?;
     }
     // The episodes of a picture begin all over it, candidates where the plan does.
     let begins = |path: &&&PlanePath| !matches!(path.role, Role::Candidate { rank: 1.., .. });
-    let starts = ordered.iter().filter(begins).filter_map(|path| Some((path.role, path.points.first()?)));
+    let starts = ordered
+        .iter()
+        .filter(begins)
+        .filter_map(|path| Some((path.role, path.points.first()?)));
     for (role, start) in starts {
         let radius = px(if matches!(role, Role::Episode { .. }) { 3 } else { 6 });
         root.draw(&Circle::new(scale.at(*start), radius, WHITE.filled()))?;
@@ -107,12 +118,12 @@ fn draw_disc(root: &Area, scale: &Scale, [x, y, radius]: [f64; 3], colour: RGBCo
     root.draw(&PathElement::new(corners, colour.stroke_width(px(2))))
 }
 
-fn style(role: Role) -> ShapeStyle {
+fn style(role: Role, planned: RGBColor) -> ShapeStyle {
     match role {
-        Role::Chosen => PLANNED.stroke_width(px(4)),
+        Role::Chosen => planned.stroke_width(px(4)),
         Role::True => TRUE.stroke_width(px(8)),
         Role::Candidate { rank, of } => {
-            let (colour, opacity) = faded(rank, of);
+            let (colour, opacity) = faded_from(planned, rank, of);
             colour.mix(opacity).stroke_width(px(2))
         }
         Role::Episode { reached: true } => REACHED.mix(0.5).stroke_width(px(2)),
@@ -120,20 +131,24 @@ fn style(role: Role) -> ShapeStyle {
     }
 }
 
-fn draw_path(root: &Area, scale: &Scale, plane: &Plane, path: &PlanePath) -> DrawResult {
+fn draw_path(root: &Area, scale: &Scale, plane: &Plane, (path, planned): (&PlanePath, RGBColor)) -> DrawResult {
     let numbers = |point: &[f64; 2]| point.iter().all(|number| number.is_finite());
     for part in path.points.split(|point| !numbers(point)).filter(|part| part.len() > 1) {
         let line: Vec<Pixel> = part.iter().map(|&point| scale.at(point)).collect();
-        root.draw(&PathElement::new(line, style(path.role)))?;
+        root.draw(&PathElement::new(line, style(path.role, planned)))?;
         for inside in within(plane, part) {
             let line: Vec<Pixel> = inside.into_iter().map(|point| scale.at(point)).collect();
-            let width = if matches!(path.role, Role::Chosen | Role::True) { 4 } else { 2 };
+            let width = if matches!(path.role, Role::Chosen | Role::True) {
+                4
+            } else {
+                2
+            };
             root.draw(&PathElement::new(line, VIOLATION.stroke_width(px(width))))?;
         }
     }
     let end = path.points.iter().rev().find(|point| numbers(point));
     if let (Role::Chosen | Role::True, Some(&end)) = (path.role, end) {
-        let colour = if path.role == Role::Chosen { PLANNED } else { TRUE };
+        let colour = if path.role == Role::Chosen { planned } else { TRUE };
         root.draw(&Circle::new(scale.at(end), px(6), colour.filled()))?;
     }
     Ok(())
@@ -188,20 +203,27 @@ impl PlaneLegend {
                 let finite = |point: &&[f64; 2]| point.iter().all(|number| number.is_finite());
                 path.points.iter().filter(finite).copied().collect()
             };
-            panel.paths.iter().any(|path| !within(&panel.plane, &finite(path)).is_empty())
+            panel
+                .paths
+                .iter()
+                .any(|path| !within(&panel.plane, &finite(path)).is_empty())
         });
         let best = Role::Candidate { rank: 0, of: 8 };
         let (reached, missed) = (Role::Episode { reached: true }, Role::Episode { reached: false });
         let mut entries = Vec::new();
         for (name, role, there) in [
             ("the plan", Role::Chosen, has(&|path| path.role == Role::Chosen)),
-            ("other candidates", best, has(&|path| matches!(path.role, Role::Candidate { .. }))),
+            (
+                "other candidates",
+                best,
+                has(&|path| matches!(path.role, Role::Candidate { .. })),
+            ),
             ("came true", Role::True, has(&|path| path.role == Role::True)),
             ("reached the goal", reached, has(&|path| path.role == reached)),
             ("did not", missed, has(&|path| path.role == missed)),
         ] {
             if there {
-                entries.push((name, style(role)));
+                entries.push((name, style(role, PLANNED)));
             }
         }
         if violated {

@@ -4,6 +4,7 @@ mod draw;
 
 use crate::chart::{self, Area, DrawResult, INK, MUTED, px, text};
 use crate::error::{Error, Result};
+use crate::style::PLANNED;
 use draw::{PlaneLegend, draw_plane};
 use plotters::prelude::*;
 use plotters::style::FontStyle;
@@ -193,7 +194,7 @@ fn draw_panel(root: &Area, panel: &PlanePanel, (x, y): (usize, usize), (width, h
     root.draw(&Text::new(panel.title.clone(), at(x, y + TITLE / 2), bold))?;
     let top = y + TITLE;
     let (from, to) = (at(x, top), at(x + width, top + height));
-    draw_plane(root, (from, to), &panel.plane, &panel.paths)?;
+    draw_plane(root, (from, to), &panel.plane, (&panel.paths, PLANNED))?;
     let muted = text(16, FontStyle::Normal, MUTED, HPos::Left);
     let below = at(x, top + height + CAPTION / 2 + 2);
     root.draw(&Text::new(panel.caption.clone(), below, muted))
@@ -232,13 +233,21 @@ mod tests {
         let picture = |panel: &PlanePanel| planes_png("A disc", "in the way", std::slice::from_ref(panel)).unwrap();
         let marked = |panel: &PlanePanel| count(&picture(panel), draw::VIOLATION);
         // The way through is 1 of 4 m: a fourth of 860 pixels, 4 across; around there is the legend's line at most.
-        assert!(marked(&through) > marked(&around) + 500, "{} {}", marked(&through), marked(&around));
+        assert!(
+            marked(&through) > marked(&around) + 500,
+            "{} {}",
+            marked(&through),
+            marked(&around)
+        );
         assert_eq!(picture(&through), picture(&through), "the same every time");
     }
 
     #[test]
     fn planes_stand_side_by_side_and_keep_their_shape() {
-        let panel = disc_in_the_way(vec![[0.5, 2.0], [f64::NAN, 0.0], [1e9, -1e9]], Role::Episode { reached: false });
+        let panel = disc_in_the_way(
+            vec![[0.5, 2.0], [f64::NAN, 0.0], [1e9, -1e9]],
+            Role::Episode { reached: false },
+        );
         let size = |count: usize| {
             let (width, height, _) = decode(&planes_png("n", "", &vec![panel.clone(); count]).unwrap());
             (width as usize, height as usize)
@@ -256,7 +265,12 @@ mod tests {
             change(&mut panel.plane);
             planes_png("", "", &[panel]).unwrap_err().to_string()
         };
-        for extent in [[0.0; 4], [1.0, 0.0, 0.0, 1.0], [0.0, 0.0, f64::INFINITY, 1.0], [0.0, 0.0, 1e6, 1.0]] {
+        for extent in [
+            [0.0; 4],
+            [1.0, 0.0, 0.0, 1.0],
+            [0.0, 0.0, f64::INFINITY, 1.0],
+            [0.0, 0.0, 1e6, 1.0],
+        ] {
             let text = error(&|plane| plane.extent = extent);
             assert!(text.contains("extent") && text.contains("x from"), "{text}");
         }

@@ -24,7 +24,8 @@ const MOST_OTHERS: usize = 16;
 impl Played {
     /// Keeps what a picture of a step shows of its plan.
     pub(super) fn keep(&mut self, plan: &Plan, with_others: bool) {
-        self.plans.push(plan.trajectories.index_axis(Axis(0), plan.chosen).to_owned());
+        self.plans
+            .push(plan.trajectories.index_axis(Axis(0), plan.chosen).to_owned());
         if with_others {
             let others: Vec<usize> = (0..plan.order.len()).filter(|&i| i != plan.chosen).collect();
             let shown = others.len().min(MOST_OTHERS);

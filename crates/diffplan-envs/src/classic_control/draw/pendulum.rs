@@ -64,9 +64,7 @@ fn draw_dial(canvas: &mut Canvas) {
         let (length, width) = if mark % 3 == 0 { (0.09, 2.4) } else { (0.05, 1.4) };
         canvas.stroke_line(&[at(theta, RIM - length), at(theta, RIM)], width, MARKS);
     }
-    let circle: Vec<_> = (0..=120_u32)
-        .map(|i| at(TAU * f64::from(i) / 120.0, 1.0))
-        .collect();
+    let circle: Vec<_> = (0..=120_u32).map(|i| at(TAU * f64::from(i) / 120.0, 1.0)).collect();
     canvas.stroke_line(&circle, 1.0, MARKS.with_opacity(0.7));
     let wedge = [at(0.0, RIM - 0.13), at(0.045, RIM + 0.01), at(-0.045, RIM + 0.01)];
     canvas.fill_polygon(&wedge, UPRIGHT);
@@ -127,7 +125,10 @@ fn draw_torque(canvas: &mut Canvas, center: (f64, f64), size: f64, counter_clock
     canvas.stroke_line(&arc, width, INK);
 
     let back = TURN - 0.3 * head_length / size;
-    let (left, right) = (on_arc(back, radius + head_width / 2.0), on_arc(back, radius - head_width / 2.0));
+    let (left, right) = (
+        on_arc(back, radius + head_width / 2.0),
+        on_arc(back, radius - head_width / 2.0),
+    );
     let end = on_arc(TURN, radius);
     let along = direction * head_length;
     // The tangent where the arc ends.
@@ -156,7 +157,11 @@ mod tests {
         for (quarter, place) in places.into_iter().enumerate() {
             let frame = draw(FRAC_PI_2 * quarter as f64, None, &Overlay::default());
             for (x, y) in places {
-                let expected = if (x, y) == place { [204, 77, 77] } else { [242, 245, 249] };
+                let expected = if (x, y) == place {
+                    [204, 77, 77]
+                } else {
+                    [242, 245, 249]
+                };
                 assert_eq!(color_at(&frame, x, y), expected, "{quarter} quarters, at {x}, {y}");
             }
             assert_eq!(color_at(&frame, 220, 220), [38, 43, 51]);
