@@ -101,7 +101,7 @@ pub(crate) struct RolloutArgs {
     /// Save trajectories.npz, summary.json and rollout.png in this folder
     #[arg(short, long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Save there too what the first episode looked like: rollout.gif in real time with every plan beside what came true,
+    /// Save there too what the first episode looked like: rollout.gif in real time, with every plan, its candidates, and what came true;
     /// contact-sheet.png of some moments, denoising.gif of the plan of its liveliest
     #[arg(long, requires = "out")]
     pub(crate) render: bool,
@@ -122,6 +122,7 @@ Examples:
   diffplan plan --obs -1,0,0 --batch-size 64 --json
   diffplan plan --obs -1,0,0 --torch-seed 0           the noise of torch.manual_seed(0)
   diffplan plan --obs -1,0,0 --render plan.gif        how it comes out of noise
+  diffplan plan --obs -1,0,0 --render plan.png --compare-unguided   in one picture, guided beside unguided
   diffplan plan --obs -1,0,0 --guides limits.toml     under constraints, with costs
   diffplan plan --obs -1,0,0 --guides limits.toml --check-guides   whether their gradients are right, and how large --scale should be
   diffplan plan --checkpoint DIR --obs 0.1,0.2,0.3
@@ -150,9 +151,14 @@ pub(crate) struct PlanArgs {
     /// Make no plan: compare the gradients of all guides with finite differences, and propose a scale
     #[arg(long)]
     pub(crate) check_guides: bool,
-    /// Save an animation of how the plan comes out of noise
-    #[arg(long, value_name = "FILE.gif")]
+    /// Save an animation of how the plan comes out of noise (FILE.gif), or one picture of it: every dimension over time, all candidates,
+    /// their values on the way (FILE.png)
+    #[arg(long, value_name = "FILE.gif|FILE.png")]
     pub(crate) render: Option<PathBuf>,
+    /// Plan from the same noise without guidance as well, and draw that beside it in FILE.png, on the same scales; of those candidates the
+    /// best by value is the one that is chosen
+    #[arg(long, requires = "render")]
+    pub(crate) compare_unguided: bool,
     /// Environment to draw the plan in, and whose dimensions --guides names; by default the one named in the checkpoint's
     /// planning_config.json, and charts alone where it cannot be drawn
     #[arg(short, long, value_name = "ID", requires = "of_env")]
@@ -305,6 +311,7 @@ mod tests {
             "diffplan rollout --n-action-steps 0",
             "diffplan plan --obs 1 --env Pendulum-v1",
             "diffplan plan --obs 1 --env-kwargs g=1",
+            "diffplan plan --obs 1 --compare-unguided",
             "diffplan rollout --env-kwargs g",
             "diffplan rollout --env-kwargs =1",
             "diffplan train both --env-kwargs g",

@@ -10,6 +10,7 @@ use plotters::coord::ranged1d::{Ranged, ValueFormatter};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontStyle, register_font};
+use std::ops::Range;
 
 const OVERSAMPLING: usize = 2;
 
@@ -140,6 +141,20 @@ pub(crate) fn number(value: f64, span: f64) -> String {
     format!("{mantissa}{exponent}")
 }
 
+/// Of all values that are numbers, and a part of the whole more on both sides; around nothing, from -1 to 1.
+pub(crate) fn range(values: impl Iterator<Item = f64>, part: f64) -> Range<f64> {
+    let finite = values.filter(|value| value.is_finite());
+    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+        (low.min(value), high.max(value))
+    });
+    if low > high {
+        return -1.0..1.0;
+    }
+    // A constant still needs a panel around it.
+    let margin = (part * (high - low)).max(1e-3 * low.abs().max(high.abs())).max(1e-6);
+    low - margin..high + margin
+}
+
 /// The mean of every square of pixels.
 fn average(pixels: &[u8], width: usize, height: usize) -> Vec<u8> {
     let stride = width * OVERSAMPLING * 3;
@@ -167,6 +182,7 @@ pub(crate) fn encode(frame: &Frame) -> std::result::Result<Vec<u8>, png::Encodin
     let mut encoder = png::Encoder::new(&mut file, frame.width, frame.height);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(png::Compression::High);
     let mut writer = encoder.write_header()?;
     writer.write_image_data(&frame.pixels)?;
     writer.finish()?;
@@ -174,8 +190,16 @@ pub(crate) fn encode(frame: &Frame) -> std::result::Result<Vec<u8>, png::Encodin
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// Width, height and pixels of an encoded picture.
+    pub(crate) fn decode(file: &[u8]) -> (u32, u32, Vec<u8>) {
+        let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut pixels).unwrap();
+        (info.width, info.height, pixels)
+    }
 
     #[test]
     fn numbers_on_axes_are_short() {
@@ -191,5 +215,12 @@ mod tests {
         ] {
             assert_eq!(number(value, span), text);
         }
+    }
+
+    #[test]
+    fn ranges_hold_constants_and_nothing() {
+        assert_eq!(range([f64::NAN].into_iter(), 0.1), -1.0..1.0);
+        let constant = range([2.0].into_iter(), 0.1);
+        assert!(constant.contains(&2.0) && constant.start < constant.end);
     }
 }

@@ -35,6 +35,12 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A plane that cannot be drawn.
+    #[error("no picture of a plane: {0}")]
+    Plane(String),
+    /// Plans that are compared and are not alike.
+    #[error("two plans cannot be compared: {0}")]
+    Unlike(String),
     /// Nothing to draw.
     #[error("there is nothing to draw: {0}")]
     Nothing(String),

@@ -156,7 +156,7 @@ fn moving_average(values: &[f64], window: usize) -> Vec<f64> {
 }
 
 /// Some round numbers between two, as many as a logarithmic axis has room for.
-fn ticks(low: f64, high: f64) -> Vec<f64> {
+pub(crate) fn ticks(low: f64, high: f64) -> Vec<f64> {
     let exponents = |value: f64| value.log10().floor() as i32;
     for mantissas in [&[1.0][..], &[1.0, 2.0, 5.0]] {
         let decades = exponents(low)..=exponents(high);
@@ -181,7 +181,7 @@ fn ticks(low: f64, high: f64) -> Vec<f64> {
 }
 
 /// A loss in as few digits as it needs.
-fn short(value: f64) -> String {
+pub(crate) fn short(value: f64) -> String {
     number(value, if value < 1e-4 { 0.0 } else { 1.0 })
 }
 

@@ -161,7 +161,7 @@ impl Trajectories {
         let dims = names.enumerate().map(|(row, name)| {
             let of_row = panels.iter().map(|column| &column[row]);
             let values = of_row.flat_map(|panel| panel.truth.iter().chain(panel.sampled.iter().flatten()));
-            (name, range(values.copied()))
+            (name, chart::range(values.copied(), 0.06))
         });
         Ok(Self {
             title,
@@ -338,7 +338,7 @@ impl Values {
         header.draw(&Text::new(self.subtitle.clone(), (px(30) as i32, px(72) as i32), muted))?;
         let finite = self.points.iter().filter(|(x, y)| x.is_finite() && y.is_finite());
         // The same on both axes.
-        let range = range(finite.clone().flat_map(|&(x, y)| [x, y]));
+        let range = chart::range(finite.clone().flat_map(|&(x, y)| [x, y]), 0.06);
         let span = range.end - range.start;
         let mut chart = ChartBuilder::on(&body)
             .margin_left(px(26))
@@ -380,19 +380,6 @@ fn draw_title(header: &Area, title: &str) -> DrawResult {
     header.draw(&Text::new(title.to_owned(), (px(30) as i32, px(34) as i32), style))
 }
 
-/// Of all values, and a little more.
-fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
-    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
-        (low.min(value), high.max(value))
-    });
-    if low > high {
-        return -1.0..1.0;
-    }
-    // A constant still needs a panel around it.
-    let margin = (0.06 * (high - low)).max(1e-3 * low.abs().max(high.abs())).max(1e-6);
-    low - margin..high + margin
-}
-
 /// Pearson's; none where one side is constant.
 fn correlation(points: &[(f64, f64)]) -> Option<f64> {
     let count = points.len() as f64;
@@ -419,12 +406,5 @@ mod tests {
         assert!((other - 0.5).abs() < 1e-12);
         assert_eq!(correlation(&[(0.0, 1.0), (1.0, 1.0)]), None);
         assert_eq!(correlation(&[]), None);
-    }
-
-    #[test]
-    fn ranges_hold_constants_and_nothing() {
-        assert_eq!(range([].into_iter()), -1.0..1.0);
-        let constant = range([2.0].into_iter());
-        assert!(constant.contains(&2.0) && constant.start < constant.end);
     }
 }

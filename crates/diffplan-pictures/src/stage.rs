@@ -1,9 +1,10 @@
 //! An environment that is only drawn, never played.
 
 use crate::error::{Error, Result};
-use crate::style::{GHOSTS, OTHERS, PLANNED, TRUE, rgb};
+use crate::style::{GHOSTS, PLANNED, TRUE, faded_from, rgb};
 use diffplan_envs::{BoxEnv, Env, Frame, Ghost, Overlay, ResetOptions, Trail};
 use ndarray::{Array2, ArrayView1, ArrayView2};
+use plotters::style::RGBColor;
 
 /// An environment that is put into states and drawn.
 pub struct Stage {
@@ -18,8 +19,10 @@ pub struct Paths {
     pub truth: Option<Array2<f64>>,
     /// What was planned, with ghosts.
     pub plan: Option<Array2<f64>>,
-    /// What else could have been.
+    /// What else could have been, the best first: the later the fainter.
     pub others: Vec<Array2<f64>>,
+    /// Red, green and blue of what is planned, where it is to be told from other plans.
+    pub colour: Option<[u8; 3]>,
 }
 
 impl Stage {
@@ -97,12 +100,16 @@ impl Stage {
             width,
         };
         let mut overlay = Overlay::default();
-        // The more there are, the fainter each.
-        let faint = (2.4 / paths.others.len().max(1) as f64).clamp(0.12, 0.35);
-        let others = paths.others.into_iter();
-        overlay
-            .trails
-            .extend(others.map(|states| trail(states, OTHERS, faint, 1.2)));
+        let planned = paths
+            .colour
+            .map_or(PLANNED, |[red, green, blue]| RGBColor(red, green, blue));
+        let count = paths.others.len();
+        let others = paths.others.into_iter().enumerate().map(|(rank, states)| {
+            let (colour, opacity) = faded_from(planned, rank, count);
+            trail(states, colour, opacity, 1.4)
+        });
+        // The best of them on top.
+        overlay.trails.extend(others.rev());
         overlay
             .trails
             .extend(paths.truth.map(|states| trail(states, TRUE, 1.0, 7.0)));
@@ -113,13 +120,13 @@ impl Stage {
                 .filter(|_| last > 0)
                 .map(|&(part, opacity)| Ghost {
                     state: states.row(last * part / GHOSTS.len()).to_owned(),
-                    color: rgb(PLANNED),
+                    color: rgb(planned),
                     opacity,
                 })
                 .collect();
             // The furthest behind all others.
             overlay.ghosts.reverse();
-            overlay.trails.push(trail(states, PLANNED, 1.0, 2.6));
+            overlay.trails.push(trail(states, planned, 1.0, 2.6));
         }
         self.env.render_with(&overlay).map_err(|error| self.no_picture(error))
     }

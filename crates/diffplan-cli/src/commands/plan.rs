@@ -9,15 +9,16 @@ use diffplan_data::RecordedEnv;
 use diffplan_eval::evaluation::{describe, describe_aim};
 use diffplan_eval::{Aim, AimText, Held, Names, Registry, env_with, stats, table};
 use diffplan_files::folder_of;
-use diffplan_pictures::{Recording, Stage};
+use diffplan_pictures::{PlanView, Recording, Stage};
 use diffplan_pipelines::doctor::Outside;
 use diffplan_pipelines::{
-    Condition, NoiseSource, Plan, PlanOptions, Query, RngNoise, TorchRng, TrainedConditions, ValueGuidedPipeline,
+    Condition, NoiseSource, Plan, PlanOptions, Planner, Query, RngNoise, TorchRng, TrainedConditions, ValueGuidedPipeline,
     Violations,
 };
 use ndarray::{Array1, ArrayView2, Axis, aview1};
 use serde::Serialize;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Rows of the trajectory that the table shows, spread over the horizon.
@@ -81,10 +82,7 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
     outside.finding().into_iter().for_each(settings::warn);
     let pool = args.run.pool()?;
     let threads = pool.current_num_threads();
-    let mut noise: Box<dyn NoiseSource> = match args.torch_seed {
-        Some(seed) => Box::new(TorchRng::manual_seed(seed)),
-        None => Box::new(RngNoise::seed(args.seed)),
-    };
+    let mut noise = noise(&args);
     let env = env_with(
         args.env.as_deref(),
         &args.env_kwargs,
@@ -99,11 +97,15 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
     let names = Names::of(env.as_ref(), pipeline.observation_dim(), pipeline.action_dim());
     let aim = args.aim.text();
     let held = held(&aim, &pipeline, options.planning_horizon, &names)?;
-    let mut planner = pipeline.planner(options.clone())?.in_pool(pool);
+    let mut planner = pipeline.planner(options.clone())?.in_pool(Arc::clone(&pool));
     let picture = args
         .render
         .as_deref()
         .map(|file| Picture::prepare(file, &args, registry, &pipeline))
+        .transpose()?;
+    let unguided = args
+        .compare_unguided
+        .then(|| unguided(&pipeline, &options))
         .transpose()?;
     let started = Instant::now();
     let now = [Condition::observation(0, aview1(&args.obs))];
@@ -116,9 +118,14 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
         None => (planner.plan_conditioned(&conditions, noise.as_mut())?, None),
     };
     let seconds = started.elapsed().as_secs_f64();
+    let unguided = unguided.map(|planner| {
+        let mut noise = self::noise(&args);
+        Recording::of(&mut planner.in_pool(pool), Query::new(&conditions, noise.as_mut()))
+    });
+    let unguided = unguided.transpose()?;
     let saved = picture.as_ref().zip(recording.as_ref());
     let saved = saved
-        .map(|(picture, recording)| picture.save(recording, &pipeline, &names))
+        .map(|(picture, recording)| picture.save((recording, unguided.as_ref()), &pipeline, &names))
         .transpose()?;
     if args.run.json {
         return json::print_line(&Report {
@@ -210,9 +217,70 @@ fn violated(violations: &Violations) -> Vec<Violated<'_>> {
         .collect()
 }
 
-/// The animation of `--render`.
+/// The noise that was asked for, from its beginning.
+fn noise(args: &PlanArgs) -> Box<dyn NoiseSource> {
+    match args.torch_seed {
+        Some(seed) => Box::new(TorchRng::manual_seed(seed)),
+        None => Box::new(RngNoise::seed(args.seed)),
+    }
+}
+
+/// Who plans as `options` say but for guidance: of the candidates the best by the value of the finished plan is chosen.
+fn unguided(pipeline: &ValueGuidedPipeline, options: &PlanOptions) -> Result<Planner> {
+    if options.n_guide_steps == 0 || pipeline.guides().is_empty() {
+        return Err(Error::Setting {
+            name: "compare-unguided",
+            value: format!(
+                "{} guide steps, {} guides",
+                options.n_guide_steps,
+                pipeline.guides().len()
+            ),
+            expected: "a plan that is guided: a checkpoint with a value function or a --guide, and guide steps".into(),
+        });
+    }
+    Ok(pipeline.planner(PlanOptions {
+        n_guide_steps: 0,
+        rescore: true,
+        ..options.clone()
+    })?)
+}
+
+/// What `--render` writes.
+#[derive(Clone, Copy)]
+enum Format {
+    /// An animation.
+    Gif,
+    /// One picture.
+    Png,
+}
+
+impl Format {
+    /// By the end of a file's name.
+    fn of(file: &Path, compared: bool) -> Result<Self> {
+        let ends = |with: &str| {
+            file.extension()
+                .is_some_and(|extension| extension.eq_ignore_ascii_case(with))
+        };
+        let refuse = |expected: &str| Error::Setting {
+            name: "render",
+            value: file.display().to_string(),
+            expected: expected.into(),
+        };
+        match (ends("gif"), ends("png")) {
+            (true, _) if compared => Err(refuse("a name that ends in .png: --compare-unguided is one picture")),
+            (true, _) => Ok(Self::Gif),
+            (_, true) => Ok(Self::Png),
+            _ => Err(refuse(
+                "a name that ends in .gif, an animation, or in .png, one picture",
+            )),
+        }
+    }
+}
+
+/// The animation or picture of `--render`.
 struct Picture<'a> {
     file: &'a Path,
+    format: Format,
     env: Option<String>,
     /// In the state planned from; or why there are charts alone, where anything is to be said about that.
     stage: std::result::Result<Stage, Option<Error>>,
@@ -222,16 +290,7 @@ impl<'a> Picture<'a> {
     /// Finds what can be wrong before anything is planned. An environment that was asked for must have a picture; one that
     /// the checkpoint names may.
     fn prepare(file: &'a Path, args: &PlanArgs, registry: &Registry, pipeline: &ValueGuidedPipeline) -> Result<Self> {
-        let is_gif = file
-            .extension()
-            .is_some_and(|extension| extension.eq_ignore_ascii_case("gif"));
-        if !is_gif {
-            return Err(Error::Setting {
-                name: "render",
-                value: file.display().to_string(),
-                expected: "a name that ends in .gif, which is what is written".into(),
-            });
-        }
+        let format = Format::of(file, args.compare_unguided)?;
         output::prepare_folder(folder_of(file))?;
         let set = |env: &RecordedEnv| -> Result<Stage> {
             let mut stage = Stage::new(settings::env(registry, env)?, &env.id)?;
@@ -247,16 +306,36 @@ impl<'a> Picture<'a> {
             None => Err(None),
         };
         let env = env.map(|env| env.id);
-        Ok(Self { file, env, stage })
+        Ok(Self {
+            file,
+            format,
+            env,
+            stage,
+        })
     }
 
     /// Draws and saves it, and says so.
-    fn save(&self, recording: &Recording, pipeline: &ValueGuidedPipeline, names: &Names) -> Result<String> {
+    fn save(
+        &self,
+        (recording, unguided): (&Recording, Option<&Recording>),
+        pipeline: &ValueGuidedPipeline,
+        names: &Names,
+    ) -> Result<String> {
         let stage = self.stage.as_ref().ok();
         let env = self.env.as_deref();
         let title = env.map_or("A plan".into(), |env| format!("{env}   ·   a plan"));
-        let gif = recording.gif(pipeline, (title, names), stage, &Patience::new())?;
-        output::write_atomically(self.file, &gif)?;
+        let content = match self.format {
+            Format::Gif => recording.gif(pipeline, (title, names), stage, &Patience::new())?,
+            Format::Png => {
+                let view = PlanView {
+                    stage,
+                    plane: None,
+                    unguided,
+                };
+                recording.png(pipeline, (title, names), &view)?
+            }
+        };
+        output::write_atomically(self.file, &content)?;
         let file = self.file.display();
         Ok(match &self.stage {
             Err(Some(reason)) => format!("saved {file}, charts alone: {reason}"),

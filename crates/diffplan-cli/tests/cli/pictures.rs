@@ -32,18 +32,58 @@ fn a_rollout_is_drawn_in_real_time_and_the_same_every_time() {
         assert!(fs::read(a).unwrap() == fs::read(b).unwrap(), "{} differs", a.display());
     }
     let [rollout, sheet, denoising] = &files[0];
-    // Every one of 200 steps of 0.05 s, below the picture a strip of captions; and small enough to send.
+    // Every one of 200 steps of 0.05 s, beside the picture charts, below both a strip of captions; and small enough to send.
     let (width, height, delays) = animation(rollout);
-    assert_eq!((width, height), (500, 562));
+    assert_eq!((width, height), (440 + 430, 440 + 62));
     assert_eq!(delays, [vec![5; 200], vec![200]].concat());
     assert!(fs::metadata(rollout).unwrap().len() < 3_000_000);
     // The noise after guidance, and the plan, which stays.
     let (width, height, delays) = animation(denoising);
-    assert_eq!((width, height, delays), (960, 578, vec![80, 350]));
+    assert_eq!((width, height, delays), (900, 518, vec![80, 350]));
     // Twelve moments in rows of four.
-    let png = fs::read(sheet).unwrap();
+    assert_eq!(size(sheet), (10 + 4 * 400, 96 + 3 * (390 + 34 + 10)));
+}
+
+/// Width and height of a PNG.
+fn size(file: &Path) -> (u32, u32) {
+    let png = fs::read(file).unwrap();
     let side = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
-    assert_eq!((side(16), side(20)), (10 + 4 * 400, 96 + 3 * (390 + 34 + 10)));
+    (side(16), side(20))
+}
+
+#[test]
+fn a_plan_is_one_picture_beside_what_no_guidance_gives() {
+    let folder = TempDir::new().unwrap();
+    let draw = |name: &str, more: &str| {
+        let file = folder.path().join(name);
+        let command = format!("plan --obs -1,0,0.5 --num-inference-steps 3 --batch-size 4 {more} --checkpoint");
+        let stdout = diffplan(&command, &[&checkpoint(), Path::new("--render"), &file]).succeeded();
+        assert!(stdout.contains(&format!("saved {}", file.display())), "{stdout}");
+        file
+    };
+    let alone = draw("alone.png", "");
+    let [one, two] = ["1", "2"].map(|threads| {
+        let compared = format!("--compare-unguided --threads {threads}");
+        draw(&format!("{threads}.png"), &compared)
+    });
+    assert!(
+        fs::read(&one).unwrap() == fs::read(&two).unwrap(),
+        "the same for any number of threads"
+    );
+    // Alone four dimensions stand in two rows, beside the other plan in four.
+    let ((width, height), (other_width, other_height)) = (size(&alone), size(&one));
+    assert_eq!((width, other_width, other_height), (1500, 1500, height + 34 + 2 * 150));
+
+    let refused = |file: &str, more: &str| {
+        let file = folder.path().join(file);
+        let command = format!("plan --obs -1,0,0 {more} {CHEAP}");
+        let run = diffplan(&command, &[&checkpoint(), Path::new("--render"), &file]);
+        assert!(!file.exists());
+        run
+    };
+    refused("plan.jpg", "").failed_with(&["plan.jpg", ".gif", ".png"]);
+    refused("plan.gif", "--compare-unguided").failed_with(&["plan.gif", ".png"]);
+    refused("plan.png", "--compare-unguided --n-guide-steps 0").failed_with(&["0 guide steps", "guided"]);
 }
 
 #[test]
@@ -57,8 +97,8 @@ fn a_plan_is_drawn_with_and_without_the_environment() {
     );
     let named = checkpoint();
     for (env, checkpoint, size, alone) in [
-        ("", named.as_path(), (960, 578), false),
-        ("--env Pendulum-v1", unnamed.path(), (960, 578), false),
+        ("", named.as_path(), (900, 518), false),
+        ("--env Pendulum-v1", unnamed.path(), (900, 518), false),
         ("", unnamed.path(), (860, 618), true),
     ] {
         let file = folder.path().join("plan.gif");

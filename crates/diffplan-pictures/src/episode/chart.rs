@@ -163,20 +163,8 @@ fn draw_panel(scene: &Scene, panel: &Panel, area: &Area, with_x_axis: bool) -> D
 impl Panel {
     /// Of all values, truth and plans, and a little more.
     fn range(&self) -> Range<f64> {
-        let truth = self.truth.values().iter();
-        let all = || {
-            truth
-                .clone()
-                .chain(self.plans.iter().flat_map(|plan| &plan.values))
-                .copied()
-        };
-        let (low, high) = (
-            all().fold(f64::INFINITY, f64::min),
-            all().fold(f64::NEG_INFINITY, f64::max),
-        );
-        // A constant still needs a panel around it.
-        let margin = (0.08 * (high - low)).max(1e-3 * low.abs().max(high.abs())).max(1e-6);
-        low - margin..high + margin
+        let plans = self.plans.iter().flat_map(|plan| &plan.values);
+        chart::range(self.truth.values().iter().chain(plans).copied(), 0.08)
     }
 }
 
@@ -208,6 +196,7 @@ impl Trace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chart::tests::decode;
 
     fn panel(label: &str, truth: Trace, plans: Vec<Plan>) -> Panel {
         Panel {
@@ -226,14 +215,6 @@ mod tests {
             moments,
             panels,
         }
-    }
-
-    /// Width, height and pixels of an encoded picture.
-    fn decode(file: &[u8]) -> (u32, u32, Vec<u8>) {
-        let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
-        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
-        let info = reader.next_frame(&mut pixels).unwrap();
-        (info.width, info.height, pixels)
     }
 
     fn count(pixels: &[u8], colour: RGBColor) -> usize {

@@ -17,7 +17,7 @@ use diffplan_eval::{
 use diffplan_pictures::{EpisodePicture, Film, Recording, Stage, episode_png};
 use diffplan_pipelines::{Condition, PlanOptions, Query, SampleLayout, TrainedConditions, ValueGuidedPipeline};
 use ndarray::Array2;
-use played::{Played, left_of};
+use played::Played;
 use progress::Progress;
 use report::Summary;
 use serde::Serialize;
@@ -151,7 +151,7 @@ pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
         output::print(settings.text())?;
     }
     let names = Names::of_env(&env)?;
-    let played = play(&settings, env, &mut actor)?;
+    let played = play(&settings, env, &mut actor, stage.is_some())?;
     actor.policy().findings().iter().for_each(settings::warn);
     let summary = Summary::of(&settings, &played.episodes);
     let mut saved = Vec::new();
@@ -243,7 +243,7 @@ impl Settings {
     }
 }
 
-fn play(settings: &Settings, mut env: BoxEnv, actor: &mut Actor) -> Result<Played> {
+fn play(settings: &Settings, mut env: BoxEnv, actor: &mut Actor, with_others: bool) -> Result<Played> {
     let max_steps = env.spec().and_then(|spec| spec.max_episode_steps);
     let mut progress = Progress::new(settings.episodes, max_steps);
     let mut played = Played::default();
@@ -255,11 +255,10 @@ fn play(settings: &Settings, mut env: BoxEnv, actor: &mut Actor) -> Result<Playe
         if let (true, Actor::Planner(parts)) = (first, &mut *actor) {
             parts.1.remember();
         }
-        let plans = &mut played.plans;
         let mut watch = |event: diffplan_eval::StepEvent| {
             progress.step(i, &event);
             if let (true, Some(plan)) = (first, event.plan) {
-                plans.push(left_of(plan, event.plan_age));
+                played.keep(plan, event.plan_age, with_others);
             }
         };
         let start = start.with_reset(settings.reset.clone());
@@ -345,7 +344,9 @@ fn draw(
         episode,
         &played.plans,
         &layout,
-    )?;
+    )?
+    .with_names(names)
+    .with_others(&played.others);
     let mut pictures = vec![
         ("rollout.gif", film.gif(stage, &patience)?),
         ("contact-sheet.png", film.contact_sheet(stage, &patience)?),

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use diffplan_eval::{Episode, Made, liveliest, moments};
 use diffplan_pipelines::Plan;
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, Array3, Axis};
 
 /// What was played: every episode, and the plans of the first.
 #[derive(Debug, Default)]
@@ -12,19 +12,31 @@ pub(super) struct Played {
     /// Of every step what was planned from it on, where the policy plans: of a plan that was made some steps before what is left of it,
     /// filled up with its last step.
     pub(super) plans: Vec<Array2<f32>>,
+    /// Of every step up to [`MOST_OTHERS`] of the candidates that were not chosen, spread over their ranks, the best first: where
+    /// pictures are asked for.
+    pub(super) others: Vec<Array3<f32>>,
     /// What each of the plans was made of.
     pub(super) made: Vec<Made>,
 }
 
-/// What is left of the chosen candidate of a plan that was made `age` steps ago, as many steps as it had.
-pub(super) fn left_of(plan: &Plan, age: usize) -> Array2<f32> {
-    let chosen = plan.trajectories.index_axis(Axis(0), plan.chosen);
-    let last = chosen.nrows().saturating_sub(1);
-    let rows: Vec<usize> = (0..chosen.nrows()).map(|row| (row + age).min(last)).collect();
-    chosen.select(Axis(0), &rows)
-}
+/// More candidates than this are not told apart in a picture.
+const MOST_OTHERS: usize = 16;
 
 impl Played {
+    /// Keeps what a picture of a step shows of the plan that is followed there, which was made `age` steps before.
+    pub(super) fn keep(&mut self, plan: &Plan, age: usize, with_others: bool) {
+        let last = plan.trajectories.len_of(Axis(1)).saturating_sub(1);
+        let rows: Vec<usize> = (0..=last).map(|row| (row + age).min(last)).collect();
+        let left = plan.trajectories.select(Axis(1), &rows);
+        self.plans.push(left.index_axis(Axis(0), plan.chosen).to_owned());
+        if with_others {
+            let others: Vec<usize> = (0..plan.order.len()).filter(|&i| i != plan.chosen).collect();
+            let shown = others.len().min(MOST_OTHERS);
+            let spread: Vec<usize> = (0..shown).map(|i| others[i * others.len() / shown]).collect();
+            self.others.push(left.select(Axis(0), &spread));
+        }
+    }
+
     /// The steps of the first episode whose plans are shown and saved.
     pub(super) fn moments(&self) -> Vec<usize> {
         match self.plans.first() {

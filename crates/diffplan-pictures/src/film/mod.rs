@@ -1,17 +1,22 @@
 //! The first episode in the environment's own picture: an animation in real time, and a sheet of moments. Both show at every
-//! moment the path planned then, and the path that came true.
+//! moment the path planned then, what else could have been, and the path that came true.
 
-use crate::chart::{self, Area, DrawResult, INK, MUTED, legend, px, text};
+mod charts;
+mod moments;
+
+use crate::chart::{self, Area, DrawResult, GRID, INK, MUTED, legend, px, text};
 use crate::error::{Error, Result};
 use crate::frames::{blank, paste, shrink};
 use crate::gif::encode as gif;
 use crate::stage::{Paths, Stage};
-use crate::style::{PLANNED, TRUE};
+use crate::style::{PLANNED, TRUE, faded};
 use crate::watch::Watch;
+use charts::{Charts, Planned};
 use diffplan_envs::Frame;
-use diffplan_eval::Episode;
+use diffplan_eval::{Episode, Names};
 use diffplan_pipelines::SampleLayout;
-use ndarray::{Array2, Axis, Slice, s};
+use moments::{delays, moments, shown_steps};
+use ndarray::{Array2, Array3, ArrayView2, Axis, Slice, s};
 use plotters::prelude::*;
 use plotters::style::FontStyle;
 use plotters::style::text_anchor::HPos;
@@ -19,12 +24,6 @@ use plotters::style::text_anchor::HPos;
 const GIF: &str = "rollout.gif";
 const SHEET: &str = "contact-sheet.png";
 
-/// Seconds that a frame is shown for at least, but for rounding: no more than 30 a second.
-const SHORTEST: f64 = 0.033;
-/// Frames of the longest animation.
-const MOST_FRAMES: usize = 1200;
-/// Hundredths of a second that the last frame stays.
-const LAST: u16 = 200;
 /// Pixels below the picture.
 const STRIP: usize = 62;
 
@@ -42,8 +41,10 @@ pub struct Film<'a> {
     titles: (String, String),
     episode: &'a Episode,
     plans: &'a [Array2<f32>],
+    others: &'a [Array3<f32>],
     states: &'a Array2<f64>,
     layout: &'a SampleLayout,
+    names: Option<&'a Names>,
     returns: Vec<f64>,
 }
 
@@ -73,12 +74,27 @@ impl<'a> Film<'a> {
             titles,
             episode,
             plans,
+            others: &[],
             states,
             layout,
+            names: None,
             returns: std::iter::once(0.0)
                 .chain(episode.rewards.iter().scan(0.0, sum))
                 .collect(),
         })
+    }
+
+    /// With what the dimensions are called: the animation has charts of the first observation, the first action and the return beside
+    /// the picture.
+    pub fn with_names(mut self, names: &'a Names) -> Self {
+        self.names = Some(names);
+        self
+    }
+
+    /// With the candidates of every step that were not chosen, (candidates, horizon, dimensions), the best first.
+    pub fn with_others(mut self, others: &'a [Array3<f32>]) -> Self {
+        self.others = others;
+        self
     }
 
     /// The animation, encoded GIF.
@@ -88,16 +104,21 @@ impl<'a> Film<'a> {
     pub fn gif(&self, stage: &mut Stage, watch: &dyn Watch) -> Result<Vec<u8>> {
         let steps = shown_steps(self.episode.length(), stage.dt());
         let delays = delays(&steps, stage.dt());
+        let charts = self.names.map(|names| {
+            let (of, plans) = ((names, self.layout), (self.plans, self.others));
+            Charts::of(self.episode, &self.returns, of, plans)
+        });
         watch.expect(delays.len());
         gif(GIF, &delays, &mut |i| {
             watch.step();
-            self.frame(stage, steps[i])
+            self.frame(stage, charts.as_ref(), steps[i])
         })
     }
 
-    fn frame(&self, stage: &mut Stage, step: usize) -> Result<Frame> {
+    fn frame(&self, stage: &mut Stage, charts: Option<&Charts>, step: usize) -> Result<Frame> {
         let picture = self.picture(stage, step)?;
-        let (width, height) = (picture.width as usize, picture.height as usize);
+        let (left, height) = (picture.width as usize, picture.height as usize);
+        let width = left + charts.map_or(0, |_| charts::WIDTH);
         let time = match stage.has_clock() {
             true => format!("step {step}   ·   {:.2} s", step as f64 * stage.dt()),
             false => format!("step {step}"),
@@ -105,6 +126,14 @@ impl<'a> Film<'a> {
         let strip = chart::pixels(GIF, width, STRIP, &|root| self.draw_strip(root, &time, step))?;
         let mut frame = blank(width, height + STRIP);
         paste(&mut frame, &picture, (0, 0));
+        if let Some(charts) = charts {
+            let planned = self.plans.get(step).map(|chosen| Planned {
+                chosen,
+                others: self.others.get(step),
+            });
+            let charts = charts.frame(GIF, height, step, planned.as_ref())?;
+            paste(&mut frame, &charts, (left, 0));
+        }
         paste(&mut frame, &strip, (0, height));
         Ok(frame)
     }
@@ -116,18 +145,28 @@ impl<'a> Film<'a> {
             // Nothing is planned at the end.
             return stage.draw(Paths::default());
         };
-        let observations = plan.slice_axis(Axis(1), Slice::from(self.layout.observations()));
+        let states = |plan: ArrayView2<f32>| {
+            let observations = plan.slice_axis(Axis(1), Slice::from(self.layout.observations()));
+            stage.states_of(observations)
+        };
+        let mut others = Vec::new();
+        for other in self.others.get(step).iter().flat_map(|others| others.outer_iter()) {
+            others.extend(states(other)?);
+        }
         let end = (step + plan.nrows()).min(self.states.nrows());
         stage.draw(Paths {
             truth: Some(self.states.slice(s![step..end, ..]).to_owned()),
-            plan: stage.states_of(observations)?,
-            others: Vec::new(),
+            plan: states(plan.view())?,
+            others,
+            colour: None,
         })
     }
 
     fn draw_strip(&self, area: &Area, time: &str, step: usize) -> DrawResult {
-        area.fill(&RGBColor(252, 252, 253))?;
+        area.fill(&RGBColor(250, 251, 252))?;
         let (width, _) = area.dim_in_pixel();
+        let edge = vec![(0, 0), (width as i32, 0)];
+        area.draw(&PathElement::new(edge, GRID.stroke_width(px(1))))?;
         let (left, right) = (px(14) as i32, width as i32 - px(14) as i32);
         let (upper, lower) = (px(19) as i32, px(44) as i32);
         let bold = |anchor| text(16, FontStyle::Bold, INK, anchor);
@@ -142,18 +181,16 @@ impl<'a> Film<'a> {
         format!("return {:.1}", self.returns[step])
     }
 
-    /// Up to twelve moments, as PNG, evenly spaced, the first step and one close to the end among them.
+    /// Up to twelve moments, as PNG, the first step and the last among them, closer together where more happens.
     ///
     /// # Errors
     /// What the stage says.
     pub fn contact_sheet(&self, stage: &mut Stage, watch: &dyn Watch) -> Result<Vec<u8>> {
-        let steps = self.episode.length();
-        // The end is the last of them.
-        let count = MOST_TILES.min(steps + 1);
+        let steps = moments(self.episode.observations.view(), MOST_TILES);
+        let count = steps.len();
         watch.expect(count);
         let mut tiles = Vec::with_capacity(count);
-        for i in 0..count {
-            let step = i * steps / (count - 1).max(1);
+        for step in steps {
             watch.step();
             tiles.push((step, shrink(&self.picture(stage, step)?, TILE)));
         }
@@ -209,14 +246,22 @@ impl<'a> Film<'a> {
             return Ok(());
         }
         let label = text(size, FontStyle::Normal, MUTED, HPos::Left);
-        let names = [("planned", PLANNED, 3), ("came true", TRUE, 6)];
+        let (colour, opacity) = faded(0, 2);
+        let mut names = vec![
+            ("planned", PLANNED.stroke_width(px(3))),
+            ("other candidates", colour.mix(opacity).stroke_width(px(1))),
+            ("came true", TRUE.stroke_width(px(6))),
+        ];
+        if self.others.is_empty() {
+            names.remove(1);
+        }
         let mut width = -(px(18) as i32);
-        for (name, ..) in names {
+        for (name, _) in &names {
             width += area.estimate_text_size(name, &label)?.0 as i32 + px(48) as i32;
         }
         let mut x = right - width;
-        for (name, colour, across) in names {
-            x = legend(area, (x, y), name, (colour.stroke_width(px(across)), &label))?;
+        for (name, style) in names {
+            x = legend(area, (x, y), name, (style, &label))?;
         }
         Ok(())
     }
@@ -233,49 +278,5 @@ fn frame_off(sheet: &mut Frame, (left, top): (usize, usize), (width, height): (u
     }
     for x in [left, left + width - 1] {
         paste(sheet, &line(1, height), (x, top));
-    }
-}
-
-/// Every so many steps that frames follow each other no faster than [`SHORTEST`], and the last.
-fn shown_steps(steps: usize, dt: f64) -> Vec<usize> {
-    let each = ((SHORTEST / dt).ceil() as usize)
-        .max(steps.div_ceil(MOST_FRAMES))
-        .max(1);
-    let mut shown: Vec<usize> = (0..steps).step_by(each).collect();
-    shown.push(steps);
-    shown
-}
-
-/// How long each of the steps is shown, in hundredths of a second. Rounding does not add up.
-fn delays(steps: &[usize], dt: f64) -> Vec<u16> {
-    let at = |step: usize| (100.0 * dt * step as f64).round();
-    let between = steps
-        .windows(2)
-        .map(|pair| (at(pair[1]) - at(pair[0])).clamp(2.0, 1000.0) as u16);
-    between.chain([LAST]).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn animations_run_in_real_time() {
-        for (dt, steps, frames, first) in [
-            (0.05, 200, 201, vec![5, 5, 5]),
-            (0.008, 1000, 201, vec![4, 4, 4]),
-            (1.0 / 30.0, 999, 1000, vec![3, 4, 3]),
-            (0.002, 7, 2, vec![2]),
-        ] {
-            let shown = shown_steps(steps, dt);
-            let delays = delays(&shown, dt);
-            assert_eq!((shown.len(), delays.len()), (frames, frames), "{dt}");
-            assert_eq!(delays[..first.len()], first, "{dt}");
-            assert_eq!((shown[0], shown.last()), (0, Some(&steps)));
-            let hundredths: u32 = delays.iter().map(|&delay| u32::from(delay)).sum();
-            let expected = 100.0 * dt * steps as f64 + f64::from(LAST);
-            assert!((f64::from(hundredths) - expected).abs() < 1.0, "{dt}: {hundredths}");
-        }
-        assert!(shown_steps(1_000_000, 0.05).len() <= MOST_FRAMES + 1);
     }
 }

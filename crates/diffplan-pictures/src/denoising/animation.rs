@@ -1,27 +1,19 @@
-//! How a plan comes out of noise, timestep by timestep: the candidates in the environment's own picture, and beside it over
-//! the horizon.
+//! The frames of the animation of a plan in the making.
 
+use super::{FILE, Scene};
 use crate::chart::{self, Area, DrawResult, HorizontalGrid, INK, MUTED, legend, number, px, text};
 use crate::error::Result;
 use crate::frames::{blank, paste};
-use crate::gif::encode as gif;
 use crate::stage::{Paths, Stage};
-use crate::style::{OTHERS, PLANNED};
-use crate::watch::Watch;
+use crate::style::{PLANNED, faded};
 use diffplan_envs::Frame;
 use diffplan_eval::Names;
-use diffplan_pipelines::{Condition, NoiseSource, Plan, Planner, Query, SampleLayout, ValueGuidedPipeline};
-use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, ArrayView3, Axis, Slice};
+use diffplan_pipelines::SampleLayout;
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayView3, Axis, Slice};
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 use plotters::style::{FontStyle, FontTransform};
 use std::ops::Range;
-
-const FILE: &str = "denoising.gif";
-/// Timesteps shown, of plans that take more.
-const MOST_MOMENTS: usize = 50;
-/// Candidates shown, the one that is chosen among them.
-const MOST_CANDIDATES: usize = 48;
 
 const HEADER: usize = 78;
 const CHARTS: usize = 460;
@@ -29,175 +21,8 @@ const CHARTS: usize = 460;
 const ALONE: (usize, usize) = (860, 540);
 const X_AXIS: usize = 40;
 
-/// Hundredths of a second: of noise, of all moments between, of the plan.
-const FIRST: u16 = 80;
-const BETWEEN: Range<u16> = 7..20;
-const LAST: u16 = 350;
-
-/// A plan in the making, recorded.
-pub struct Recording {
-    /// In order; the plan itself is not among them.
-    moments: Vec<Moment>,
-    plan: Plan,
-    timesteps: usize,
-}
-
-/// What the networks were handed at a timestep.
-struct Moment {
-    timestep: f32,
-    /// Of the candidates in the order they were made; none without guidance.
-    values: Option<Array1<f32>>,
-    /// (batch, horizon, dimensions), normalised.
-    sample: Array3<f32>,
-}
-
-/// One frame of the animation.
-struct Scene {
-    caption: String,
-    /// (candidates, horizon, dimensions) in the environment's units, the chosen one first.
-    candidates: Array3<f32>,
-}
-
-impl Recording {
-    /// Makes a plan as [`Planner::plan`] does, and keeps what it went through.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn make(planner: &mut Planner, observation: ArrayView1<f32>, noise: &mut dyn NoiseSource) -> Result<Self> {
-        let conditions = [Condition::observation(0, observation)];
-        Self::of(planner, Query::new(&conditions, noise))
-    }
-
-    /// Makes the plan of any query, goals and a start among it, and keeps what it went through.
-    ///
-    /// # Errors
-    /// As [`Planner::plan_queries`].
-    pub fn of(planner: &mut Planner, query: Query) -> Result<Self> {
-        let (mut moments, mut timesteps) = (Vec::new(), 0);
-        let mut queries = [query];
-        let mut denoising = planner.begin(&mut queries)?;
-        while let Some(step) = denoising.step()? {
-            timesteps = step.visits;
-            let each = step.visits.div_ceil(MOST_MOMENTS);
-            if step.visit % each == 0 {
-                moments.push(Moment {
-                    timestep: step.timestep,
-                    values: step.values.map(|values| values.to_owned()),
-                    sample: step.guided.to_owned(),
-                });
-            }
-        }
-        let plan = denoising.finish()?.remove(0);
-        Ok(Self {
-            moments,
-            plan,
-            timesteps,
-        })
-    }
-
-    /// What came of it.
-    pub fn plan(&self) -> &Plan {
-        &self.plan
-    }
-
-    /// The animation, encoded GIF, with a title to which numbers are added, and the dimensions by their names. With a stage,
-    /// which is in the state planned from, the paths are drawn on it.
-    ///
-    /// # Errors
-    /// What a normaliser or the stage says.
-    pub fn gif(
-        &self,
-        pipeline: &ValueGuidedPipeline,
-        (title, names): (String, &Names),
-        stage: Option<&Stage>,
-        watch: &dyn Watch,
-    ) -> Result<Vec<u8>> {
-        let scenes = self.scenes(pipeline)?;
-        let layout = pipeline.layout();
-        let animation = Animation {
-            title: self.title(&title),
-            panels: panels(&scenes, names, layout),
-            scenes,
-            stage,
-            layout,
-        };
-        let delays = self.delays();
-        watch.expect(delays.len());
-        gif(FILE, &delays, &mut |i| {
-            watch.step();
-            animation.frame(i)
-        })
-    }
-
-    fn title(&self, title: &str) -> String {
-        let (horizon, timesteps) = (self.plan.trajectories.len_of(Axis(1)), self.timesteps);
-        let plural = if timesteps == 1 { "" } else { "s" };
-        format!("{title}   ·   horizon {horizon}, denoised in {timesteps} step{plural}")
-    }
-
-    /// As many as scenes.
-    fn delays(&self) -> Vec<u16> {
-        let between = (400 / self.moments.len().max(1)) as u16;
-        let mut delays = vec![between.clamp(BETWEEN.start, BETWEEN.end); self.moments.len()];
-        if let Some(first) = delays.first_mut() {
-            *first = FIRST;
-        }
-        delays.push(LAST);
-        delays
-    }
-
-    /// The moments, then the plan: always the same candidates, the one that is chosen in the end first.
-    fn scenes(&self, pipeline: &ValueGuidedPipeline) -> Result<Vec<Scene>> {
-        let chosen = self.plan.order[self.plan.chosen];
-        let others = self.plan.order.iter().copied().filter(|&candidate| candidate != chosen);
-        let shown: Vec<usize> = std::iter::once(chosen).chain(others).take(MOST_CANDIDATES).collect();
-        let mut scenes = Vec::with_capacity(self.moments.len() + 1);
-        for moment in &self.moments {
-            let mut candidates = moment.sample.select(Axis(0), &shown);
-            let (layout, normalizers) = (pipeline.layout(), pipeline.normalizers());
-            for (channels, normalizer) in [
-                (layout.actions(), normalizers.actions()),
-                (layout.observations(), normalizers.observations()),
-            ] {
-                if !channels.is_empty() {
-                    normalizer.denormalize_inplace(candidates.slice_axis_mut(Axis(2), Slice::from(channels)))?;
-                }
-            }
-            let timestep = moment.timestep;
-            scenes.push(Scene {
-                caption: match &moment.values {
-                    Some(values) => format!("timestep {timestep}   ·   {}", describe(values)),
-                    None => format!("timestep {timestep}"),
-                },
-                candidates,
-            });
-        }
-        // In the order of the plan, which is sorted.
-        let place = |&candidate: &usize| self.plan.order.iter().position(|&other| other == candidate);
-        let places: Vec<usize> = shown.iter().filter_map(place).collect();
-        scenes.push(Scene {
-            caption: match &self.plan.values {
-                Some(values) => format!("the plan   ·   {}", describe(values)),
-                None => "the plan".into(),
-            },
-            candidates: self.plan.trajectories.select(Axis(0), &places),
-        });
-        Ok(scenes)
-    }
-}
-
-fn describe(values: &Array1<f32>) -> String {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f32::total_cmp);
-    match sorted.as_slice() {
-        [] => String::new(),
-        [value] => format!("value {value:.2}"),
-        [.., best] => format!("values: best {best:.2}, median {:.2}", sorted[sorted.len() / 2]),
-    }
-}
-
 /// A quantity over the horizon.
-struct Panel {
+pub(super) struct Panel {
     label: String,
     /// In a trajectory.
     column: usize,
@@ -206,7 +31,7 @@ struct Panel {
 }
 
 /// The first observation, a velocity or else the last of them, and the first action.
-fn panels(scenes: &[Scene], names: &Names, layout: &SampleLayout) -> Vec<Panel> {
+pub(super) fn panels(scenes: &[Scene], names: &Names, layout: &SampleLayout) -> Vec<Panel> {
     let count = names.observations.len();
     let velocity = names.observations.iter().position(|name| name == "x velocity");
     let mut columns = vec![(0, &names.observations)];
@@ -229,36 +54,23 @@ fn panels(scenes: &[Scene], names: &Names, layout: &SampleLayout) -> Vec<Panel> 
         Panel {
             label: of.get(dim).cloned().unwrap_or_default(),
             column,
-            range: range(values.map(f64::from)),
+            range: chart::range(values.map(f64::from), 0.05),
         }
     });
     panels.collect()
 }
 
-/// Of all values, and a little more.
-fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
-    let finite = values.filter(|value| value.is_finite());
-    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
-        (low.min(value), high.max(value))
-    });
-    if low > high {
-        return -1.0..1.0;
-    }
-    // A constant still needs a panel around it.
-    let margin = (0.05 * (high - low)).max(1e-3 * low.abs().max(high.abs())).max(1e-6);
-    low - margin..high + margin
-}
-
-struct Animation<'a> {
-    title: String,
-    scenes: Vec<Scene>,
-    panels: Vec<Panel>,
-    stage: Option<&'a Stage>,
-    layout: &'a SampleLayout,
+/// What the frames are drawn from.
+pub(super) struct Animation<'a> {
+    pub(super) title: String,
+    pub(super) scenes: Vec<Scene>,
+    pub(super) panels: Vec<Panel>,
+    pub(super) stage: Option<&'a Stage>,
+    pub(super) layout: &'a SampleLayout,
 }
 
 impl Animation<'_> {
-    fn frame(&self, index: usize) -> Result<Frame> {
+    pub(super) fn frame(&self, index: usize) -> Result<Frame> {
         let scene = &self.scenes[index];
         let picture = match self.stage {
             Some(stage) => Some(stage.draw(self.paths(stage, scene)?)?),
@@ -293,6 +105,7 @@ impl Animation<'_> {
             truth: None,
             plan,
             others: all.flatten().collect(),
+            colour: None,
         })
     }
 
@@ -312,7 +125,8 @@ impl Animation<'_> {
             width += area.estimate_text_size(name, &label)?.0 as i32 + px(48) as i32;
         }
         let mut x = area.dim_in_pixel().0 as i32 - width;
-        let styles = [PLANNED.stroke_width(px(3)), OTHERS.mix(0.6).stroke_width(px(1))];
+        let (other, _) = faded(0, 2);
+        let styles = [PLANNED.stroke_width(px(3)), other.mix(0.6).stroke_width(px(1))];
         for (name, style) in names.into_iter().zip(styles).take(shown) {
             x = legend(area, (x, px(54) as i32), name, (style, &label))?;
         }
@@ -364,9 +178,18 @@ fn draw_panel(area: &Area, panel: &Panel, candidates: ArrayView3<f32>, with_x_ax
             .filter(|(_, y)| y.is_finite())
             .collect()
     };
-    let faint = (5.0 / values.nrows().max(1) as f64).clamp(0.18, 0.45);
-    for candidate in values.outer_iter().skip(1) {
-        let style = OTHERS.mix(faint).stroke_width(px(1));
+    let count = values.nrows().saturating_sub(1);
+    // The best of them on top.
+    for (rank, candidate) in values
+        .outer_iter()
+        .skip(1)
+        .enumerate()
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+    {
+        let (colour, opacity) = faded(rank, count);
+        let style = colour.mix(opacity).stroke_width(px(1));
         chart.draw_series(LineSeries::new(points(candidate), style))?;
     }
     if let Some(chosen) = values.outer_iter().next() {
@@ -435,12 +258,5 @@ mod tests {
         };
         assert!(action.range.start < -1.0 && action.range.end > 1.0 && action.range.end < 1.2);
         assert!(observation.range.contains(&5.0) && observation.range.end < 5.1);
-    }
-
-    #[test]
-    fn values_are_told_by_the_best_and_the_middle() {
-        assert_eq!(describe(&array![0.25]), "value 0.25");
-        assert_eq!(describe(&array![-1.0, 3.0, 2.0]), "values: best 3.00, median 2.00");
-        assert_eq!(describe(&array![]), "");
     }
 }

@@ -1,0 +1,80 @@
+//! The values of candidates on their way out of noise.
+
+use super::Recording;
+use crate::error::Result;
+use diffplan_pipelines::{Moment, ValueGuidedPipeline};
+use ndarray::{Array1, Array2, ArrayView3, Axis};
+use std::sync::Arc;
+
+/// What the guides of a pipeline say of every candidate at every moment of a recording.
+pub(super) struct Values {
+    /// The visit that each moment is of; the plan's comes after the last of them.
+    pub(super) visits: Vec<usize>,
+    /// (moments + 1, candidates), the candidates in the order that they were made in, the plan last: returns where the pipeline tells
+    /// them, otherwise what the guides say.
+    pub(super) values: Array2<f64>,
+    /// What they are.
+    pub(super) label: &'static str,
+}
+
+impl Values {
+    /// Asked of the samples once the guide had bent them, and of the plan at timestep 0. They are the same questions whether the plan
+    /// was guided or not. `None` where a pipeline has no guides.
+    ///
+    /// # Errors
+    /// What a guide or the normaliser says.
+    pub(super) fn of(recording: &Recording, pipeline: &ValueGuidedPipeline) -> Result<Option<Self>> {
+        let guides = pipeline.guides();
+        if guides.is_empty() {
+            return Ok(None);
+        }
+        let (moments, plan) = (&recording.moments, &recording.plan);
+        let times: Vec<f32> = moments.iter().map(|moment| moment.timestep).chain([0.0]).collect();
+        let candidates = plan.order.len();
+        let mut values: Array2<f32> = Array2::zeros((times.len(), candidates));
+        for (weight, guide) in guides {
+            let compute = recording.options.compute(rayon::current_num_threads());
+            let mut session = Arc::clone(guide).session(compute);
+            session.prepare(&times);
+            let mut ask = |index: usize, sample: ArrayView3<f32>| -> Result<Array1<f32>> {
+                let mut out = Array1::zeros(candidates);
+                let at = Moment {
+                    index,
+                    timestep: times[index],
+                };
+                session.value(sample, at, out.view_mut())?;
+                Ok(out)
+            };
+            for (index, moment) in moments.iter().enumerate() {
+                let asked = ask(index, moment.sample.view())?;
+                values.row_mut(index).scaled_add(*weight, &asked);
+            }
+            // Those of a plan are sorted.
+            let asked = ask(moments.len(), plan.normalized.view())?;
+            for (value, &candidate) in asked.iter().zip(&plan.order) {
+                values[[moments.len(), candidate]] += *weight * value;
+            }
+        }
+        let label = match pipeline.normalizers().values() {
+            Some(normalizer) => {
+                // A value each is a row of one.
+                for mut row in values.outer_iter_mut() {
+                    let returns = normalizer.denormalize(row.view().insert_axis(Axis(1)))?;
+                    row.assign(&returns.remove_axis(Axis(1)));
+                }
+                "discounted return, predicted"
+            }
+            None => "value",
+        };
+        Ok(Some(Self {
+            visits: moments.iter().map(|moment| moment.visit).collect(),
+            values: values.mapv(f64::from),
+            label,
+        }))
+    }
+
+    /// Of the finished plan, by the candidates in the order that they were made in.
+    pub(super) fn last(&self) -> Vec<f64> {
+        self.values.row(self.values.nrows() - 1).to_vec()
+    }
+}
