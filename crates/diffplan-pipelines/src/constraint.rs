@@ -110,6 +110,23 @@ impl ViolationsSummary {
     }
 }
 
+impl Violations {
+    /// The candidates that satisfy all.
+    pub fn feasible(&self) -> Vec<usize> {
+        let holds = |&candidate: &usize| self.after.column(candidate).iter().all(|&violation| violation == 0.0);
+        (0..self.after.ncols()).filter(holds).collect()
+    }
+
+    /// With the candidates in another order.
+    pub(crate) fn sorted(self, order: &[usize]) -> Self {
+        Self {
+            before: self.before.select(Axis(1), order),
+            after: self.after.select(Axis(1), order),
+            names: self.names,
+        }
+    }
+}
+
 /// The constraints of a pipeline.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Constraints(pub(crate) Vec<Arc<dyn Constraint>>);
@@ -338,9 +355,9 @@ fn parts<'a>(
 ///
 /// # Errors
 /// [`Error::Infeasible`] if none does.
-pub(crate) fn feasible(names: &[String], after: &Array2<f32>, index: usize) -> Result<Vec<usize>> {
-    let holds = |&candidate: &usize| after.column(candidate).iter().all(|&violation| violation == 0.0);
-    let feasible: Vec<usize> = (0..after.ncols()).filter(holds).collect();
+pub(crate) fn feasible(violations: &Violations, index: usize) -> Result<Vec<usize>> {
+    let (names, after) = (&violations.names, &violations.after);
+    let feasible = violations.feasible();
     if !feasible.is_empty() {
         return Ok(feasible);
     }

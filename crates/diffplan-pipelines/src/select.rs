@@ -1,8 +1,8 @@
 //! [`Select`]: which candidate is acted on.
 
-use crate::error::Result;
-use crate::noise::NoiseSource;
-use ndarray::{ArrayView1, ArrayView3};
+use crate::error::{Error, Result};
+use crate::noise::{NoiseError, NoiseSource};
+use ndarray::{ArrayView1, ArrayView3, Axis};
 
 /// The candidates of one query, finished.
 #[derive(Clone, Copy, Debug)]
@@ -69,5 +69,60 @@ impl Select for AtRandom {
             None => ranked.chosen,
         };
         Ok(Selection { chosen, ..ranked })
+    }
+}
+
+/// The order of candidates and the one to act on, which is one of `feasible`, if not all are; the others come last.
+///
+/// # Errors
+/// What the selection says; [`Error::Parts`] if it chose none of them.
+pub(crate) fn choose(
+    select: &dyn Select,
+    candidates: Candidates<'_>,
+    feasible: Option<Vec<usize>>,
+    noise: &mut dyn NoiseSource,
+) -> Result<Selection> {
+    let batch = candidates.normalized.dim().0;
+    let selection = match feasible {
+        Some(feasible) if feasible.len() < batch => {
+            let normalized = candidates.normalized.select(Axis(0), &feasible);
+            let values = candidates.values.map(|values| values.select(Axis(0), &feasible));
+            let own = Candidates {
+                normalized: normalized.view(),
+                values: values.as_ref().map(|values| values.view()),
+            };
+            let among = select.select(own, noise)?;
+            let order = among.order.iter().filter_map(|&place| feasible.get(place).copied());
+            let others = (0..batch).filter(|candidate| !feasible.contains(candidate));
+            Selection {
+                order: order.chain(others).collect(),
+                ..among
+            }
+        }
+        _ => select.select(candidates, noise)?,
+    };
+    if selection.chosen >= selection.order.len() || selection.order.iter().any(|&candidate| candidate >= batch) {
+        return Err(Error::Parts(format!(
+            "the selection chose place {} of the order {:?}, of {batch} candidates",
+            selection.chosen, selection.order
+        )));
+    }
+    Ok(selection)
+}
+
+/// Picks the first: an early answer takes nothing from anybody's randomness.
+pub(crate) struct First;
+
+impl NoiseSource for First {
+    fn fill_standard_normal(&mut self, out: &mut [f32]) -> std::result::Result<(), NoiseError> {
+        out.fill(0.0);
+        Ok(())
+    }
+
+    fn pick_index(&mut self, n: usize) -> std::result::Result<usize, NoiseError> {
+        match n {
+            0 => Err(NoiseError::NothingToPick),
+            _ => Ok(0),
+        }
     }
 }

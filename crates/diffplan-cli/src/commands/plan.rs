@@ -1,9 +1,9 @@
 //! `diffplan plan`: one plan from one observation.
 
 use crate::args::{EnvArgs, PlanArgs};
+use crate::commands::checked;
 use crate::error::{Error, Result};
 use crate::patience::Patience;
-use crate::commands::checked;
 use crate::{aims, guides, json, output, settings};
 use diffplan_data::RecordedEnv;
 use diffplan_eval::evaluation::{describe, describe_aim};
@@ -12,8 +12,8 @@ use diffplan_files::folder_of;
 use diffplan_pictures::{PlanView, Recording, Stage};
 use diffplan_pipelines::doctor::Outside;
 use diffplan_pipelines::{
-    Condition, NoiseSource, Plan, PlanOptions, Planner, Query, RngNoise, TorchRng, TrainedConditions, ValueGuidedPipeline,
-    Violations,
+    Condition, NoiseSource, Plan, PlanOptions, Planner, Query, RngNoise, TorchRng, TrainedConditions,
+    ValueGuidedPipeline, Violations,
 };
 use ndarray::{Array1, ArrayView2, Axis, aview1};
 use serde::Serialize;

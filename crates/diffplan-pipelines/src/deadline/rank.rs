@@ -1,13 +1,13 @@
 //! [`Rank`]: early answers of candidates that nothing has valued yet.
 
 use crate::action::Chosen;
-use crate::error::{Error, Result};
+use crate::constraint::Violations;
+use crate::error::Result;
 use crate::guide::{Moment, WeightedSession};
-use crate::noise::{NoiseError, NoiseSource};
 use crate::options::PlanOptions;
 use crate::pipeline::ValueGuidedPipeline;
 use crate::plan::Plan;
-use crate::select::{Candidates, Selection};
+use crate::select::{Candidates, First, Selection, choose};
 use ndarray::{Array1, Axis};
 
 /// Values the candidates of an early answer and puts the best first, where the planner would have valued them at its end alone: without a
@@ -23,7 +23,7 @@ impl Rank {
         if options.n_guide_steps > 0 || !options.rescore {
             return None;
         }
-        let mut guide = pipeline.guides.session(options.compute(threads));
+        let mut guide = pipeline.guides.session(options.compute(threads), &[]);
         guide.prepare(&[0.0]);
         Some(Self {
             pipeline: pipeline.clone(),
@@ -38,18 +38,14 @@ impl Rank {
             timestep: 0.0,
         };
         let mut values = Array1::zeros(plan.normalized.dim().0);
-        self.guide.value(plan.normalized.view(), at, values.view_mut())?;
+        self.guide.value(None, plan.normalized.view(), at, values.view_mut())?;
         let candidates = Candidates {
             normalized: plan.normalized.view(),
             values: Some(values.view()),
         };
-        let Selection { order, chosen } = self.pipeline.select.select(candidates, &mut First)?;
-        if chosen >= order.len() || order.iter().any(|&candidate| candidate >= values.len()) {
-            return Err(Error::Parts(format!(
-                "the selection chose place {chosen} of the order {order:?}, of {} candidates",
-                values.len()
-            )));
-        }
+        let feasible = plan.violations.as_ref().map(Violations::feasible);
+        let Selection { order, chosen } = choose(&*self.pipeline.select, candidates, feasible, &mut First)?;
+        plan.violations = plan.violations.take().map(|all| all.sorted(&order));
         plan.normalized = plan.normalized.select(Axis(0), &order);
         plan.trajectories = plan.trajectories.select(Axis(0), &order);
         plan.values = Some(values.select(Axis(0), &order));
@@ -61,24 +57,9 @@ impl Rank {
         if plan.chunk.nrows() > 0 {
             plan.action = plan.chunk.row(0).to_owned();
         }
-        (plan.order, plan.chosen) = (order, chosen);
+        // In the order of the draws, as any plan's.
+        plan.order = order.iter().map(|&place| plan.order[place]).collect();
+        plan.chosen = chosen;
         Ok(())
-    }
-}
-
-/// Takes nothing from anybody's randomness, as an estimate does.
-struct First;
-
-impl NoiseSource for First {
-    fn fill_standard_normal(&mut self, out: &mut [f32]) -> std::result::Result<(), NoiseError> {
-        out.fill(0.0);
-        Ok(())
-    }
-
-    fn pick_index(&mut self, n: usize) -> std::result::Result<usize, NoiseError> {
-        match n {
-            0 => Err(NoiseError::NothingToPick),
-            _ => Ok(0),
-        }
     }
 }

@@ -10,8 +10,8 @@ use crate::guide::Moment;
 use crate::noise::NoiseSource;
 use crate::options::TrainedConditions;
 use crate::plan::{Plan, Query, Start, StepReport};
-use crate::select::{Candidates, Selection};
-use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView3, Axis, Slice};
+use crate::select::{Candidates, First, Selection, choose};
+use ndarray::{Array1, Array2, Array3, ArrayView3, Axis, Slice};
 
 /// Plans in the making, one for each query: [`step`](Self::step) through the visits, or [`finish`](Self::finish). Dropped, it leaves
 /// nothing behind.
@@ -376,23 +376,6 @@ fn check_values(buffers: &Buffers, batch: usize, step: usize, timestep: f32, sca
     }
 }
 
-/// Picks the first: an estimate takes nothing from anybody's randomness.
-struct First;
-
-impl NoiseSource for First {
-    fn fill_standard_normal(&mut self, out: &mut [f32]) -> std::result::Result<(), crate::NoiseError> {
-        out.fill(0.0);
-        Ok(())
-    }
-
-    fn pick_index(&mut self, n: usize) -> std::result::Result<usize, crate::NoiseError> {
-        if n == 0 {
-            return Err(crate::NoiseError::NothingToPick);
-        }
-        Ok(0)
-    }
-}
-
 impl Parts {
     /// The plan of query `index` from its candidates in `x`, with their values if they have any.
     fn plan_of(
@@ -423,18 +406,18 @@ impl Parts {
             );
             let after = constraint::finish(constraints, rows.0, rows.1, fixed.view(), parts)?;
             let names: Vec<String> = constraints.0.iter().map(|one| one.name().to_owned()).collect();
-            feasible = Some(constraint::feasible(&names, &after, index)?);
             let before = buffers.violated.slice_axis(Axis(1), own).to_owned();
-            violations = Some(Violations { names, before, after });
+            let all = Violations { names, before, after };
+            feasible = Some(constraint::feasible(&all, index)?);
+            violations = Some(all);
         }
-        let Selection { order, chosen } = self.choose(normalized.view(), values, feasible, noise)?;
+        let candidates = Candidates {
+            normalized: normalized.view(),
+            values,
+        };
+        let Selection { order, chosen } = choose(&*pipeline.select, candidates, feasible, noise)?;
         let (normalized, trajectories) = (normalized.select(Axis(0), &order), trajectories.select(Axis(0), &order));
-        let sorted = |violated: &Array2<f32>| violated.select(Axis(1), &order);
-        let violations = violations.map(|all| Violations {
-            before: sorted(&all.before),
-            after: sorted(&all.after),
-            ..all
-        });
+        let violations = violations.map(|all| all.sorted(&order));
         let chunk = pipeline.head.actions(Chosen {
             trajectory: trajectories.index_axis(Axis(0), chosen),
             normalized: normalized.index_axis(Axis(0), chosen),
@@ -457,43 +440,5 @@ impl Parts {
             violations,
             layout: layout.clone(),
         })
-    }
-
-    /// The order of candidates and the one to act on, which is one of `feasible`, if not all are; the others come last.
-    fn choose(
-        &self,
-        normalized: ArrayView3<f32>,
-        values: Option<ArrayView1<f32>>,
-        feasible: Option<Vec<usize>>,
-        noise: &mut dyn NoiseSource,
-    ) -> Result<Selection> {
-        let (batch, select) = (normalized.dim().0, &self.pipeline.select);
-        let selection = match feasible {
-            Some(feasible) if feasible.len() < batch => {
-                let own = normalized.select(Axis(0), &feasible);
-                let own_values = values.map(|values| values.select(Axis(0), &feasible));
-                let among = select.select(
-                    Candidates {
-                        normalized: own.view(),
-                        values: own_values.as_ref().map(|values| values.view()),
-                    },
-                    noise,
-                )?;
-                let order = among.order.iter().filter_map(|&place| feasible.get(place).copied());
-                let others = (0..batch).filter(|candidate| !feasible.contains(candidate));
-                Selection {
-                    order: order.chain(others).collect(),
-                    ..among
-                }
-            }
-            _ => select.select(Candidates { normalized, values }, noise)?,
-        };
-        if selection.chosen >= selection.order.len() || selection.order.iter().any(|&candidate| candidate >= batch) {
-            return Err(Error::Parts(format!(
-                "the selection chose place {} of the order {:?}, of {batch} candidates",
-                selection.chosen, selection.order
-            )));
-        }
-        Ok(selection)
     }
 }
