@@ -44,11 +44,7 @@ impl D4rlFile<'_> {
     ///
     /// # Errors
     /// As [`D4rlFile::write`].
-    pub fn write_with_infos(
-        &self,
-        path: impl AsRef<Path>,
-        infos: &[(&str, ArrayView2<'_, f32>)],
-    ) -> Result<(), Error> {
+    pub fn write_with_infos(&self, path: impl AsRef<Path>, infos: &[(&str, ArrayView2<'_, f32>)]) -> Result<(), Error> {
         let path = path.as_ref();
         let rows = self.observations.nrows();
         for (key, actual) in [

@@ -205,7 +205,8 @@ impl Steps {
     /// A step of a run whose episodes end where they are cut alone.
     pub(super) fn push(&mut self, from: &Array1<f64>, action: &Array1<f32>, step: &Step<Array1<f64>>, cut: bool) {
         self.observations.extend(from.iter().map(|&x| x as f32));
-        self.next_observations.extend(step.observation.iter().map(|&x| x as f32));
+        self.next_observations
+            .extend(step.observation.iter().map(|&x| x as f32));
         self.actions.extend(action);
         self.rewards.push(step.reward as f32);
         self.terminals.push(false);
@@ -279,7 +280,11 @@ impl Steps {
 impl Summary {
     fn text(&self) -> String {
         let episodes = match self.run_of_steps {
-            Some(_) => format!("{} in one run from goal to goal, seed {}", table::thousands(self.episodes), self.seed),
+            Some(_) => format!(
+                "{} in one run from goal to goal, seed {}",
+                table::thousands(self.episodes),
+                self.seed
+            ),
             None => format!(
                 "{}, seeds {} to {}, {} ended in a terminal state",
                 table::thousands(self.episodes),

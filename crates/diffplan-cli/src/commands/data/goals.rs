@@ -62,7 +62,9 @@ impl GoalRun {
         for step in 1..=self.steps {
             policy.act(&[0], observation.view().insert_axis(Axis(0)), action.view_mut())?;
             let bounded = action.row(0).iter().zip(space.low()).zip(space.high());
-            let bounded: Array1<f32> = bounded.map(|((&a, &low), &high)| a.clamp(low as f32, high as f32)).collect();
+            let bounded: Array1<f32> = bounded
+                .map(|((&a, &low), &high)| a.clamp(low as f32, high as f32))
+                .collect();
             (on_the_way, in_this_part) = (on_the_way + 1, in_this_part + 1);
             let over = self.reached(&observation, &goal) || on_the_way >= self.limit;
             let next = env.step(&bounded)?;
@@ -110,9 +112,13 @@ impl GoalRun {
 
     /// Whether a way leads to a goal, as far as can be said: a ball within a wall, as far as contacts give way, is on its way.
     fn leads(&self, observation: &Array1<f64>, goal: &Goal) -> bool {
-        let from = self.maze.cell_at([observation[0], observation[1]]).filter(|&cell| self.maze.is_open(cell));
+        let from = self
+            .maze
+            .cell_at([observation[0], observation[1]])
+            .filter(|&cell| self.maze.is_open(cell));
         let to = self.maze.cell_at([goal.values[0], goal.values[1]]);
-        from.zip(to).is_none_or(|(from, to)| self.maze.shortest_path(from, to).is_some())
+        from.zip(to)
+            .is_none_or(|(from, to)| self.maze.shortest_path(from, to).is_some())
     }
 
     fn reached(&self, observation: &Array1<f64>, goal: &Goal) -> bool {
