@@ -179,7 +179,7 @@ impl Policy for WaypointPolicy {
     }
 
     fn set_goal(&mut self, at: usize, goal: Option<&Goal>) -> Result<()> {
-        let position = |goal: &Goal| {
+        let position = |goal: &Goal| -> Result<[f64; 2]> {
             let of = |dim: usize| goal.dims.iter().position(|&other| other == dim);
             let (x, y) = of(0).zip(of(1)).ok_or_else(|| {
                 Error::Parts(format!(
