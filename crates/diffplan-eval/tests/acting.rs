@@ -72,7 +72,8 @@ fn law(place: f32) -> f32 {
     -0.25 * place
 }
 
-/// Knows the world: the clean plan of where it begins, by the actions that are decided already, and its law from there.
+/// Knows the world: the clean plan of where it begins, by the actions that are decided already, and its law from there. Of the first
+/// `decided` actions those that are not 0 are, where nothing else is in a sample: at the only visit, without noise.
 #[derive(Debug)]
 struct Knowing {
     decided: usize,
@@ -101,7 +102,8 @@ impl NetworkSession for Session {
         for (x, mut out) in x.outer_iter().zip(out.outer_iter_mut()) {
             let mut place = x[[0, 1]];
             for step in 0..x.nrows() {
-                let action = if step < self.0 { x[[step, 0]] } else { law(place) };
+                let is_decided = step < self.0 && x[[step, 0]] != 0.0;
+                let action = if is_decided { x[[step, 0]] } else { law(place) };
                 (out[[step, 0]], out[[step, 1]]) = (action, place);
                 place += action;
             }
@@ -212,6 +214,8 @@ fn a_delay_is_made_up_for_by_what_is_committed() {
         let options = PlanOptions {
             observation_delay: delay,
             n_action_steps: count,
+            num_inference_steps: Some(1),
+            temperature: 0.0,
             ..options()
         };
         let (calm, made) = play(&mut knowing(options.clone(), delay), None);

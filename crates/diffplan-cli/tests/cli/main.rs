@@ -12,6 +12,7 @@ mod doctor;
 mod environments;
 mod evaluate;
 mod findings;
+mod goals;
 mod guides;
 mod inspect;
 mod learn;

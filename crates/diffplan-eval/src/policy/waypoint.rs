@@ -187,7 +187,7 @@ impl Policy for WaypointPolicy {
                     goal.dims
                 ))
             })?;
-            Ok([goal.values[x], goal.values[y]])
+            Ok::<_, Error>([goal.values[x], goal.values[y]])
         };
         let goal = goal.map(position).transpose()?;
         if let Some(walk) = slot(&mut self.walks, at) {

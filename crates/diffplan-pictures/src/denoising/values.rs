@@ -2,7 +2,7 @@
 
 use super::Recording;
 use crate::error::Result;
-use diffplan_pipelines::{Moment, ValueGuidedPipeline};
+use diffplan_pipelines::{GuideTerm, Moment, Sees, ValueGuidedPipeline};
 use ndarray::{Array1, Array2, ArrayView3, Axis};
 use std::sync::Arc;
 
@@ -19,12 +19,14 @@ pub(super) struct Values {
 
 impl Values {
     /// Asked of the samples once the guide had bent them, and of the plan at timestep 0. They are the same questions whether the plan
-    /// was guided or not. `None` where a pipeline has no guides.
+    /// was guided or not. `None` where a pipeline has no guides that see noised plans.
     ///
     /// # Errors
     /// What a guide or the normaliser says.
     pub(super) fn of(recording: &Recording, pipeline: &ValueGuidedPipeline) -> Result<Option<Self>> {
-        let guides = pipeline.guides();
+        // One that sees the clean plan has nothing to say of a noised one.
+        let sees_noise = |term: &&GuideTerm| term.guide.sees() == Sees::Noised;
+        let guides: Vec<&GuideTerm> = pipeline.guides().iter().filter(sees_noise).collect();
         if guides.is_empty() {
             return Ok(None);
         }
@@ -32,7 +34,8 @@ impl Values {
         let times: Vec<f32> = moments.iter().map(|moment| moment.timestep).chain([0.0]).collect();
         let candidates = plan.order.len();
         let mut values: Array2<f32> = Array2::zeros((times.len(), candidates));
-        for (weight, guide) in guides {
+        for term in guides {
+            let (guide, weight) = (&term.guide, term.weight);
             let compute = recording.options.compute(rayon::current_num_threads());
             let mut session = Arc::clone(guide).session(compute);
             session.prepare(&times);
@@ -47,12 +50,12 @@ impl Values {
             };
             for (index, moment) in moments.iter().enumerate() {
                 let asked = ask(index, moment.sample.view())?;
-                values.row_mut(index).scaled_add(*weight, &asked);
+                values.row_mut(index).scaled_add(weight, &asked);
             }
             // Those of a plan are sorted.
             let asked = ask(moments.len(), plan.normalized.view())?;
             for (value, &candidate) in asked.iter().zip(&plan.order) {
-                values[[moments.len(), candidate]] += *weight * value;
+                values[[moments.len(), candidate]] += weight * value;
             }
         }
         let label = match pipeline.normalizers().values() {

@@ -29,12 +29,13 @@ pub(super) fn is_asked(args: &EvaluateArgs) -> Result<bool> {
     if args.acting.other().is_some() || args.planning.0.follow.is_some() {
         return Ok(false);
     }
-    if let (Some(folder), true) = (&args.out, args.resume) {
+    if let Some(folder) = &args.out {
         if Saved::read(folder)?.is_some() {
             return Ok(false);
         }
-        for way in WAYS {
-            if Saved::read(&folder.join(way.name()))?.is_some() {
+        let there = |way: &Follow| Saved::read(&folder.join(way.name())).map(|saved| saved.is_some());
+        for way in &WAYS {
+            if args.resume && there(way)? {
                 return Ok(true);
             }
         }

@@ -20,7 +20,7 @@ use std::sync::atomic::Ordering;
 
 pub(crate) fn run(args: TuneArgs, registry: &Registry) -> Result<()> {
     let folder = settings::checkpoint(&args.checkpoint)?;
-    let pipeline = settings::pipeline(registry, &folder, &[])?;
+    let pipeline = settings::pipeline(registry, &folder)?;
     let made = settings::played_env(&args.env, &folder, &pipeline)?;
     let options = args.planning.over(pipeline.options())?;
     check_plan_size(&options)?;
