@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use diffplan_envs::{BoxEnv, Env};
 use diffplan_eval::Names;
 use diffplan_pipelines::ValueGuidedPipeline;
-use diffplan_pipelines::controls::{Context, Controls};
+use diffplan_pipelines::controls::{Context, Controls, Walls};
 use std::fs;
 use std::path::Path;
 
@@ -21,6 +21,18 @@ pub(crate) fn recorded(args: &GuidesArgs) -> Result<Vec<String>> {
         all.push(format!("{FILE}{}#{:016x}", path.display(), digest(&text)));
     }
     Ok(all)
+}
+
+/// What was given for a run to have recorded this.
+pub(crate) fn of_records(records: Vec<String>) -> GuidesArgs {
+    let mut args = GuidesArgs::default();
+    for record in records {
+        match record.strip_prefix(FILE).and_then(|rest| rest.rsplit_once('#')) {
+            Some((path, _)) => args.file = Some(path.into()),
+            None => args.guide.push(record),
+        }
+    }
+    args
 }
 
 /// The file of a record; none if it is that of a registered guide.
@@ -59,6 +71,11 @@ pub(crate) fn context(env: Option<&BoxEnv>, pipeline: &ValueGuidedPipeline) -> C
     let space = env.and_then(|env| env.action_space().as_box().ok());
     let space = space.filter(|space| space.dim() == pipeline.action_dim());
     Context {
+        walls: env.and_then(BoxEnv::walls).map(|walls| Walls {
+            dims: walls.dims,
+            boxes: walls.boxes,
+            radius: walls.radius,
+        }),
         action_space: space.map(|space| [space.low().to_vec(), space.high().to_vec()]),
         ..Context::named(names.observations, names.actions)
     }

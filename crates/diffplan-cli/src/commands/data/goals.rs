@@ -61,8 +61,9 @@ impl GoalRun {
         let mut action = Array2::zeros((1, space.dim()));
         for step in 1..=self.steps {
             policy.act(&[0], observation.view().insert_axis(Axis(0)), action.view_mut())?;
-            let bounded = action.row(0).iter().zip(space.low()).zip(space.high());
-            let bounded: Array1<f32> = bounded
+            let chosen = action.row(0);
+            let within = chosen.iter().zip(space.low()).zip(space.high());
+            let bounded: Array1<f32> = within
                 .map(|((&a, &low), &high)| a.clamp(low as f32, high as f32))
                 .collect();
             (on_the_way, in_this_part) = (on_the_way + 1, in_this_part + 1);

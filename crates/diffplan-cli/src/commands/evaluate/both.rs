@@ -6,7 +6,7 @@
 use super::one;
 use crate::args::EvaluateArgs;
 use crate::error::Result;
-use crate::{json, output, settings};
+use crate::{guides, json, output, settings};
 use diffplan_envs::d4rl;
 use diffplan_eval::evaluation::Saved;
 use diffplan_eval::{Registry, Report, stats, table};
@@ -99,8 +99,8 @@ fn begun_as(args: &mut EvaluateArgs, folder: &Path) -> Result<()> {
     // Of arguments of one name the last holds, so that what was typed does.
     kwargs.append(&mut acting.env.env_kwargs);
     acting.env.env_kwargs = kwargs;
-    if acting.guide.is_empty() {
-        acting.guide = config.guides;
+    if acting.guides.given().is_none() {
+        acting.guides = guides::of_records(config.guides);
     }
     if args.aim.text().is_empty() {
         args.aim.goal = config.aim.goal;
