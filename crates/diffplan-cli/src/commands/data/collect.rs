@@ -240,7 +240,9 @@ impl Steps {
         let kwargs =
             (!summary.env_kwargs.is_empty()).then(|| serde_json::Value::from(summary.env_kwargs.clone()).to_string());
         let limit = summary.max_episode_steps.map(|steps| steps.to_string());
+        let run = summary.run_of_steps.map(|steps| steps.to_string());
         let texts = [
+            ("run_of_steps", run.as_deref()),
             ("env_kwargs", kwargs.as_deref()),
             ("max_episode_steps", limit.as_deref()),
             ("checkpoint", checkpoint.as_deref()),

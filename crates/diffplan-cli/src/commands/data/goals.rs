@@ -9,15 +9,16 @@ use super::collect::Steps;
 use crate::args::Cut;
 use crate::error::{Error, Result};
 use diffplan_envs::maze::Layout;
-use diffplan_envs::{BoxEnv, Env, Goal, NumpyRng, ResetOptions};
+use diffplan_envs::{BoxEnv, Env, Goal, NumpyRng, ResetOptions, Walls};
 use diffplan_eval::{Policy, Start};
 use indicatif::ProgressBar;
 use ndarray::{Array1, Array2, Axis};
 
 /// How near a goal counts as reached, in cells: the controller's own bound, not that of rewards.
 const REACHED: f64 = 0.1;
-/// How far goals lie from the spot of a cell along either axis, in cells.
-const SPREAD: f64 = 0.1;
+/// How far goals lie from the spot of a cell along either axis, in cells: in D4RL's mazes, whose spots are not the centres, and in others,
+/// which have as much at their resets.
+const SPREAD: [f64; 2] = [0.1, 0.25];
 /// Where neither the environment nor the user gives an episode's steps.
 const LIMIT: usize = 1000;
 
@@ -33,12 +34,19 @@ pub(super) struct GoalRun {
 
 impl GoalRun {
     /// # Errors
-    /// If the environment is no maze.
+    /// If the environment is no maze, or one of another map than its id says.
     pub(super) fn new(env: &BoxEnv, id: &str, [steps, seed]: [u64; 2], cut: Cut) -> Result<Self> {
         let maze = Layout::of(id).ok_or_else(|| Error::OtherEnv {
             env: id.to_owned(),
             reason: "--steps is for runs from goal to goal, expected a maze, such as maze2d-umaze-v1; of others give --episodes".into(),
         })?;
+        let same = |walls: Walls| walls.boxes == maze.walls(walls.radius).boxes;
+        if !env.walls().is_some_and(same) {
+            return Err(Error::OtherEnv {
+                env: id.to_owned(),
+                reason: "its walls are others than the id's, expected it without a map of its own (maze_spec)".into(),
+            });
+        }
         Ok(Self {
             steps: usize::try_from(steps).unwrap_or(usize::MAX),
             seed,
@@ -98,7 +106,8 @@ impl GoalRun {
         let open: Vec<_> = self.maze.open_cells().collect();
         loop {
             let cell = open[((rng.random() * open.len() as f64) as usize).min(open.len() - 1)];
-            let spread = SPREAD * self.maze.edge();
+            let centred = usize::from(self.maze.spot(cell) == self.maze.centre(cell));
+            let spread = SPREAD[centred] * self.maze.edge();
             let values = self.maze.spot(cell).map(|x| x + rng.uniform(-spread, spread));
             let goal = Goal {
                 dims: vec![0, 1],
