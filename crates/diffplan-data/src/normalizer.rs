@@ -295,7 +295,11 @@ mod tests {
             cdf(&[&[-3.5, 0.25, 6.0], &[-4.0, 6.0]], &[&[1, 5, 9], &[1, 2]]),
         ];
         let places = [-1.7, -0.9, -0.3, 0.05, 0.4, 0.97, 1.3];
-        for (clips, normalizer) in affine.iter().map(|n| (false, n)).chain(clipped.iter().map(|n| (true, n))) {
+        for (clips, normalizer) in affine
+            .iter()
+            .map(|n| (false, n))
+            .chain(clipped.iter().map(|n| (true, n)))
+        {
             let at = ndarray::Array2::from_shape_fn((places.len(), 2), |(i, _)| places[i]);
             let mut slopes = at.clone();
             normalizer.slope_inplace(slopes.view_mut()).unwrap();
@@ -303,7 +307,10 @@ mod tests {
             let [below, above] = [-step, step].map(|step| normalizer.denormalize((&at + step).view()).unwrap());
             let expected = (&above - &below) / (2.0 * step);
             for (slope, expected) in slopes.iter().zip(&expected) {
-                assert!((slope - expected).abs() <= 1e-4 * expected.abs(), "{slope} instead of {expected}");
+                assert!(
+                    (slope - expected).abs() <= 1e-4 * expected.abs(),
+                    "{slope} instead of {expected}"
+                );
             }
             assert_eq!(slopes.iter().any(|&slope| slope == 0.0), clips, "{normalizer:?}");
         }

@@ -75,7 +75,7 @@ mod torch_rng;
 
 pub use action::{ActionHead, Chosen, OwnActions};
 pub use condition::{Condition, Part};
-pub use constraint::{Constraint, Violations, ViolationTotals, ViolationsSummary};
+pub use constraint::{Constraint, ViolationTotals, Violations, ViolationsSummary};
 pub use diffplan_models::{Compute, Precision};
 pub use error::{Error, Result};
 pub use guide::{

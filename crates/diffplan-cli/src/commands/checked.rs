@@ -42,7 +42,11 @@ impl Checked {
         }
         let mut text = String::from("gradients\n");
         for report in &self.gradients {
-            for (index, line) in report.lines(|channel| context.describe(channel, layout)).iter().enumerate() {
+            for (index, line) in report
+                .lines(|channel| context.describe(channel, layout))
+                .iter()
+                .enumerate()
+            {
                 text += &format!("  {}{line}\n", if index == 0 { "" } else { "  " });
             }
         }
@@ -76,12 +80,19 @@ impl Checked {
             .iter()
             .map(|guide| {
                 let scale = guide.scale.as_ref().map_or_else(none, spread);
-                [vec![guide.name.clone()], spread(&guide.gradient).to_vec(), scale.to_vec()].concat()
+                [
+                    vec![guide.name.clone()],
+                    spread(&guide.gradient).to_vec(),
+                    scale.to_vec(),
+                ]
+                .concat()
             })
             .collect();
         let header = ["guide", "|gradient| min", "median", "max", "scale min", "median", "max"];
         let proposed = match self.scale.proposed {
-            Some(scale) => format!("--scale {scale:.2e} moves plans by {SHARE} of the sampler's own step at most, at half of the steps"),
+            Some(scale) => format!(
+                "--scale {scale:.2e} moves plans by {SHARE} of the sampler's own step at most, at half of the steps"
+            ),
             None => "nothing bends plans: there is no scale to propose".into(),
         };
         format!(

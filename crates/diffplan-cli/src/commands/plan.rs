@@ -1,9 +1,9 @@
 //! `diffplan plan`: one plan from one observation.
 
 use crate::args::{EnvArgs, PlanArgs};
+use crate::commands::checked;
 use crate::error::{Error, Result};
 use crate::patience::Patience;
-use crate::commands::checked;
 use crate::{guides, json, output, settings};
 use diffplan_data::RecordedEnv;
 use diffplan_eval::evaluation::describe;
@@ -86,7 +86,7 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
             pipeline.planning_config().recorded_env(),
         )?;
         let context = guides::context(settings::known_env(registry, env.as_ref()).as_ref(), &pipeline);
-        let checked = checked::Checked::of(&pipeline, &options, aview1(&args.obs), noise.as_mut())?;
+        let checked = pool.install(|| checked::Checked::of(&pipeline, &options, aview1(&args.obs), noise.as_mut()))?;
         return checked.show(&context, pipeline.layout(), args.run.json);
     }
     let mut planner = pipeline.planner(options.clone())?.in_pool(pool);

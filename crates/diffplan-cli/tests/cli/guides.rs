@@ -41,10 +41,16 @@ fn constraints_hold_and_violations_are_told() {
     assert!(violations.iter().all(|v| numbers(&v["after"]) == [0.0; 4]));
     for (step, row) in object["best_trajectory"].as_array().unwrap().iter().enumerate() {
         let row = numbers(row);
-        assert!(row[0].abs() <= 0.8 + 1e-7 && (step == 0 || row[3].abs() <= 2.0), "{row:?}");
+        assert!(
+            row[0].abs() <= 0.8 + 1e-7 && (step == 0 || row[3].abs() <= 2.0),
+            "{row:?}"
+        );
     }
     let recorded = object["config"]["guides"][0].as_str().unwrap();
-    assert!(recorded.starts_with('@') && recorded.contains("limits.toml#"), "{recorded}");
+    assert!(
+        recorded.starts_with('@') && recorded.contains("limits.toml#"),
+        "{recorded}"
+    );
     let text = plan("", &guides).succeeded();
     assert!(text.contains("state-limits (dθ/dt): violated by "), "{text}");
     assert!(text.contains(", 0.0000 after; 4 of 4 candidates hold it"), "{text}");
@@ -80,12 +86,14 @@ fn runs_record_their_file() {
     let out = folder.path().join("run");
     let args = "--env-kwargs max_episode_steps=2 --batch-size 2 --num-inference-steps 2 --threads 1 --json";
     let more: [&Path; 4] = [&guides, Path::new("--out"), &out, Path::new("--resume")];
-    let evaluate = |episodes: usize, more: &[&Path]| diffplan(&format!("evaluate --episodes {episodes} {args} --guides"), more);
+    let evaluate =
+        |episodes: usize, more: &[&Path]| diffplan(&format!("evaluate --episodes {episodes} {args} --guides"), more);
     evaluate(1, &more[..3]).succeeded();
     evaluate(2, &more).succeeded();
     fs::write(&guides, LIMITS.replace("-2", "-3")).unwrap();
     evaluate(3, &more).failed_with(&["guide"]);
-    diffplan(&format!("evaluate --episodes 3 {args} --resume --out"), &[&out]).failed_with(&["limits.toml", "was changed"]);
+    diffplan(&format!("evaluate --episodes 3 {args} --resume --out"), &[&out])
+        .failed_with(&["limits.toml", "was changed"]);
     let summary = json(&diffplan(&format!("rollout {args} --guides"), &[&guides]).succeeded());
     assert!(summary.to_string().contains("limits.toml#"), "{summary}");
 }

@@ -67,7 +67,9 @@ pub(super) fn slopes(
 fn slope([wide, narrow]: [f64; 2], [far_below, below, above, far_above]: [f64; 4], noise: f64) -> Slope {
     // Of a smooth function the sides come together as fast as the step shrinks: by half.
     let (far, near) = ((far_above - far_below).abs(), (above - below).abs());
-    let largest = [far_below, below, above, far_above].iter().fold(0.0_f64, |most, side| most.max(side.abs()));
+    let largest = [far_below, below, above, far_above]
+        .iter()
+        .fold(0.0_f64, |most, side| most.max(side.abs()));
     let kink = near > 0.75 * far && near > 8.0 * noise && near > 1e-4 * largest;
     Slope {
         central: (4.0 * narrow - wide) / 3.0,
@@ -81,7 +83,10 @@ fn slope([wide, narrow]: [f64; 2], [far_below, below, above, far_above]: [f64; 4
 pub(super) fn cells(shape: (usize, usize), most: usize) -> Vec<(usize, usize)> {
     let all = shape.0 * shape.1;
     let count = all.min(most);
-    (0..count).map(|i| i * all / count).map(|i| (i / shape.1, i % shape.1)).collect()
+    (0..count)
+        .map(|i| i * all / count)
+        .map(|i| (i / shape.1, i % shape.1))
+        .collect()
 }
 
 /// As single precision has it.

@@ -78,10 +78,14 @@ impl GradientReport {
         let of = format!("{} at timestep {}", self.name, self.timestep);
         let verdict = match &self.verdict {
             Verdict::Right => format!("right, of {} numbers looked at", self.checked),
-            Verdict::WrongSign => "wrong sign: it is minus the slope of the value, and would lead away from what is wanted".into(),
+            Verdict::WrongSign => {
+                "wrong sign: it is minus the slope of the value, and would lead away from what is wanted".into()
+            }
             Verdict::WrongFactor(factor) => format!("wrong by the factor {factor:.4} everywhere"),
             Verdict::WrongFactors(factors) => {
-                let each = factors.iter().map(|&(channel, factor)| format!("{} {factor:.4}", name(channel)));
+                let each = factors
+                    .iter()
+                    .map(|&(channel, factor)| format!("{} {factor:.4}", name(channel)));
                 format!(
                     "wrong by a factor for each dimension ({}): is it in other units than the plan?",
                     each.collect::<Vec<_>>().join(", ")
@@ -259,7 +263,12 @@ impl Found {
             // NaN is wrong.
             !((difference.actual - difference.expected).abs() <= allowed + TOLERANCE * size)
         };
-        let mut wrong: Vec<Difference> = self.all.iter().filter(is_wrong).map(|(difference, _)| *difference).collect();
+        let mut wrong: Vec<Difference> = self
+            .all
+            .iter()
+            .filter(is_wrong)
+            .map(|(difference, _)| *difference)
+            .collect();
         let off = |difference: &Difference| (difference.actual - difference.expected).abs();
         wrong.sort_by(|a, b| off(b).total_cmp(&off(a)));
         let verdict = match wrong.is_empty() {
@@ -303,7 +312,14 @@ fn verdict(all: &[(Difference, f64)]) -> Verdict {
     let mut channels: Vec<usize> = clear.iter().map(|difference| difference.channel).collect();
     channels.sort_unstable();
     channels.dedup();
-    let own = |channel: usize| common(clear.iter().copied().filter(move |difference| difference.channel == channel));
+    let own = |channel: usize| {
+        common(
+            clear
+                .iter()
+                .copied()
+                .filter(move |difference| difference.channel == channel),
+        )
+    };
     let factors: Option<Vec<(usize, f64)>> = channels.iter().map(|&c| own(c).map(|factor| (c, factor))).collect();
     // One number of each dimension says nothing.
     match factors {

@@ -86,7 +86,11 @@ pub fn propose_scale(
 ) -> Result<ScaleReport> {
     let guided = pipeline.planner(options.clone())?;
     let times: Vec<f32> = guided.sampler().visits().iter().map(|visit| visit.timestep).collect();
-    let mut guides: Vec<Measured> = pipeline.guides().iter().map(|term| Measured::of(term, &times)).collect();
+    let mut guides: Vec<Measured> = pipeline
+        .guides()
+        .iter()
+        .map(|term| Measured::of(term, &times))
+        .collect();
     let mut planner = pipeline.planner(PlanOptions {
         n_guide_steps: 0,
         rescore: false,
@@ -113,7 +117,9 @@ pub fn propose_scale(
             };
             let length = own * (seen.len() as f64 / seen.dim().0 as f64).sqrt() * share;
             let steps = options.n_guide_steps as f64 * f64::from(strength.abs());
-            measured.look(seen, of_scale, at, |gradient| length / (steps * f64::from(of_scale) * gradient))?;
+            measured.look(seen, of_scale, at, |gradient| {
+                length / (steps * f64::from(of_scale) * gradient)
+            })?;
         }
     }
     drop(denoising);

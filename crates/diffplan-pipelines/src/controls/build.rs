@@ -1,14 +1,14 @@
 //! From what tables say to guides and constraints.
 
 use super::spec::{
-    ConstraintKind, ConstraintSpec, Dim, GoalWhen, GoalWhere, GuideKind, GuideSpec, LimitsSpec, Numbers, ObstaclesSpec, Of,
-    ValueSpec,
+    ConstraintKind, ConstraintSpec, Dim, GoalWhen, GoalWhere, GuideKind, GuideSpec, LimitsSpec, Numbers, ObstaclesSpec,
+    Of, ValueSpec,
 };
 use super::{Context, Controls};
 use crate::constraint::Constraint;
 use crate::costs::{
-    Cost, CostGuide, Effort, GoalDistance, GoalTime, Integrator, Linear, ObstacleCost, Residual, Smoothness, SoftLimits,
-    SoftSpeed,
+    Cost, CostGuide, Effort, GoalDistance, GoalTime, Integrator, Linear, ObstacleCost, Residual, Smoothness,
+    SoftLimits, SoftSpeed,
 };
 use crate::error::{Error, Result};
 use crate::guide::{CleanValue, Ensemble, Guide, GuideTerm, Sees, ValueNetwork, other_units, same_units};
@@ -21,14 +21,22 @@ use ndarray::{Array1, Array2};
 use std::path::Path;
 use std::sync::Arc;
 
-pub(super) fn apply(controls: &Controls, pipeline: ValueGuidedPipeline, context: &Context) -> Result<ValueGuidedPipeline> {
+pub(super) fn apply(
+    controls: &Controls,
+    pipeline: ValueGuidedPipeline,
+    context: &Context,
+) -> Result<ValueGuidedPipeline> {
     let builder = Builder {
         controls,
         pipeline: &pipeline,
         context,
     };
     let mut terms: Vec<GuideTerm> = Vec::new();
-    if !controls.guides.iter().any(|spec| matches!(spec.kind, GuideKind::Value(_))) {
+    if !controls
+        .guides
+        .iter()
+        .any(|spec| matches!(spec.kind, GuideKind::Value(_)))
+    {
         terms.extend(pipeline.guides().iter().cloned());
     }
     for spec in &controls.guides {
@@ -72,7 +80,9 @@ impl Builder<'_> {
 
     /// What it is called in reports.
     fn name(&self, given: Option<&String>, kind: &str, channels: &[usize]) -> String {
-        let names = channels.iter().map(|&channel| self.context.describe(channel, self.pipeline.layout()));
+        let names = channels
+            .iter()
+            .map(|&channel| self.context.describe(channel, self.pipeline.layout()));
         match given {
             Some(name) => name.clone(),
             None if channels.len() <= 4 => format!("{kind} ({})", names.collect::<Vec<_>>().join(", ")),
@@ -117,8 +127,17 @@ impl Builder<'_> {
                 Arc::new(GoalDistance::new(name(&channels), channels, &goal_at)?.at(time))
             }
             GuideKind::Obstacles(obstacles) => {
-                let Way { channels, shapes, radius } = self.way(obstacles)?;
-                Arc::new(ObstacleCost::new(name(&channels), channels, shapes, radius + obstacles.margin)?)
+                let Way {
+                    channels,
+                    shapes,
+                    radius,
+                } = self.way(obstacles)?;
+                Arc::new(ObstacleCost::new(
+                    name(&channels),
+                    channels,
+                    shapes,
+                    radius + obstacles.margin,
+                )?)
             }
             GuideKind::Effort(effort) => {
                 let channels = self.channels(Of::Actions, effort.dims.as_deref())?;
@@ -157,7 +176,11 @@ impl Builder<'_> {
                 };
                 let positions = self.channels(Of::Observations, Some(&integrator.positions))?;
                 let name = name(&positions);
-                let model = Integrator::new(dims(&integrator.positions)?, dims(&integrator.velocities)?, integrator.dt)?;
+                let model = Integrator::new(
+                    dims(&integrator.positions)?,
+                    dims(&integrator.velocities)?,
+                    integrator.dt,
+                )?;
                 Arc::new(Residual::new(name, layout.clone(), model)?)
             }
             GuideKind::Value(_) => return wrong("a learned value is no cost"),
@@ -173,7 +196,9 @@ impl Builder<'_> {
             }
             GoalWhere::Word(word) if word == "env" => {
                 let Some(own) = &self.context.goal else {
-                    return wrong("`goal` is \"env\", and the environment has none that is known here; expected numbers");
+                    return wrong(
+                        "`goal` is \"env\", and the environment has none that is known here; expected numbers",
+                    );
                 };
                 let own_dims: Vec<Dim> = own.dims.iter().map(|&dim| Dim::Index(dim)).collect();
                 let channels = self.channels(Of::Observations, Some(dims.unwrap_or(&own_dims)))?;
@@ -215,7 +240,9 @@ impl Builder<'_> {
     fn way(&self, spec: &ObstaclesSpec) -> Result<Way> {
         let walls = self.context.walls.as_ref().filter(|_| spec.walls);
         if spec.walls && walls.is_none() {
-            return wrong("`walls` is true, and the environment has none that are known here; expected `boxes` or `discs`");
+            return wrong(
+                "`walls` is true, and the environment has none that are known here; expected `boxes` or `discs`",
+            );
         }
         let own_dims = walls.map(|walls| walls.dims.map(Dim::Index));
         let Some(dims) = spec.dims.as_ref().or(own_dims.as_ref()) else {
@@ -226,10 +253,7 @@ impl Builder<'_> {
             low: [x0, y0],
             high: [x1, y1],
         };
-        let disc = |&[x, y, radius]: &[f64; 3]| Shape::Disc {
-            center: [x, y],
-            radius,
-        };
+        let disc = |&[x, y, radius]: &[f64; 3]| Shape::Disc { center: [x, y], radius };
         let of_walls = walls.map_or(&[][..], |walls| &walls.boxes);
         let boxes = spec.boxes.iter().chain(of_walls).map(square);
         let shapes: Vec<Shape> = spec.discs.iter().map(disc).chain(boxes).collect();
@@ -251,7 +275,13 @@ impl Builder<'_> {
         for spec in specs {
             made.push(self.constraint(spec).map_err(|error| refuse(spec, error))?);
         }
-        let limits: Vec<_> = self.pipeline.constraints().iter().chain(made.iter().flatten()).cloned().collect();
+        let limits: Vec<_> = self
+            .pipeline
+            .constraints()
+            .iter()
+            .chain(made.iter().flatten())
+            .cloned()
+            .collect();
         let mut all = Vec::with_capacity(specs.len());
         for (spec, made) in specs.iter().zip(made) {
             all.push(match (made, &spec.kind) {
@@ -272,7 +302,11 @@ impl Builder<'_> {
         obstacles: &ObstaclesSpec,
         limits: &[Arc<dyn Constraint>],
     ) -> Result<Arc<dyn Constraint>> {
-        let Way { channels, shapes, radius } = self.way(obstacles)?;
+        let Way {
+            channels,
+            shapes,
+            radius,
+        } = self.way(obstacles)?;
         let name = self.name(spec.name.as_ref(), spec.kind.name(), &channels);
         let (mut low, mut high) = ([f64::NEG_INFINITY; 2], [f64::INFINITY; 2]);
         for (dim, &channel) in channels.iter().enumerate() {
@@ -350,7 +384,11 @@ impl Builder<'_> {
 
     /// The value function of another folder: a checkpoint, or the part of one.
     fn value_of(&self, from: &str, sees: Sees) -> Result<Arc<dyn Guide>> {
-        let path = self.controls.path.as_deref().map_or_else(|| Path::new(from).to_owned(), |file| folder_of(file).join(from));
+        let path = self
+            .controls
+            .path
+            .as_deref()
+            .map_or_else(|| Path::new(from).to_owned(), |file| folder_of(file).join(from));
         let folder = Folder::at(&path);
         folder.names()?;
         let part = match folder.has("value_function")? {
@@ -391,7 +429,9 @@ struct Way {
 fn matrix(name: &str, rows: &[Vec<f64>]) -> Result<Array2<f64>> {
     let columns = rows.first().map_or(0, Vec::len);
     if rows.iter().any(|row| row.len() != columns) {
-        return wrong(format!("the rows of `{name}` differ in length, expected as many numbers in each"));
+        return wrong(format!(
+            "the rows of `{name}` differ in length, expected as many numbers in each"
+        ));
     }
     let numbers = rows.iter().flatten().copied().collect();
     Array2::from_shape_vec((rows.len(), columns), numbers).map_err(|error| Error::Parts(format!("`{name}`: {error}")))

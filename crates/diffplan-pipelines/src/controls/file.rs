@@ -64,7 +64,12 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Controls> {
                 let reason = format!("`{name}` has something that is not a table, expected [[{name}]] before each");
                 return Err(source.refuse(Some(span.start), reason));
             };
-            let table = Table { source, name: if name == "guide" { "guide" } else { "constraint" }, span, keys };
+            let table = Table {
+                source,
+                name: if name == "guide" { "guide" } else { "constraint" },
+                span,
+                keys,
+            };
             match table.name {
                 "guide" => controls.guides.push(table.guide()?),
                 _ => controls.constraints.push(table.constraint()?),
@@ -116,9 +121,16 @@ impl<'a> Table<'a> {
 
     /// The type, which is one of these.
     fn kind(&mut self, known: &'static [&'static str]) -> Result<String> {
-        let at = self.keys.get("type").map_or(self.span.start, |value| value.span().start);
+        let at = self
+            .keys
+            .get("type")
+            .map_or(self.span.start, |value| value.span().start);
         let Some(kind) = self.take::<String>("type")? else {
-            let reason = format!("[[{}]]: `type` is missing, expected one of {}", self.name, known.join(", "));
+            let reason = format!(
+                "[[{}]]: `type` is missing, expected one of {}",
+                self.name,
+                known.join(", ")
+            );
             return Err(self.source.refuse(Some(at), reason));
         };
         // As people may write it.

@@ -80,16 +80,20 @@ impl Context {
         let one = |dim: &Dim| match dim {
             Dim::Index(index) if *index < own.len() => Ok(own.start + index),
             Dim::Index(index) => Err(format!("dimension {index} of {what}, expected below {}", own.len())),
-            Dim::Name(name) => self.by_name(of, name).map(|index| own.start + index).filter(|channel| own.contains(channel)).ok_or_else(|| {
-                let names = self.names(of);
-                let meant = nearest(name, names.iter().map(String::as_str));
-                let meant = meant.map_or(String::new(), |meant| format!(", did you mean {meant:?}?"));
-                let there = match names.is_empty() {
-                    true => format!("their names are not known here: expected numbers below {}", own.len()),
-                    false => format!("there are {}", names.join(", ")),
-                };
-                format!("no dimension {name:?} of {what}{meant}; {there}")
-            }),
+            Dim::Name(name) => self
+                .by_name(of, name)
+                .map(|index| own.start + index)
+                .filter(|channel| own.contains(channel))
+                .ok_or_else(|| {
+                    let names = self.names(of);
+                    let meant = nearest(name, names.iter().map(String::as_str));
+                    let meant = meant.map_or(String::new(), |meant| format!(", did you mean {meant:?}?"));
+                    let there = match names.is_empty() {
+                        true => format!("their names are not known here: expected numbers below {}", own.len()),
+                        false => format!("there are {}", names.join(", ")),
+                    };
+                    format!("no dimension {name:?} of {what}{meant}; {there}")
+                }),
         };
         dims.iter().map(one).collect()
     }

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 
 /// A dimension of observations or actions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected a dimension: its name in quotes, or its number from 0")]
+#[serde(
+    untagged,
+    expecting = "expected a dimension: its name in quotes, or its number from 0"
+)]
 pub enum Dim {
     /// By number, from 0, among those that the table is about.
     Index(usize),
@@ -214,7 +217,10 @@ impl Default for ValueSpec {
 
 /// Where a goal is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected a list of numbers, or \"env\" for the environment's own goal")]
+#[serde(
+    untagged,
+    expecting = "expected a list of numbers, or \"env\" for the environment's own goal"
+)]
 pub enum GoalWhere {
     /// A number for each dimension.
     Numbers(Vec<f64>),

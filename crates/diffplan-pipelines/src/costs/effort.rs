@@ -99,7 +99,10 @@ impl Cost for Smoothness {
         for step in 0..plan.nrows().saturating_sub(self.order) {
             for &channel in &self.channels {
                 let terms = stencil.iter().enumerate();
-                let difference: f64 = terms.clone().map(|(i, factor)| factor * plan[[step + i, channel]]).sum();
+                let difference: f64 = terms
+                    .clone()
+                    .map(|(i, factor)| factor * plan[[step + i, channel]])
+                    .sum();
                 cost += difference * difference;
                 if let Some(gradient) = &mut gradient {
                     for (i, factor) in terms {

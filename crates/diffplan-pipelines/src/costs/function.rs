@@ -42,7 +42,9 @@ where
 
 impl<F> std::fmt::Debug for FnCost<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FnCost").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("FnCost")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 

@@ -54,7 +54,9 @@ impl GoalDistance {
 
     fn squared(&self, plan: ArrayView2<f64>, step: usize) -> f64 {
         let parts = self.channels.iter().zip(&self.goal);
-        parts.map(|(&channel, goal)| (plan[[step, channel]] - goal).powi(2)).sum()
+        parts
+            .map(|(&channel, goal)| (plan[[step, channel]] - goal).powi(2))
+            .sum()
     }
 }
 

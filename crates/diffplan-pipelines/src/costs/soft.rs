@@ -99,7 +99,12 @@ impl Cost for SoftSpeed {
         let mut cost = 0.0;
         for step in 1..plan.nrows() {
             let way = |channel: usize| plan[[step, channel]] - plan[[step - 1, channel]];
-            let length = self.channels.iter().map(|&channel| way(channel).powi(2)).sum::<f64>().sqrt();
+            let length = self
+                .channels
+                .iter()
+                .map(|&channel| way(channel).powi(2))
+                .sum::<f64>()
+                .sqrt();
             let beyond = length / self.dt - self.speed;
             if beyond <= 0.0 {
                 continue;

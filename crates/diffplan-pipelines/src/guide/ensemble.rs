@@ -153,7 +153,9 @@ impl GuideSession for EnsembleSession {
             let own = self.values.view();
             match self.aggregate {
                 Aggregate::Mean => values += &own,
-                Aggregate::Min => Zip::from(&mut values).and(own).for_each(|value, &own| *value = value.min(own)),
+                Aggregate::Min => Zip::from(&mut values)
+                    .and(own)
+                    .for_each(|value, &own| *value = value.min(own)),
             }
         }
         if self.aggregate == Aggregate::Mean && self.sessions.len() > 1 {

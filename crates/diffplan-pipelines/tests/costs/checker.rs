@@ -14,7 +14,9 @@ fn guide(bend: impl Fn(usize, usize, f32) -> f32 + Send + Sync + 'static) -> Arc
             *value = plan.mapv(f32::sin).sum();
         }
         if let Some(grad) = grad {
-            Zip::indexed(grad).and(x).for_each(|(_, step, dim), grad, x| *grad = bend(step, dim, x.cos()));
+            Zip::indexed(grad)
+                .and(x)
+                .for_each(|(_, step, dim), grad, x| *grad = bend(step, dim, x.cos()));
         }
         Ok(())
     };
@@ -24,7 +26,10 @@ fn guide(bend: impl Fn(usize, usize, f32) -> f32 + Send + Sync + 'static) -> Arc
 fn verdict(guide: &Arc<dyn Guide>) -> (Verdict, Vec<String>) {
     let report = check_guide(guide, random((2, 8, 3), 0.5, 1).view(), 5.0).unwrap();
     let names = ["torque", "x", "y"];
-    (report.verdict.clone(), report.lines(|channel| names[channel].to_owned()))
+    (
+        report.verdict.clone(),
+        report.lines(|channel| names[channel].to_owned()),
+    )
 }
 
 #[test]
@@ -35,7 +40,10 @@ fn it_says_what_is_wrong_and_where() {
 
     let (wrong, lines) = verdict(&guide(|_, _, right| -right));
     assert_eq!(wrong, Verdict::WrongSign);
-    assert!(lines[0].contains("wrong sign") && lines[1].contains("(ratio -1.0"), "{lines:?}");
+    assert!(
+        lines[0].contains("wrong sign") && lines[1].contains("(ratio -1.0"),
+        "{lines:?}"
+    );
 
     let Verdict::WrongFactor(factor) = verdict(&guide(|_, _, right| 2.0 * right)).0 else {
         panic!("twice is a factor")
@@ -48,10 +56,20 @@ fn it_says_what_is_wrong_and_where() {
         panic!("{lines:?}")
     };
     assert_eq!(factors.iter().map(|factor| factor.0).collect::<Vec<_>>(), [0, 1, 2]);
-    assert!(factors.iter().zip([0.5, 4.0, 1.0]).all(|(actual, expected)| (actual.1 - expected).abs() < 0.05));
-    assert!(lines[0].contains("torque 0.5") && lines[0].contains("other units"), "{lines:?}");
+    assert!(
+        factors
+            .iter()
+            .zip([0.5, 4.0, 1.0])
+            .all(|(actual, expected)| (actual.1 - expected).abs() < 0.05)
+    );
+    assert!(
+        lines[0].contains("torque 0.5") && lines[0].contains("other units"),
+        "{lines:?}"
+    );
 
-    let (wrong, lines) = verdict(&guide(|step, dim, right| if (step, dim) == (3, 1) { right + 1.0 } else { right }));
+    let (wrong, lines) = verdict(&guide(
+        |step, dim, right| if (step, dim) == (3, 1) { right + 1.0 } else { right },
+    ));
     assert_eq!(wrong, Verdict::Wrong);
     assert_eq!(lines.len(), 3, "one of each plan: {lines:?}");
     assert!(lines[1].contains("step 3, x: "), "{lines:?}");
@@ -65,12 +83,15 @@ fn it_says_what_is_wrong_and_where() {
 #[test]
 fn kinks_are_no_errors() {
     let cost = |slope_at_0: f64| {
-        FnCost::new("magnitude", move |plan: ArrayView2<f64>, gradient: Option<ArrayViewMut2<f64>>| {
-            if let Some(mut gradient) = gradient {
-                gradient.zip_mut_with(&plan, |g, &x| *g += if x == 0.0 { slope_at_0 } else { x.signum() });
-            }
-            plan.mapv(f64::abs).sum()
-        })
+        FnCost::new(
+            "magnitude",
+            move |plan: ArrayView2<f64>, gradient: Option<ArrayViewMut2<f64>>| {
+                if let Some(mut gradient) = gradient {
+                    gradient.zip_mut_with(&plan, |g, &x| *g += if x == 0.0 { slope_at_0 } else { x.signum() });
+                }
+                plan.mapv(f64::abs).sum()
+            },
+        )
     };
     let mut plans = random((1, 5, 6), 1.0, 2).mapv(f64::from);
     plans.index_axis_mut(Axis(1), 2).fill(0.0);

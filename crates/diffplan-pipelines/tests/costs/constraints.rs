@@ -19,14 +19,32 @@ fn constraints() -> Vec<Box<dyn Constraint>> {
     };
     // Side by side and across each other: the nearest way out of one leads into another.
     let walls: Vec<Shape> = (0..5).map(|i| square(f64::from(i) - 2.0, 0.0, 0.5)).collect();
-    let cross = [walls.clone(), (0..3).map(|i| square(0.0, f64::from(i) - 1.0, 0.5)).collect(), vec![disc]].concat();
+    let cross = [
+        walls.clone(),
+        (0..3).map(|i| square(0.0, f64::from(i) - 1.0, 0.5)).collect(),
+        vec![disc],
+    ]
+    .concat();
     vec![
-        Box::new(Limits::new("limits", vec![0, 2, 5], &[-0.1, -0.7, f64::NEG_INFINITY], &[0.1, 0.3, 0.2]).unwrap()),
+        Box::new(
+            Limits::new(
+                "limits",
+                vec![0, 2, 5],
+                &[-0.1, -0.7, f64::NEG_INFINITY],
+                &[0.1, 0.3, 0.2],
+            )
+            .unwrap(),
+        ),
         Box::new(SpeedLimit::new("speed of one", vec![2], 0.7, 0.1).unwrap()),
         Box::new(SpeedLimit::new("speed", vec![2, 3], 1.3, 0.1).unwrap()),
         Box::new(Obstacles::new("disc", [2, 3], vec![disc], 0.0).unwrap()),
         Box::new(Obstacles::new("walls", [2, 3], walls, 0.1).unwrap()),
-        Box::new(Obstacles::new("cross", [2, 3], cross, 0.25).unwrap().within([-3.0, -3.0], [3.0, 3.0]).unwrap()),
+        Box::new(
+            Obstacles::new("cross", [2, 3], cross, 0.25)
+                .unwrap()
+                .within([-3.0, -3.0], [3.0, 3.0])
+                .unwrap(),
+        ),
         Box::new(Equal::new("locked", vec![4, 1], &[0.3, -0.123_456_789]).unwrap()),
         Box::new(Equal::new("goal", vec![2, 3], &[1.0, 1.5]).unwrap().steps(7..9)),
     ]
@@ -82,7 +100,10 @@ fn a_speed_limit_reaches_what_is_imposed_later() {
         assert!(speed.violation(plan.view(), fixed.view()) > 0.0);
         speed.project(plan.view_mut(), fixed.view());
         assert_eq!(speed.violation(plan.view(), fixed.view()), 0.0, "share {reach}");
-        assert_eq!(([plan[[0, 2]], plan[[0, 3]]], [plan[[12, 2]], plan[[20, 3]]]), (from, goals));
+        assert_eq!(
+            ([plan[[0, 2]], plan[[0, 3]]], [plan[[12, 2]], plan[[20, 3]]]),
+            (from, goals)
+        );
     }
     // What cannot be reached stays violated, and is said to be: by the way that is left.
     let mut plan = Array2::zeros((4, 6));

@@ -2,7 +2,8 @@
 
 use super::pendulum;
 use diffplan_pipelines::controls::{
-    ConstraintKind, ConstraintSpec, Context, Controls, EnvGoal, GuideKind, GuideSpec, LimitsSpec, Numbers, ValueSpec, Walls,
+    ConstraintKind, ConstraintSpec, Context, Controls, EnvGoal, GuideKind, GuideSpec, LimitsSpec, Numbers, ValueSpec,
+    Walls,
 };
 use diffplan_pipelines::{GuideSchedule, Sees};
 use std::path::Path;
@@ -123,10 +124,19 @@ fn every_kind_is_read_and_made() {
     assert!(ConstraintKind::NAMES.iter().all(|name| kinds.contains(name)));
     let made = controls.apply(pipeline, &context()).unwrap();
     let names: Vec<&str> = made.guides().iter().map(|term| term.guide.name()).collect();
-    assert_eq!(names[..4], ["value", "upright", "goal (dθ/dt)", "obstacles (cos θ, sin θ)"]);
+    assert_eq!(
+        names[..4],
+        ["value", "upright", "goal (dθ/dt)", "obstacles (cos θ, sin θ)"]
+    );
     let goal = &made.guides()[1];
-    assert_eq!((goal.weight, goal.schedule, goal.range), (2.0, GuideSchedule::Rising, [0.5, 1.0]));
-    assert_eq!((goal.guide.sees(), made.guides()[2].guide.sees()), (Sees::Noised, Sees::Clean));
+    assert_eq!(
+        (goal.weight, goal.schedule, goal.range),
+        (2.0, GuideSchedule::Rising, [0.5, 1.0])
+    );
+    assert_eq!(
+        (goal.guide.sees(), made.guides()[2].guide.sees()),
+        (Sees::Noised, Sees::Clean)
+    );
     let names: Vec<&str> = made.constraints().iter().map(|constraint| constraint.name()).collect();
     assert_eq!(names[..2], ["action-limits (torque)", "state-limits (dθ/dt)"]);
     // The environment's own, where the table says nothing.
@@ -139,7 +149,10 @@ fn the_checkpoints_value_function_stays_unless_a_table_is_of_values() {
     let applied = |text: &str| {
         let controls = Controls::from_toml(text, Path::new("g.toml")).unwrap();
         let made = controls.apply(pipeline.clone(), &context()).unwrap();
-        let names = made.guides().iter().map(|term| (term.guide.name().to_owned(), term.weight));
+        let names = made
+            .guides()
+            .iter()
+            .map(|term| (term.guide.name().to_owned(), term.weight));
         (names.collect::<Vec<_>>(), made.options())
     };
     let effort = "[[guide]]\ntype = \"effort\"\n";
@@ -177,7 +190,10 @@ fn controls_are_made_in_code_too() {
         ..Controls::default()
     };
     let error = wrong.apply(pipeline, &Context::default()).unwrap_err().to_string();
-    assert_eq!(error, "state-limits: state-limits (observation 0, observation 1, observation 2): 1 numbers of `high` for 3 dimensions, expected as many");
+    assert_eq!(
+        error,
+        "state-limits: state-limits (observation 0, observation 1, observation 2): 1 numbers of `high` for 3 dimensions, expected as many"
+    );
 }
 
 #[test]
@@ -214,7 +230,11 @@ fn walls_and_goals_of_an_environment() {
 
 #[test]
 fn what_is_wrong_is_said_of_its_line_with_what_would_work() {
-    let read = |text: &str| Controls::from_toml(text, Path::new("dir/g.toml")).unwrap_err().to_string();
+    let read = |text: &str| {
+        Controls::from_toml(text, Path::new("dir/g.toml"))
+            .unwrap_err()
+            .to_string()
+    };
     let said = |text: &str, words: &[&str]| {
         let message = read(text);
         assert!(message.starts_with("dir/g.toml: "), "{message}");
@@ -222,20 +242,56 @@ fn what_is_wrong_is_said_of_its_line_with_what_would_work() {
             assert!(message.contains(words), "no {words:?} in {message}");
         }
     };
-    said("[[guides]]\ntype = \"goal\"", &["line 1: ", "unknown table `guides`, did you mean `guide`?"]);
+    said(
+        "[[guides]]\ntype = \"goal\"",
+        &["line 1: ", "unknown table `guides`, did you mean `guide`?"],
+    );
     said("[guide]\ntype = \"goal\"", &["line 1: ", "expected [[guide]]"]);
     said("guide = [3]", &["expected [[guide]]"]);
-    said("\n[[guide]]\ntype = \"gaol\"", &["line 3: [[guide]]: unknown type `gaol`, did you mean `goal`?"]);
-    said("[[guide]]\nweight = 1", &["line 1: [[guide]]: `type` is missing, expected one of value, goal"]);
-    said("[[guide]]\ntype = \"goal\"\ngoall = [1]", &["line 3: [[guide]] goal: unknown key `goall`, did you mean `goal`?"]);
-    said("[[constraint]]\ntype = \"speed\"\nweight = 1", &["line 3: [[constraint]] speed: unknown key `weight`"]);
-    said("[[guide]]\ntype = \"goal\"\ndims = [0]", &["line 1: [[guide]] goal: missing field `goal`"]);
-    said("[[guide]]\ntype = \"goal\"\ngoal = true", &["line 3: [[guide]] goal: `goal`: ", "a list of numbers, or \"env\""]);
-    said("[[guide]]\ntype = \"goal\"\ngoal = [1]\nat = \"soon\"", &["line 4: ", "`at`", "\"nearest\""]);
-    said("[[guide]]\ntype = \"effort\"\nweight = \"much\"", &["line 3: [[guide]]: `weight`: "]);
-    said("[[guide]]\ntype = \"effort\"\nschedule = \"risin\"", &["line 3: ", "`schedule`", "rising"]);
-    said("[[guide]]\ntype = \"effort\"\nsees = \"all\"", &["line 3: ", "noised", "clean"]);
-    said("[[guide]]\ntype = \"obstacles\"\ndiscs = [[0, 0]]", &["line 3: ", "`discs`"]);
+    said(
+        "\n[[guide]]\ntype = \"gaol\"",
+        &["line 3: [[guide]]: unknown type `gaol`, did you mean `goal`?"],
+    );
+    said(
+        "[[guide]]\nweight = 1",
+        &["line 1: [[guide]]: `type` is missing, expected one of value, goal"],
+    );
+    said(
+        "[[guide]]\ntype = \"goal\"\ngoall = [1]",
+        &["line 3: [[guide]] goal: unknown key `goall`, did you mean `goal`?"],
+    );
+    said(
+        "[[constraint]]\ntype = \"speed\"\nweight = 1",
+        &["line 3: [[constraint]] speed: unknown key `weight`"],
+    );
+    said(
+        "[[guide]]\ntype = \"goal\"\ndims = [0]",
+        &["line 1: [[guide]] goal: missing field `goal`"],
+    );
+    said(
+        "[[guide]]\ntype = \"goal\"\ngoal = true",
+        &["line 3: [[guide]] goal: `goal`: ", "a list of numbers, or \"env\""],
+    );
+    said(
+        "[[guide]]\ntype = \"goal\"\ngoal = [1]\nat = \"soon\"",
+        &["line 4: ", "`at`", "\"nearest\""],
+    );
+    said(
+        "[[guide]]\ntype = \"effort\"\nweight = \"much\"",
+        &["line 3: [[guide]]: `weight`: "],
+    );
+    said(
+        "[[guide]]\ntype = \"effort\"\nschedule = \"risin\"",
+        &["line 3: ", "`schedule`", "rising"],
+    );
+    said(
+        "[[guide]]\ntype = \"effort\"\nsees = \"all\"",
+        &["line 3: ", "noised", "clean"],
+    );
+    said(
+        "[[guide]]\ntype = \"obstacles\"\ndiscs = [[0, 0]]",
+        &["line 3: ", "`discs`"],
+    );
     said("[[guide]\n", &["line 1: "]);
     said("[[guide]]\ntype = 3", &["line 2: ", "`type`"]);
 }
@@ -254,24 +310,116 @@ fn what_cannot_be_made_is_said_of_its_table() {
             assert!(message.contains(words), "no {words:?} in {message}");
         }
     };
-    said("[[guide]]\ntype = \"goal\"\ndims = [\"cos t\"]\ngoal = [1]", &["g.toml: line 1: goal: no dimension \"cos t\" of observations, did you mean \"cos θ\"?", "dθ/dt"]);
-    said("[[guide]]\ntype = \"goal\"\ndims = [3]\ngoal = [1]", &["dimension 3 of observations, expected below 3"]);
-    said("\n[[guide]]\ntype = \"goal\"\ngoal = [1]", &["line 2: ", "1 numbers of `goal` for 3 dimensions"]);
-    said("[[guide]]\ntype = \"effort\"\nrange = [0.5, 0.5]", &["`range` [0.5, 0.5]", "rises"]);
+    said(
+        "[[guide]]\ntype = \"goal\"\ndims = [\"cos t\"]\ngoal = [1]",
+        &[
+            "g.toml: line 1: goal: no dimension \"cos t\" of observations, did you mean \"cos θ\"?",
+            "dθ/dt",
+        ],
+    );
+    said(
+        "[[guide]]\ntype = \"goal\"\ndims = [3]\ngoal = [1]",
+        &["dimension 3 of observations, expected below 3"],
+    );
+    said(
+        "\n[[guide]]\ntype = \"goal\"\ngoal = [1]",
+        &["line 2: ", "1 numbers of `goal` for 3 dimensions"],
+    );
+    said(
+        "[[guide]]\ntype = \"effort\"\nrange = [0.5, 0.5]",
+        &["`range` [0.5, 0.5]", "rises"],
+    );
     said("[[guide]]\ntype = \"effort\"\nweight = inf", &["`weight` inf"]);
-    said("[[guide]]\ntype = \"effort\"\ndims = [\"cos θ\"]", &["no dimension \"cos θ\" of actions", "torque"]);
-    said("[[constraint]]\ntype = \"state-limits\"\ndims = [2]", &["neither `low` nor `high`"]);
-    said("[[constraint]]\ntype = \"state-limits\"\ndims = [2]\nlow = 3\nhigh = 1", &["`low` 3 is above `high` 1"]);
-    said("[[constraint]]\ntype = \"obstacles\"\ndims = [0, 1]", &["nothing is in the way"]);
-    said("[[constraint]]\ntype = \"obstacles\"\nwalls = true", &["`walls` is true"]);
-    said("[[constraint]]\ntype = \"obstacles\"\ndiscs = [[0, 0, 1]]", &["`dims` is missing"]);
-    said("[[constraint]]\ntype = \"fixed\"\ndims = [2]\nvalues = 0\nsteps = [30, 40]", &["steps 30 to 40"]);
-    said("[[guide]]\ntype = \"dynamics\"\na = [[1, 0], [0]]\nb = [[1], [1]]", &["rows of `a` differ"]);
-    said("[[guide]]\ntype = \"dynamics\"\na = [[1, 0], [0, 1]]\nb = [[1], [1]]", &["2 states and 1 actions, expected 3 and 1"]);
-    said("[[guide]]\ntype = \"value\"\ncheckpoints = [\"none/here\"]", &["none/here"]);
-    said("[[guide]]\ntype = \"goal\"\ngoal = [1, 0, 0]\nat = 32", &["a goal at step 32, expected below the horizon, 32"]);
+    said(
+        "[[guide]]\ntype = \"effort\"\ndims = [\"cos θ\"]",
+        &["no dimension \"cos θ\" of actions", "torque"],
+    );
+    said(
+        "[[constraint]]\ntype = \"state-limits\"\ndims = [2]",
+        &["neither `low` nor `high`"],
+    );
+    said(
+        "[[constraint]]\ntype = \"state-limits\"\ndims = [2]\nlow = 3\nhigh = 1",
+        &["`low` 3 is above `high` 1"],
+    );
+    said(
+        "[[constraint]]\ntype = \"obstacles\"\ndims = [0, 1]",
+        &["nothing is in the way"],
+    );
+    said(
+        "[[constraint]]\ntype = \"obstacles\"\nwalls = true",
+        &["`walls` is true"],
+    );
+    said(
+        "[[constraint]]\ntype = \"obstacles\"\ndiscs = [[0, 0, 1]]",
+        &["`dims` is missing"],
+    );
+    said(
+        "[[constraint]]\ntype = \"fixed\"\ndims = [2]\nvalues = 0\nsteps = [30, 40]",
+        &["steps 30 to 40"],
+    );
+    said(
+        "[[guide]]\ntype = \"dynamics\"\na = [[1, 0], [0]]\nb = [[1], [1]]",
+        &["rows of `a` differ"],
+    );
+    said(
+        "[[guide]]\ntype = \"dynamics\"\na = [[1, 0], [0, 1]]\nb = [[1], [1]]",
+        &["2 states and 1 actions, expected 3 and 1"],
+    );
+    said(
+        "[[guide]]\ntype = \"value\"\ncheckpoints = [\"none/here\"]",
+        &["none/here"],
+    );
+    said(
+        "[[guide]]\ntype = \"goal\"\ngoal = [1, 0, 0]\nat = 32",
+        &["a goal at step 32, expected below the horizon, 32"],
+    );
     said(
         "[[constraint]]\ntype = \"state-limits\"\ndims = [2]\nhigh = 1\n[[constraint]]\ntype = \"fixed\"\ndims = [2]\nvalues = 2",
-        &["state-limits (dθ/dt)", "fixed (dθ/dt)", "contradict", "at least 2 and at most 1"],
+        &[
+            "state-limits (dθ/dt)",
+            "fixed (dθ/dt)",
+            "contradict",
+            "at least 2 and at most 1",
+        ],
     );
+}
+
+/// Whatever stands there: an error, or controls that are made or refused.
+#[test]
+fn no_text_panics() {
+    let Some(pipeline) = pendulum() else { return };
+    let try_one = |text: &str| {
+        if let Ok(controls) = Controls::from_toml(text, Path::new("g.toml"))
+            && let Ok(made) = controls.apply(pipeline.clone(), &context())
+        {
+            let _ = made.planner(made.options());
+        }
+    };
+    for (end, _) in ALL.char_indices() {
+        try_one(&ALL[..end]);
+    }
+    let odd = [
+        "-1",
+        "1e999",
+        "nan",
+        "[]",
+        "[[]]",
+        "\"\"",
+        "99999999999999999999",
+        "{}",
+        "[3, 1]",
+        "true",
+        "1979-05-27",
+    ];
+    let lines: Vec<&str> = ALL.lines().collect();
+    for (place, line) in lines.iter().enumerate() {
+        let Some((key, _)) = line.split_once('=') else { continue };
+        for value in odd {
+            let mut changed = lines.clone();
+            let other = format!("{key}= {value}");
+            changed[place] = &other;
+            try_one(&changed.join("\n"));
+        }
+    }
 }

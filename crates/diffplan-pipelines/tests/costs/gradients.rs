@@ -24,7 +24,8 @@ fn costs() -> Vec<Arc<dyn Cost>> {
         },
     ];
     let goal = |time| GoalDistance::new("goal", vec![2, 3], &[1.5, -0.5]).unwrap().at(time);
-    let matrix = |rows: usize, columns: usize| Array2::from_shape_fn((rows, columns), |(i, j)| ((3 * i + 5 * j) as f64).sin());
+    let matrix =
+        |rows: usize, columns: usize| Array2::from_shape_fn((rows, columns), |(i, j)| ((3 * i + 5 * j) as f64).sin());
     let linear = Linear::new(matrix(4, 4), matrix(4, 2), array![0.1, 0.2, -0.3, 0.0]).unwrap();
     // s' = sin s + a0 a1, the last two the other way round.
     let step = |s: ArrayView1<f64>, a: ArrayView1<f64>, next: &mut [f64]| {
@@ -94,7 +95,11 @@ fn quadratic_costs_agree_to_rounding() {
                 cost.cost(moved.view(), None)
             });
             let expected = (high - low) / 2e-3;
-            assert!((actual - expected).abs() < 1e-8 * (1.0 + expected.abs()), "{} at {step}, {dim}", cost.name());
+            assert!(
+                (actual - expected).abs() < 1e-8 * (1.0 + expected.abs()),
+                "{} at {step}, {dim}",
+                cost.name()
+            );
         }
     }
 }
@@ -108,7 +113,11 @@ fn gradients_go_through_every_normaliser() {
             let guide: Arc<dyn Guide> = Arc::new(guide);
             let plans = random((2, 9, 6), 0.6, 8);
             let report = check_guide(&guide, plans.view(), 3.0).unwrap();
-            assert!(report.is_right(), "{kind}: {:?}", report.lines(|channel| channel.to_string()));
+            assert!(
+                report.is_right(),
+                "{kind}: {:?}",
+                report.lines(|channel| channel.to_string())
+            );
             assert!(report.checked >= 2 * 9 * 6);
         }
     }
@@ -116,8 +125,11 @@ fn gradients_go_through_every_normaliser() {
 
 #[test]
 fn a_plan_is_taken_as_long_and_as_wide_as_it_is() {
-    let refused = |cost: &dyn Cost, horizon: usize, layout: &SampleLayout| cost.check(horizon, layout).unwrap_err().to_string();
-    let goal = GoalDistance::new("goal (x)", vec![2], &[0.0]).unwrap().at(GoalTime::At(9));
+    let refused =
+        |cost: &dyn Cost, horizon: usize, layout: &SampleLayout| cost.check(horizon, layout).unwrap_err().to_string();
+    let goal = GoalDistance::new("goal (x)", vec![2], &[0.0])
+        .unwrap()
+        .at(GoalTime::At(9));
     assert_eq!(
         refused(&goal, 9, &layout()),
         "goal (x): a goal at step 9, expected below the horizon, 9"
@@ -129,12 +141,17 @@ fn a_plan_is_taken_as_long_and_as_wide_as_it_is() {
         "effort: channel 7 of a sample, expected below 6"
     );
     let twice = Effort::new("effort", vec![1, 0, 1]);
-    assert_eq!(refused(&twice, 9, &layout()), "effort: action 1 stands there twice, expected once");
+    assert_eq!(
+        refused(&twice, 9, &layout()),
+        "effort: action 1 stands there twice, expected once"
+    );
     let short = Smoothness::new("smooth", vec![0], 2).unwrap();
     assert!(refused(&short, 2, &layout()).contains("expected more than 2"));
     let message = |error: diffplan_pipelines::Error| error.to_string();
     assert!(message(Smoothness::new("smooth", vec![0], 3).unwrap_err()).contains("expected 1"));
-    assert!(message(GoalDistance::new("goal", vec![0], &[1.0, 2.0]).unwrap_err()).contains("2 numbers of `goal` for 1"));
+    assert!(
+        message(GoalDistance::new("goal", vec![0], &[1.0, 2.0]).unwrap_err()).contains("2 numbers of `goal` for 1")
+    );
     assert!(message(SoftSpeed::new("speed", vec![0], 1.0, 0.0).unwrap_err()).contains("`dt` is 0"));
     let wrong = Linear::new(Array2::zeros((3, 3)), Array2::zeros((3, 2)), Array1::zeros(3)).unwrap();
     let refused = Residual::new("model", layout(), wrong).unwrap_err().to_string();

@@ -34,7 +34,9 @@ fn value_and_grad(guide: &Arc<dyn Guide>, plans: &Array3<f32>) -> (Array1<f32>, 
         timestep: 0.0,
     };
     let (mut values, mut grad) = (Array1::zeros(plans.dim().0), Array3::zeros(plans.dim()));
-    session.value_and_grad(plans.view(), at, values.view_mut(), grad.view_mut()).unwrap();
+    session
+        .value_and_grad(plans.view(), at, values.view_mut(), grad.view_mut())
+        .unwrap();
     let mut alone = values.clone();
     session.value(plans.view(), at, alone.view_mut()).unwrap();
     assert_eq!(alone, values);
@@ -46,7 +48,9 @@ fn ensembles_are_the_mean_or_the_least() {
     let mut plans = random((2, 3, 2), 0.1, 0);
     plans.index_axis_mut(Axis(0), 0).mapv_inplace(|x| x + 1.0);
     plans.index_axis_mut(Axis(0), 1).mapv_inplace(|x| x - 1.0);
-    let of = |aggregate| -> Arc<dyn Guide> { Arc::new(Ensemble::new(vec![sum(1.0), sum(-2.0), sum(4.0)], aggregate).unwrap()) };
+    let of = |aggregate| -> Arc<dyn Guide> {
+        Arc::new(Ensemble::new(vec![sum(1.0), sum(-2.0), sum(4.0)], aggregate).unwrap())
+    };
     let sums: Array1<f32> = plans.outer_iter().map(|plan| plan.sum()).collect();
     let (values, grad) = value_and_grad(&of(Aggregate::Mean), &plans);
     assert!(values.iter().zip(&sums).all(|(value, sum)| (value - sum).abs() < 1e-5));
@@ -58,7 +62,12 @@ fn ensembles_are_the_mean_or_the_least() {
     assert!(grad.index_axis(Axis(0), 1).iter().all(|&g| g == 4.0));
     assert!(Ensemble::new(vec![], Aggregate::Min).is_err());
     let mixed = vec![sum(1.0), Arc::new(CleanValue::new(sum(1.0))) as Arc<dyn Guide>];
-    assert!(Ensemble::new(mixed, Aggregate::Mean).unwrap_err().to_string().contains("the same of all"));
+    assert!(
+        Ensemble::new(mixed, Aggregate::Mean)
+            .unwrap_err()
+            .to_string()
+            .contains("the same of all")
+    );
 }
 
 /// A folder like the pendulum's, with the value function and statistics of its own.
@@ -126,17 +135,27 @@ fn value_functions_of_other_folders() {
         let (mut actions, mut observations) = plan.view_mut().split_at(Axis(1), 1);
         own_units.actions().denormalize_inplace(actions.view_mut()).unwrap();
         other.actions().normalize_inplace(actions).unwrap();
-        own_units.observations().denormalize_inplace(observations.view_mut()).unwrap();
+        own_units
+            .observations()
+            .denormalize_inplace(observations.view_mut())
+            .unwrap();
         other.observations().normalize_inplace(observations).unwrap();
     }
     let (expected, _) = value_and_grad(&pipeline.guides()[0].guide, &seen);
     let mut expected = expected.insert_axis(Axis(1));
-    other.values().unwrap().denormalize_inplace(expected.view_mut()).unwrap();
+    other
+        .values()
+        .unwrap()
+        .denormalize_inplace(expected.view_mut())
+        .unwrap();
     if let Some(normalizer) = own_units.values() {
         normalizer.normalize_inplace(expected.view_mut()).unwrap();
     }
     for (actual, expected) in values.iter().zip(&expected) {
-        assert!((actual - expected).abs() < 1e-3 * (1.0 + expected.abs()), "{actual} instead of {expected}");
+        assert!(
+            (actual - expected).abs() < 1e-3 * (1.0 + expected.abs()),
+            "{actual} instead of {expected}"
+        );
     }
     // And the gradient goes all that way too.
     let report = check_guide(&guide, plans.view(), 0.0).unwrap();

@@ -19,7 +19,9 @@ fn controlled(pipeline: &ValueGuidedPipeline, text: &str) -> ValueGuidedPipeline
 }
 
 fn plan(pipeline: &ValueGuidedPipeline, options: PlanOptions) -> Plan {
-    pipeline.plan(aview1(&HANGING), options, &mut RngNoise::seed(3)).unwrap()
+    pipeline
+        .plan(aview1(&HANGING), options, &mut RngNoise::seed(3))
+        .unwrap()
 }
 
 const LIMITS: &str = "
@@ -38,8 +40,17 @@ high = 2
 fn no_plan_that_is_returned_violates_a_constraint() {
     let Some(pipeline) = pendulum() else { return };
     let free = plan(&pipeline, pipeline.options());
-    let fastest = |plan: &Plan| plan.trajectories.index_axis(Axis(2), 3).iter().fold(0.0_f32, |a, x| a.max(x.abs()));
-    assert!(fastest(&free) > 3.0, "the plan without limits is fast: {}", fastest(&free));
+    let fastest = |plan: &Plan| {
+        plan.trajectories
+            .index_axis(Axis(2), 3)
+            .iter()
+            .fold(0.0_f32, |a, x| a.max(x.abs()))
+    };
+    assert!(
+        fastest(&free) > 3.0,
+        "the plan without limits is fast: {}",
+        fastest(&free)
+    );
     assert_eq!(free.violations, None);
     let limited = controlled(&pipeline, LIMITS);
     for scheduler in [None, Some("ddim".to_owned()), Some("dpm++".to_owned())] {
@@ -50,7 +61,10 @@ fn no_plan_that_is_returned_violates_a_constraint() {
         };
         let plan = plan(&limited, options);
         let violations = plan.violations.clone().unwrap();
-        assert_eq!(violations.names, ["action-limits (action 0)", "state-limits (observation 2)"]);
+        assert_eq!(
+            violations.names,
+            ["action-limits (action 0)", "state-limits (observation 2)"]
+        );
         assert!(violations.before.iter().any(|&v| v > 0.0), "{violations:?}");
         assert!(violations.after.iter().all(|&v| v == 0.0), "{violations:?}");
         assert!(fastest(&plan) <= 2.0 && plan.actions().iter().all(|a| a.abs() <= 0.8));
@@ -82,7 +96,10 @@ fn a_condition_that_a_constraint_forbids_is_an_error_at_once() {
         planner.plan_conditioned(&conditions, &mut RngNoise::seed(0))
     };
     let error = with_goal(3.0).unwrap_err().to_string();
-    assert!(error.starts_with("a condition violates the constraint state-limits (observation 2) by "), "{error}");
+    assert!(
+        error.starts_with("a condition violates the constraint state-limits (observation 2) by "),
+        "{error}"
+    );
     // At the limit itself it holds, whatever the normaliser makes of it.
     let plan = with_goal(2.0).unwrap();
     assert!((plan.trajectories[[0, 31, 3]] - 2.0).abs() < 1e-4);
@@ -116,7 +133,11 @@ fn costs_alone_choose_among_finished_plans() {
         ..judged.options()
     };
     let plan = plan(&judged, options);
-    let efforts: Vec<f32> = plan.actions().outer_iter().map(|actions| actions.mapv(|a| a * a).sum()).collect();
+    let efforts: Vec<f32> = plan
+        .actions()
+        .outer_iter()
+        .map(|actions| actions.mapv(|a| a * a).sum())
+        .collect();
     assert!(efforts.is_sorted(), "{efforts:?}");
     for (effort, value) in efforts.iter().zip(plan.values.unwrap()) {
         assert!((effort + value).abs() < 1e-3 * effort, "{effort} and {value}");
@@ -130,7 +151,12 @@ fn costs_alone_choose_among_finished_plans() {
 #[test]
 fn soft_costs_do_what_they_cost() {
     let Some(pipeline) = pendulum() else { return };
-    let soft = |text: &str| controlled(&pipeline, &format!("[[guide]]\ntype = \"value\"\nweight = 0\n[[guide]]\n{text}schedule = \"constant\"\n"));
+    let soft = |text: &str| {
+        controlled(
+            &pipeline,
+            &format!("[[guide]]\ntype = \"value\"\nweight = 0\n[[guide]]\n{text}schedule = \"constant\"\n"),
+        )
+    };
     let options = |scale: f32| PlanOptions {
         n_guide_steps: 2,
         scale,
@@ -142,7 +168,14 @@ fn soft_costs_do_what_they_cost() {
     assert!(none > 1.2 * some && some > 1.5 * more, "{none} {some} {more}");
     // Toward fast at the end.
     let goal = soft("type = \"goal\"\ndims = [2]\ngoal = [5.0]\n");
-    let of = |plan: &Plan| plan.observations().index_axis(Axis(1), 31).column(2).mapv(|v| (v - 5.0).abs()).mean().unwrap();
+    let of = |plan: &Plan| {
+        plan.observations()
+            .index_axis(Axis(1), 31)
+            .column(2)
+            .mapv(|v| (v - 5.0).abs())
+            .mean()
+            .unwrap()
+    };
     let [none, some] = [0.0, 0.02].map(|scale| of(&plan(&goal, options(scale))));
     assert!(none > 3.0 * some, "{none} {some}");
 }
@@ -168,7 +201,12 @@ fn guides_are_checked_and_a_scale_is_proposed() {
     let medians: Vec<f64> = report.guides.iter().map(|guide| guide.scale.unwrap().median).collect();
     let least = medians.iter().copied().fold(f64::INFINITY, f64::min);
     assert_eq!(report.proposed, Some(least));
-    assert!(report.guides.iter().all(|guide| guide.scale.unwrap().min <= guide.scale.unwrap().median));
+    assert!(
+        report
+            .guides
+            .iter()
+            .all(|guide| guide.scale.unwrap().min <= guide.scale.unwrap().median)
+    );
     // Twice the share is twice the scale, twice the steps half of it.
     let twice = propose(&options, 0.4).proposed.unwrap();
     assert!((twice / least - 2.0).abs() < 1e-9);

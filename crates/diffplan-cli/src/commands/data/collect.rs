@@ -1,6 +1,6 @@
 //! `diffplan data collect`: episodes of an environment, as a dataset in the layout of D4RL.
 
-use crate::args::{ActingArgs, GuidesArgs, CollectArgs, PLANNER};
+use crate::args::{ActingArgs, CollectArgs, GuidesArgs, PLANNER};
 use crate::error::{Error, Result};
 use crate::{json, output, settings};
 use diffplan_data::{D4rlFile, RecordedEnv};
