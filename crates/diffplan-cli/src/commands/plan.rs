@@ -91,7 +91,7 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
     let env = settings::known_env(registry, env.as_ref());
     if args.check_guides {
         let context = guides::context(env.as_ref(), &pipeline);
-        let checked = checked::Checked::of(&pipeline, &options, aview1(&args.obs), noise.as_mut())?;
+        let checked = pool.install(|| checked::Checked::of(&pipeline, &options, aview1(&args.obs), noise.as_mut()))?;
         return checked.show(&context, pipeline.layout(), args.run.json);
     }
     let names = Names::of(env.as_ref(), pipeline.observation_dim(), pipeline.action_dim());

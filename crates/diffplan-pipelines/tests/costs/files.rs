@@ -384,3 +384,42 @@ fn what_cannot_be_made_is_said_of_its_table() {
         ],
     );
 }
+
+/// Whatever stands there: an error, or controls that are made or refused.
+#[test]
+fn no_text_panics() {
+    let Some(pipeline) = pendulum() else { return };
+    let try_one = |text: &str| {
+        if let Ok(controls) = Controls::from_toml(text, Path::new("g.toml"))
+            && let Ok(made) = controls.apply(pipeline.clone(), &context())
+        {
+            let _ = made.planner(made.options());
+        }
+    };
+    for (end, _) in ALL.char_indices() {
+        try_one(&ALL[..end]);
+    }
+    let odd = [
+        "-1",
+        "1e999",
+        "nan",
+        "[]",
+        "[[]]",
+        "\"\"",
+        "99999999999999999999",
+        "{}",
+        "[3, 1]",
+        "true",
+        "1979-05-27",
+    ];
+    let lines: Vec<&str> = ALL.lines().collect();
+    for (place, line) in lines.iter().enumerate() {
+        let Some((key, _)) = line.split_once('=') else { continue };
+        for value in odd {
+            let mut changed = lines.clone();
+            let other = format!("{key}= {value}");
+            changed[place] = &other;
+            try_one(&changed.join("\n"));
+        }
+    }
+}
