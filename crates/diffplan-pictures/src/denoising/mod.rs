@@ -2,6 +2,7 @@
 //! picture, and beside it over the horizon. As one picture: every dimension, the values on the way, and what no guidance gives.
 
 mod animation;
+mod side;
 mod still;
 mod values;
 

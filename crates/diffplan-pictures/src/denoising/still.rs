@@ -2,29 +2,28 @@
 //! values on the way out of noise; and, on the same scales beside it, what the same noise gives without guidance.
 
 use super::Recording;
-use super::values::Values;
+use super::side::{PICTURE, Side};
 use crate::chart::{self, Area, COLOURS, DrawResult, HorizontalGrid, INK, MUTED, legend, number, px, text};
 use crate::error::{Error, Result};
-use crate::frames::{paste, shrink};
-use crate::plane::{Plane, PlanePath, Role, draw_into};
-use crate::stage::{Paths, Stage};
-use crate::style::{PLANNED, faded, faded_from, rgb};
+use crate::frames::paste;
+use crate::plane::Plane;
+use crate::stage::Stage;
+use crate::style::{PLANNED, faded};
 use diffplan_envs::Frame;
 use diffplan_eval::Names;
 use diffplan_pipelines::ValueGuidedPipeline;
-use ndarray::{Array3, ArrayView2, Axis, Slice};
+use ndarray::Axis;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 use plotters::style::{FontStyle, FontTransform};
 use std::ops::Range;
 
-const FILE: &str = "a picture of a plan";
+pub(super) const FILE: &str = "a picture of a plan";
 const WIDTH: usize = 1500;
 const MARGIN: usize = 26;
 const HEADER: usize = 112;
-/// The row of pictures and values; a picture is as wide at the most.
-const SCENE: usize = 420;
-const PICTURE: usize = 440;
+/// The row of pictures and values.
+const SCENE: usize = TITLE + PICTURE.1;
 /// Values that stand alone.
 const VALUES: usize = 300;
 const GAP: usize = 20;
@@ -97,107 +96,6 @@ impl Recording {
             sides,
         }
         .png()
-    }
-}
-
-/// A plan, guided or not.
-struct Side {
-    name: &'static str,
-    colour: RGBColor,
-    /// (candidates, horizon, dimensions) in the environment's units: the chosen one, then the others, the best first.
-    candidates: Array3<f32>,
-    /// Which they were before sorting.
-    order: Vec<usize>,
-    values: Option<Values>,
-}
-
-impl Side {
-    fn of(recording: &Recording, pipeline: &ValueGuidedPipeline, colour: RGBColor) -> Result<Self> {
-        let plan = &recording.plan;
-        let values = Values::of(recording, pipeline)?;
-        let mut others: Vec<usize> = (0..plan.order.len()).filter(|&place| place != plan.chosen).collect();
-        if let Some(last) = values.as_ref().map(Values::last) {
-            // Stable: candidates of one value stay in the plan's order.
-            others.sort_by(|&a, &b| last[plan.order[b]].total_cmp(&last[plan.order[a]]));
-        }
-        let places: Vec<usize> = [plan.chosen].into_iter().chain(others).collect();
-        Ok(Self {
-            name: if recording.options.n_guide_steps > 0 {
-                "guided"
-            } else {
-                "without guidance"
-            },
-            colour,
-            candidates: plan.trajectories.select(Axis(0), &places),
-            order: places.into_iter().map(|place| plan.order[place]).collect(),
-            values,
-        })
-    }
-
-    /// The value of the finished plan's chosen candidate, and the mean of all.
-    fn caption(&self) -> String {
-        let Some(values) = &self.values else {
-            return self.name.to_owned();
-        };
-        let last = values.last();
-        let mean = last.iter().sum::<f64>() / last.len().max(1) as f64;
-        let what = if values.label == "value" { "value" } else { "return" };
-        format!(
-            "{}   ·   predicted {what} {:.2}, mean of all {mean:.2}",
-            self.name, last[self.order[0]]
-        )
-    }
-
-    /// The environment's picture, or the plane, with all candidates.
-    fn picture(&self, pipeline: &ValueGuidedPipeline, view: &PlanView) -> Result<Option<Frame>> {
-        let observations = Slice::from(pipeline.layout().observations());
-        let observed = self.candidates.slice_axis(Axis(2), observations);
-        if let Some((plane, dims)) = view.plane {
-            return self.plane(plane, observed.outer_iter(), dims).map(Some);
-        }
-        let Some(stage) = view.stage else {
-            return Ok(None);
-        };
-        let mut states = Vec::new();
-        for candidate in observed.outer_iter() {
-            states.push(stage.states_of(candidate)?);
-        }
-        let mut states = states.into_iter();
-        let plan = states.next().flatten();
-        let paths = Paths {
-            truth: None,
-            plan,
-            others: states.flatten().collect(),
-            colour: Some(rgb(self.colour)),
-        };
-        let frame = stage.draw(paths)?;
-        let fitting = (SCENE - TITLE) * frame.width as usize / (frame.height as usize).max(1);
-        Ok(Some(shrink(&frame, fitting.min(PICTURE))))
-    }
-
-    fn plane<'a>(
-        &self,
-        plane: &Plane,
-        candidates: impl Iterator<Item = ArrayView2<'a, f32>>,
-        [x, y]: [usize; 2],
-    ) -> Result<Frame> {
-        let of = self.order.len().saturating_sub(1);
-        let path = |(place, candidate): (usize, ArrayView2<f32>)| PlanePath {
-            points: candidate
-                .outer_iter()
-                .map(|row| [f64::from(row[x]), f64::from(row[y])])
-                .collect(),
-            role: match place {
-                0 => Role::Chosen,
-                place => Role::Candidate { rank: place - 1, of },
-            },
-        };
-        let paths: Vec<PlanePath> = candidates.enumerate().map(path).collect();
-        let (width, height) = plane.size(PICTURE, SCENE - TITLE);
-        chart::pixels(FILE, width, height, &|root| {
-            let corner = (px(width) as i32 - 1, px(height) as i32 - 1);
-            draw_into(root, ((0, 0), corner), plane, (&paths, self.colour))
-        })
     }
 }
 
@@ -404,17 +302,6 @@ impl Still {
             }
         }
         Ok(())
-    }
-}
-
-impl Side {
-    /// Of the chosen candidate, which is at place 0, and of the others.
-    fn style(&self, place: usize, others: usize) -> ShapeStyle {
-        if place == 0 {
-            return self.colour.stroke_width(px(3));
-        }
-        let (colour, opacity) = faded_from(self.colour, place - 1, others);
-        colour.mix(opacity).stroke_width(px(1))
     }
 }
 
