@@ -14,6 +14,7 @@ fn of_playing() -> impl Iterator<Item = &'static str> {
         "env",
         "env_kwargs",
         "guide",
+        "guides",
         "goal",
         "goal_time",
         "waypoint",
@@ -23,6 +24,7 @@ fn of_playing() -> impl Iterator<Item = &'static str> {
         "out",
         "resume",
         "threads",
+        "planning",
     ];
     own.into_iter().chain(OPTIONS.iter().map(|spec| spec.name))
 }

@@ -3,6 +3,7 @@
 use clap::builder::{PossibleValuesParser, ValueParser};
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use diffplan_pipelines::{Kind, OPTIONS, OptionSpec, PlanningConfig};
+use std::path::Path;
 
 /// What was given of the planning options. What was not comes from the checkpoint's planning_config.json, then from diffusers'
 /// defaults. Options that say what is done of plans one after another are among them only where there is an episode, `ACTS`.
@@ -11,6 +12,28 @@ pub(crate) struct PlanningArgs<const ACTS: bool = false>(pub(crate) PlanningConf
 
 /// Options of plans, and of what is done of them.
 pub(crate) type ActingOptions = PlanningArgs<true>;
+
+/// The argument of a file of options.
+const FILE: &str = "planning";
+
+fn file_argument() -> Arg {
+    let read = |text: &str| match PlanningConfig::from_file(Path::new(text)) {
+        // Where plans are made is said by --env.
+        Ok(config) => Ok(PlanningConfig {
+            env: None,
+            env_kwargs: None,
+            max_episode_steps: None,
+            ..config
+        }),
+        Err(error) => Err(error.to_string()),
+    };
+    Arg::new(FILE)
+        .long(FILE)
+        .value_name("FILE")
+        .help("Planning options of a file, TOML or JSON with the keys of planning_config.json, such as `diffplan tune` writes; options that are typed win over it. Its environment is not taken")
+        .help_heading("Planning")
+        .value_parser(ValueParser::new(read))
+}
 
 fn argument(spec: &'static OptionSpec) -> Arg {
     let name = spec.name;
@@ -42,6 +65,7 @@ fn offered(acts: bool) -> impl Iterator<Item = &'static OptionSpec> {
 
 impl<const ACTS: bool> Args for PlanningArgs<ACTS> {
     fn augment_args(command: Command) -> Command {
+        let command = command.arg(file_argument());
         offered(ACTS).fold(command, |command, spec| command.arg(argument(spec)))
     }
 
@@ -58,6 +82,19 @@ impl<const ACTS: bool> FromArgMatches for PlanningArgs<ACTS> {
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        if let Some(config) = matches.get_one::<PlanningConfig>(FILE) {
+            self.0 = config.clone();
+            let acting = OPTIONS.iter().filter(|spec| spec.acting && !ACTS);
+            if let Some(spec) = acting.into_iter().find(|spec| self.0.text(spec.name).is_some()) {
+                return Err(clap::Error::raw(
+                    clap::error::ErrorKind::ValueValidation,
+                    format!(
+                        "{} of --{FILE} is an option of episodes, and here is none; expected a file without it\n",
+                        spec.name
+                    ),
+                ));
+            }
+        }
         for spec in offered(ACTS) {
             if let Some(text) = matches.get_one::<String>(spec.name) {
                 let set = self.0.set(spec.name, text);

@@ -1,6 +1,6 @@
 //! What `diffplan tune` takes.
 
-use super::{CheckpointArgs, EnvArgs, PlanningArgs, RunArgs, count, seed};
+use super::{ActingOptions, CheckpointArgs, EnvArgs, RunArgs, count, seed};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -56,7 +56,7 @@ pub(crate) struct TuneArgs {
     #[command(flatten)]
     pub(crate) run: RunArgs,
     #[command(flatten)]
-    pub(crate) planning: PlanningArgs,
+    pub(crate) planning: ActingOptions,
 }
 
 fn hertz(text: &str) -> Result<f64, String> {

@@ -8,6 +8,7 @@
 //! (diffplan-eval's `PlannerPolicy`) heeds them, and a command that acts in no environment does not offer them.
 
 mod acting;
+mod file;
 mod value;
 
 pub use acting::{Follow, Prefix, TrainedConditions};
@@ -15,10 +16,8 @@ pub use value::{Guidance, Kind, OptionSpec};
 
 use crate::error::{Error, Result};
 use diffplan_data::RecordedEnv;
-use diffplan_files::{FileError, Folder, nearest, parse_json_object};
 use diffplan_models::{Algorithm, Compute, Precision};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 use value::OptionValue;
 
 /// Makes the structs and the descriptions of the table.
@@ -254,68 +253,12 @@ impl PlanningConfig {
             max_episode_steps: self.max_episode_steps,
         })
     }
-
-    /// Reads the content of a file; `path` is for errors alone.
-    ///
-    /// # Errors
-    /// If it is no JSON, or has a key or value that is unknown or out of bounds; the error names the line.
-    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self> {
-        let object = parse_json_object(bytes, path)?;
-        let refuse = |key: &str, reason: String| {
-            let text = String::from_utf8_lossy(bytes);
-            let quoted = format!("\"{key}\"");
-            let line = text.lines().position(|line| line.contains(&quoted));
-            let line = line.map_or(String::new(), |line| format!("line {}: ", line + 1));
-            FileError::malformed(path, format!("{line}{reason}"))
-        };
-        for (key, value) in &object {
-            if !Self::KEYS.contains(&key.as_str()) {
-                let meant = nearest(key, Self::KEYS.iter().copied());
-                let meant = meant.map_or(String::new(), |meant| format!(", did you mean `{meant}`?"));
-                let reason = format!("unknown key `{key}`{meant}; there are {}", Self::KEYS.join(", "));
-                return Err(refuse(key, reason).into());
-            }
-            // Each key alone: serde says what is wrong but not where.
-            let alone = serde_json::Map::from_iter([(key.clone(), value.clone())]);
-            let config =
-                serde_json::from_value::<Self>(alone.into()).map_err(|e| refuse(key, format!("`{key}`: {e}")))?;
-            if config.max_episode_steps == Some(0) {
-                return Err(refuse(key, "`max_episode_steps` is 0, expected at least 1".into()).into());
-            }
-            let options = config.over(PlanOptions::default());
-            options.validate().map_err(|e| refuse(key, e.to_string()))?;
-        }
-        let config = serde_json::from_value::<Self>(object.into()).map_err(|e| refuse("", e.to_string()))?;
-        let options = config.over(PlanOptions::default());
-        options.validate().map_err(|e| refuse("batch_size", e.to_string()))?;
-        Ok(config)
-    }
-
-    /// That of a checkpoint's folder, if it has one.
-    ///
-    /// # Errors
-    /// If it cannot be read, and as [`PlanningConfig::from_bytes`].
-    pub fn of_folder(folder: &Folder) -> Result<Option<Self>> {
-        let name = "planning_config.json";
-        if !folder.has(name)? {
-            return Ok(None);
-        }
-        Self::from_bytes(&folder.read(name)?, &folder.path_of(name)).map(Some)
-    }
-
-    /// Reads the file.
-    ///
-    /// # Errors
-    /// If it cannot be read, and as [`PlanningConfig::from_bytes`].
-    pub fn from_json(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|source| FileError::io(path, source))?;
-        Self::from_bytes(&bytes, path)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     #[test]
     fn every_option_goes_through_text_and_back() {
@@ -411,6 +354,17 @@ mod tests {
                 .starts_with("planning_config.json: line 2: batch_size"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn toml_says_the_same_as_json() {
+        let read = |text: &str| PlanningConfig::from_toml(text, Path::new("tuned.toml"));
+        let config = read("batch_size = 4\nscale = 0.5\nrescore = true\n").unwrap();
+        let json = br#"{"batch_size": 4, "scale": 0.5, "rescore": true}"#;
+        assert_eq!(config, PlanningConfig::from_bytes(json, Path::new("c.json")).unwrap());
+        let error = read("# tuned\nbatch_size = 4\nscales = 1\n").unwrap_err().to_string();
+        assert!(error.starts_with("tuned.toml: line 3: unknown key `scales`, did you mean `scale`?"), "{error}");
+        assert!(read("batch_size = ").unwrap_err().to_string().starts_with("tuned.toml: "));
     }
 
     #[test]
