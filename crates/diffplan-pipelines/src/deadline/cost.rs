@@ -4,7 +4,8 @@ use super::Rung;
 use super::pace::Window;
 use serde::{Deserialize, Serialize};
 
-/// What a rung costs, in seconds: of each the quantile 0.75 of what was measured at the start.
+/// What a rung costs, in seconds: of a visit the median of what was measured at the start, of the rest, of which there are few, the lower
+/// quartile. What other processes add is not in it, but in the pace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RungCost {
     /// From the call to the first visit: handing over to the pool, conditions, the first noise.
@@ -93,10 +94,10 @@ impl Samples {
         // Nothing takes no time at all: ratios are taken of these.
         let of = |seconds: Option<f64>| seconds.unwrap_or(0.0).max(1e-9);
         RungCost {
-            begin: of(self.begin.quantile(0.75)),
-            visit: of(self.visit.quantile(0.75)),
-            finish: of(self.finish.quantile(0.75)),
-            estimate: of(self.estimate.quantile(0.75)),
+            begin: of(self.begin.quantile(0.25)),
+            visit: of(self.visit.quantile(0.5)),
+            finish: of(self.finish.quantile(0.25)),
+            estimate: of(self.estimate.quantile(0.25)),
         }
     }
 }

@@ -55,6 +55,8 @@ pub(super) struct Pace {
     visits: Window<128>,
     /// Seconds of a plan by those that were to be expected of it.
     plans: Window<24>,
+    /// Seconds from the last visit to the end by those measured at the start.
+    ends: Window<32>,
     /// Seconds that a part, a visit or what comes after the last, took beyond what was expected when it was begun.
     overshoots: Window<512>,
 }
@@ -68,6 +70,11 @@ impl Pace {
     /// Nine of ten plans were no slower: three slow ones of the last two dozen are seen.
     pub(super) fn plan(&self) -> f64 {
         self.plans.quantile(0.9).unwrap_or(AT_FIRST)
+    }
+
+    /// Nine of ten ends were no slower.
+    pub(super) fn end(&self) -> f64 {
+        self.ends.quantile(0.9).unwrap_or(AT_FIRST)
     }
 
     /// Seconds to keep free before a deadline, at most half of the budget: all but one part in two hundred go no further beyond what is
@@ -85,6 +92,10 @@ impl Pace {
         self.plans.push(ratio);
     }
 
+    pub(super) fn saw_end(&mut self, ratio: f64) {
+        self.ends.push(ratio);
+    }
+
     pub(super) fn saw_overshoot(&mut self, seconds: f64) {
         self.overshoots.push(seconds.max(0.0));
     }
@@ -93,6 +104,7 @@ impl Pace {
     pub(super) fn forget(&mut self) {
         self.visits.forget();
         self.plans.forget();
+        self.ends.forget();
         self.overshoots.forget();
     }
 }

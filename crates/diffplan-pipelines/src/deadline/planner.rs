@@ -268,7 +268,7 @@ impl DeadlinePlanner {
             plans,
             ended,
             visits,
-            expected,
+            ending,
         } = self.pool.install(|| run.make(station, queries))?;
         let took = self.settings.clock.now().saturating_sub(start);
         if ended != Ended::Cancelled && !plans.is_empty() {
@@ -276,9 +276,10 @@ impl DeadlinePlanner {
                 Ended::Whole => cost.finish,
                 Ended::Early | Ended::Cancelled => cost.estimate,
             };
-            let usual = cost.begin + visits as f64 * cost.visit + rest;
-            self.pace.saw_plan(took.as_secs_f64() / usual);
-            self.pace.saw_overshoot(took.as_secs_f64() - expected);
+            let (took, usual) = (took.as_secs_f64(), cost.begin + visits as f64 * cost.visit + rest);
+            self.pace.saw_plan(took / usual);
+            self.pace.saw_overshoot(took - ending - self.pace.end() * rest);
+            self.pace.saw_end((took - ending) / rest);
         }
         Ok(Timely {
             plans,

@@ -37,8 +37,8 @@ pub(super) struct Made {
     pub(super) plans: Vec<Plan>,
     pub(super) ended: Ended,
     pub(super) visits: usize,
-    /// Seconds from the start at which the end was expected when the last part was begun.
-    pub(super) expected: f64,
+    /// Seconds from the start at which what comes after the last visit was begun.
+    pub(super) ending: f64,
 }
 
 impl Run<'_> {
@@ -51,7 +51,7 @@ impl Run<'_> {
         let learns = !queries.is_empty();
         let mut denoising = station.planner.begin(queries)?;
         let (all, mut visits) = (denoising.visits(), 0);
-        let learnt = self.pace.visit();
+        let (learnt, end) = (self.pace.visit(), self.pace.end());
         // Of this plan's visits, seconds by those that were to be expected: it may be slow as a whole.
         let mut seen = 0.0;
         let mut ended = Ended::Whole;
@@ -67,7 +67,7 @@ impl Run<'_> {
                 false => self.cost.estimate,
             };
             // The first is made in any case: without it there is nothing to return.
-            if visits > 0 && now + pace * (self.cost.visit + rest) + self.reserve > self.budget {
+            if visits > 0 && now + pace * self.cost.visit + end * rest + self.reserve > self.budget {
                 ended = Ended::Early;
                 break;
             }
@@ -82,11 +82,7 @@ impl Run<'_> {
                 seen += took / self.cost.visit;
             }
         }
-        let rest = match ended {
-            Ended::Whole => self.cost.finish,
-            Ended::Early | Ended::Cancelled => self.cost.estimate,
-        };
-        let expected = self.elapsed() + pace(seen, visits) * rest;
+        let ending = self.elapsed();
         let plans = match ended {
             Ended::Whole => denoising.finish()?,
             Ended::Early | Ended::Cancelled => {
@@ -101,14 +97,16 @@ impl Run<'_> {
             plans,
             ended,
             visits,
-            expected,
+            ending,
         })
     }
 }
 
-/// Plans that are measured on a rung: until so many are made, or so long was taken.
+/// Plans that are measured on a rung: as many as there is time for, of short ones a few in any case.
 const RUNS: usize = 8;
+const A_FEW: usize = 3;
 const ENOUGH: Duration = Duration::from_millis(100);
+const TOO_LONG: Duration = Duration::from_millis(500);
 
 /// Makes a plan that puts every buffer in place, then some that are measured.
 pub(super) fn measure(
@@ -121,9 +119,10 @@ pub(super) fn measure(
     let mut noise: Vec<RngNoise> = (0..queries as u64).map(RngNoise::seed).collect();
     measure_one(station, pool, clock, conditions, &mut noise, &mut Samples::default())?;
     let (mut samples, begun) = (Samples::default(), clock.now());
-    for _ in 0..RUNS {
+    for run in 1..=RUNS {
         measure_one(station, pool, clock, conditions, &mut noise, &mut samples)?;
-        if clock.now().saturating_sub(begun) > ENOUGH {
+        let spent = clock.now().saturating_sub(begun);
+        if spent > TOO_LONG || (run >= A_FEW && spent > ENOUGH) {
             break;
         }
     }
