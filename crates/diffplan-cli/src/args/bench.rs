@@ -1,5 +1,6 @@
 //! `diffplan bench`.
 
+use super::tune::duration;
 use super::{CheckpointArgs, PlanningArgs, RunArgs, count};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -95,39 +96,5 @@ impl DeadlineArgs {
             ("realtime", self.realtime),
         ];
         flags.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
-    }
-}
-
-/// A time with its unit.
-fn duration(text: &str) -> Result<Duration, String> {
-    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == 'µ');
-    let scale = match &text[number.len()..] {
-        "us" | "µs" => 1e-6,
-        "ms" => 1e-3,
-        "s" => 1.0,
-        _ => return Err("expected a number with its unit, us, ms or s: 20ms".into()),
-    };
-    let seconds = number.parse::<f64>().map_err(|error| error.to_string())?;
-    Duration::try_from_secs_f64(scale * seconds).map_err(|error| error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_have_units() {
-        for (text, micros) in [
-            ("20ms", 20_000),
-            ("0.1s", 100_000),
-            ("500us", 500),
-            ("500µs", 500),
-            ("0ms", 0),
-        ] {
-            assert_eq!(duration(text), Ok(Duration::from_micros(micros)), "{text}");
-        }
-        for text in ["20", "ms", "-1s", "1m", "1e400s", "nans", ""] {
-            assert!(duration(text).is_err(), "{text}");
-        }
     }
 }

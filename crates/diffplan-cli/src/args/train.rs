@@ -1,5 +1,6 @@
 //! What can be typed after `diffplan train`. A TOML file has the same keys, with underscores: [`Keys`] is both.
 
+use super::tune::budget;
 use super::{MAX_BATCH, MAX_HORIZON, count, env_argument, finite64, seed, serde_name};
 use clap::{Args, Subcommand};
 use diffplan_schedulers::{BetaSchedule, PredictionType};
@@ -7,6 +8,7 @@ use diffplan_train::session::{MAX_STEPS, NormalizerKind, Optimizer, Pooling};
 use diffplan_train::{Conditions, Loss, RateSchedule};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Train a planner, a value function, or both, on a dataset
 #[derive(Debug, Args)]
@@ -51,11 +53,16 @@ Examples:
   diffplan train both --dataset medium.hdf5 --dataset expert.hdf5 --dataset-weights 1,1 --best 0.5,1 --out runs/both
   diffplan train both --dataset pendulum.hdf5 --validation 0.05 --strict --out runs/pendulum
   diffplan train planner --config training.toml --out runs/again --seed 1
+  diffplan train both --dataset pendulum.hdf5 --out runs/pendulum --tune 5min
   diffplan train both --out runs/pendulum --resume";
 
 /// What every kind of training takes.
 #[derive(Debug, Args)]
 pub(crate) struct TrainOptions {
+    /// At the end, play with what was trained for so long, 5min say, to find the planning options that are best; they become the
+    /// checkpoint's defaults. docs/tuning.md
+    #[arg(long, value_name = "TIME", value_parser = budget)]
+    pub(crate) tune: Option<Duration>,
     /// Settings in a TOML file
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,

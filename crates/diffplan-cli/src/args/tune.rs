@@ -29,7 +29,7 @@ pub(crate) struct TuneArgs {
     #[arg(long, value_name = "HZ", value_parser = hertz)]
     pub(crate) hz: Option<f64>,
     /// How long it may take: 90s, 10min, 1h 30min
-    #[arg(long, value_name = "TIME", default_value = "10min", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "10min", value_parser = budget)]
     pub(crate) budget: Duration,
     /// Fresh episodes in which the best meet the default
     #[arg(short = 'n', long, value_name = "N", default_value_t = 50, value_parser = count(2, 100_000))]
@@ -66,11 +66,19 @@ fn hertz(text: &str) -> Result<f64, String> {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// A time with its unit: a deadline, a budget.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
-        Ok(time) if time > Duration::ZERO => Ok(time),
-        Ok(_) => Err("expected more than no time".into()),
-        Err(error) => Err(format!("{error}; expected a time such as 90s, 10min, 1h 30min")),
+        Ok(time) => Ok(time),
+        Err(error) => Err(format!("{error}; expected a time such as 20ms, 90s, 10min, 1h 30min")),
+    }
+}
+
+/// More than no time.
+pub(super) fn budget(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("expected more than no time".into()),
+        time => Ok(time),
     }
 }
 
@@ -82,5 +90,26 @@ fn toml_file(text: &str) -> Result<PathBuf, String> {
     {
         true => Ok(path),
         false => Err("expected a name that ends in .toml".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units() {
+        for (text, micros) in [
+            ("20ms", 20_000),
+            ("500us", 500),
+            ("1h 30min", 5_400_000_000),
+            ("0ms", 0),
+        ] {
+            assert_eq!(duration(text), Ok(Duration::from_micros(micros)), "{text}");
+        }
+        for text in ["20", "ms", "-1s", "1e400s", "nans", ""] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+        assert!(budget("0s").is_err());
     }
 }

@@ -363,8 +363,16 @@ mod tests {
         let json = br#"{"batch_size": 4, "scale": 0.5, "rescore": true}"#;
         assert_eq!(config, PlanningConfig::from_bytes(json, Path::new("c.json")).unwrap());
         let error = read("# tuned\nbatch_size = 4\nscales = 1\n").unwrap_err().to_string();
-        assert!(error.starts_with("tuned.toml: line 3: unknown key `scales`, did you mean `scale`?"), "{error}");
-        assert!(read("batch_size = ").unwrap_err().to_string().starts_with("tuned.toml: "));
+        assert!(
+            error.starts_with("tuned.toml: line 3: unknown key `scales`, did you mean `scale`?"),
+            "{error}"
+        );
+        assert!(
+            read("batch_size = ")
+                .unwrap_err()
+                .to_string()
+                .starts_with("tuned.toml: ")
+        );
     }
 
     #[test]

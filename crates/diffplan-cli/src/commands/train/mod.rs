@@ -4,10 +4,12 @@ mod observer;
 mod progress;
 
 use crate::args::{RunArgs, TrainArgs, TrainOptions, ValueKeys, What};
+use crate::commands::tune::{AfterTraining, check_after_training};
 use crate::error::{Error, Result};
 use crate::interrupt::on_interrupt;
 use crate::{datasets, json, output, settings};
 use diffplan_data::{Finding, Keys, ReadError, RecordedEnv};
+use diffplan_eval::tune::Tuned;
 use diffplan_eval::{Registry, table};
 use diffplan_pictures::{Curve, loss_png};
 use diffplan_train::session::{Data, Kind, Run, RunFolder, Settings, Source, Start, Summary, Typed, read_record};
@@ -23,6 +25,9 @@ struct Report {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
     networks: Vec<Summary>,
+    /// What planning with them is best done with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tuned: Option<Tuned>,
 }
 
 pub(crate) fn run(args: TrainArgs, registry: &Registry) -> Result<()> {
@@ -60,6 +65,11 @@ fn train(what: &str, kinds: &[Kind], args: &TrainOptions, value_flags: &ValueKey
         check_dimensions(&settings, &data)?;
     }
     settings.set_env(data.dataset.recorded_env());
+    // What the end needs is looked at before the beginning.
+    let tuned_env = match args.tune {
+        Some(_) => Some(check_after_training(registry, settings.made().as_ref())?),
+        None => None,
+    };
     let pool = RunArgs {
         threads: settings.threads,
         json: args.json,
@@ -110,10 +120,24 @@ fn train(what: &str, kinds: &[Kind], args: &TrainOptions, value_flags: &ValueKey
         });
         summaries.push(summary?);
     }
+    let tuned = match (args.tune, &tuned_env) {
+        (Some(budget), Some(env)) => {
+            let after = AfterTraining {
+                folder: folder.path(),
+                env,
+                budget,
+                pool,
+                stop: &stop,
+            };
+            Some(after.run(registry)?)
+        }
+        _ => None,
+    };
     let report = Report {
         checkpoint: folder.path().to_owned(),
         warnings,
         networks: summaries,
+        tuned,
     };
     if args.json {
         return json::print_line(&report);
@@ -253,7 +277,12 @@ impl Report {
             "{}{held_out}\n\n  saved {}",
             table::table(&header, &rows),
             self.checkpoint.display()
-        )
+        ) + &self.tuned.as_ref().map_or(String::new(), |tuned| {
+            format!(
+                "\n\n{}\n\n  what is recommended is in planning_config.json",
+                tuned.text()
+            )
+        })
     }
 }
 

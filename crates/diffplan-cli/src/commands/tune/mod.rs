@@ -1,22 +1,29 @@
-//! `diffplan tune`: which planning options are worth their time.
+//! `diffplan tune`: which planning options are worth their time; and the tuning that a training ends with.
 
+mod after_training;
 mod progress;
+
+pub(crate) use after_training::{AfterTraining, check as check_after_training};
 
 use crate::args::TuneArgs;
 use crate::error::{Error, Result};
 use crate::interrupt::on_interrupt;
 use crate::{json, output, settings};
+use diffplan_data::RecordedEnv;
+use diffplan_envs::Env;
 use diffplan_eval::evaluation::{check_plan_size, describe, hash};
 use diffplan_eval::tune::{Pools, Space, TuneRows, Tuned, Tuning};
 use diffplan_eval::{Registry, table};
 use diffplan_files::folder_of;
+use diffplan_pictures::{FrontierPicture, Tried, frontier_png};
+use diffplan_pipelines::{PlanOptions, ValueGuidedPipeline};
 use progress::Progress;
-use rayon::ThreadPoolBuilder;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde_json::json;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) fn run(args: TuneArgs, registry: &Registry) -> Result<()> {
     let folder = settings::checkpoint(&args.checkpoint)?;
@@ -25,14 +32,8 @@ pub(crate) fn run(args: TuneArgs, registry: &Registry) -> Result<()> {
     let options = args.planning.over(pipeline.options())?;
     check_plan_size(&options)?;
     settings::warn_of_horizon(&pipeline, &options);
-    {
-        let env = settings::env(registry, &made)?;
-        settings::check_dimensions(
-            &pipeline,
-            diffplan_envs::Env::observation_space(&env),
-            diffplan_envs::Env::action_space(&env),
-        )?;
-    }
+    let env = settings::env(registry, &made)?;
+    settings::check_dimensions(&pipeline, env.observation_space(), env.action_space())?;
     let mut tuning = Tuning::new(&made.id);
     tuning.hz = args.hz;
     tuning.budget = args.budget;
@@ -45,14 +46,6 @@ pub(crate) fn run(args: TuneArgs, registry: &Registry) -> Result<()> {
     }
     let timed = args.run.pool()?;
     let threads = timed.current_num_threads();
-    let played = ThreadPoolBuilder::new().build().map_err(|e| Error::Threads {
-        threads,
-        reason: e.to_string(),
-    })?;
-    let pools = Pools {
-        timed,
-        played: Arc::new(played),
-    };
     let of = json!({
         "checkpoint": hash(&folder)?,
         "env": made.to_string(),
@@ -62,44 +55,32 @@ pub(crate) fn run(args: TuneArgs, registry: &Registry) -> Result<()> {
     let mut rows = match &args.out {
         Some(out) => {
             output::prepare_folder(folder_of(out))?;
-            TuneRows::in_file(&beside(out, "rows"), &of, args.resume)?
+            TuneRows::in_file(&out.with_extension("rows"), &of, args.resume)?
         }
         None => TuneRows::in_memory(),
     };
     if !args.run.json {
-        let budget = humantime::format_duration(args.budget).to_string();
         let rate = args.hz.map_or("any".into(), |hz| format!("{hz} plans/s"));
+        let plural = if threads == 1 { "" } else { "s" };
         output::print(table::fields(&[
             ("checkpoint", folder.path().display().to_string()),
             ("env", made.to_string()),
             ("default", describe(&options)),
-            (
-                "speed",
-                format!("{rate}, on {threads} thread{}", if threads == 1 { "" } else { "s" }),
-            ),
-            ("budget", budget),
+            ("speed", format!("{rate}, on {threads} thread{plural}")),
+            ("budget", humantime::format_duration(args.budget).to_string()),
         ]))?;
     }
-    let stop = on_interrupt()?;
-    let mut progress = Progress::new();
-    let mut watch = |event, spent| {
-        progress.tell(event, spent);
-        match stop.load(Ordering::Relaxed) {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
+    let job = Job {
+        tuning: &tuning,
+        pipeline: &pipeline,
+        options: &options,
+        made: &made,
+        timed,
     };
-    let make = || diffplan_eval::make_env(&registry.envs, &made);
-    let tuned = tuning.run((&pipeline, &options), &make, &pools, &mut rows, &mut watch);
-    progress.end();
-    let tuned = tuned.map_err(|error| match stop.load(Ordering::Relaxed) {
-        true => Error::Interrupted {
-            at: match &args.out {
-                Some(out) => format!("in tuning; go on with --out {} --resume", table::quoted(out)),
-                None => "in tuning; nothing is kept without --out".into(),
-            },
-        },
-        false => error.into(),
+    let stop = on_interrupt()?;
+    let tuned = job.search(registry, &mut rows, &stop, || match &args.out {
+        Some(out) => format!("go on with --out {} --resume", table::quoted(out)),
+        None => "nothing is kept without --out".into(),
     })?;
     let saved = match &args.out {
         Some(out) => save(out, &tuned)?,
@@ -110,8 +91,7 @@ pub(crate) fn run(args: TuneArgs, registry: &Registry) -> Result<()> {
     }
     output::print(format!("\n{}", tuned.text()))?;
     if args.out.is_none() {
-        let text = config_text(&tuned)?;
-        output::print(format!("\n{}", text.trim_end()))?;
+        output::print(format!("\n{}", config_text(&tuned)?.trim_end()))?;
     }
     for path in saved {
         output::print(format!("  saved {}", path.display()))?;
@@ -119,9 +99,53 @@ pub(crate) fn run(args: TuneArgs, registry: &Registry) -> Result<()> {
     Ok(())
 }
 
-/// The file beside the one of the recommended options.
-fn beside(out: &Path, extension: &str) -> PathBuf {
-    out.with_extension(extension)
+/// What is tuned, and where.
+struct Job<'a> {
+    tuning: &'a Tuning,
+    pipeline: &'a ValueGuidedPipeline,
+    options: &'a PlanOptions,
+    made: &'a RecordedEnv,
+    /// The threads that a plan has.
+    timed: Arc<ThreadPool>,
+}
+
+impl Job<'_> {
+    /// Searches, shown on stderr, until it is over or there is an interrupt, after which `kept` says what is to be done.
+    fn search(
+        self,
+        registry: &Registry,
+        rows: &mut TuneRows,
+        stop: &AtomicBool,
+        kept: impl Fn() -> String,
+    ) -> Result<Tuned> {
+        let played = ThreadPoolBuilder::new().build().map_err(|e| Error::Threads {
+            threads: self.timed.current_num_threads(),
+            reason: e.to_string(),
+        })?;
+        let pools = Pools {
+            timed: self.timed,
+            played: Arc::new(played),
+        };
+        let mut progress = Progress::new();
+        let mut watch = |event, spent| {
+            progress.tell(event, spent);
+            match stop.load(Ordering::Relaxed) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        };
+        let make = || diffplan_eval::make_env(&registry.envs, self.made);
+        let tuned = self
+            .tuning
+            .run((self.pipeline, self.options), &make, &pools, rows, &mut watch);
+        progress.end();
+        tuned.map_err(|error| match stop.load(Ordering::Relaxed) {
+            true => Error::Interrupted {
+                at: format!("in tuning; {}", kept()),
+            },
+            false => error.into(),
+        })
+    }
 }
 
 /// The recommended options as TOML.
@@ -139,15 +163,69 @@ fn config_text(tuned: &Tuned) -> Result<String> {
     let played = trial.played().map_or(String::new(), |played| {
         format!(", mean return {:.1} over {} episodes", played.mean, played.episodes)
     });
+    let (env, ms, threads) = (&tuned.env, trial.median_ms, tuned.threads);
+    let plural = if threads == 1 { "" } else { "s" };
     Ok(format!(
-        "# diffplan tune: {}, {:.2} ms a plan on {} thread(s){played}{sure}\n{config}",
-        tuned.env, trial.median_ms, tuned.threads
+        "# diffplan tune: {env}, {ms:.2} ms a plan on {threads} thread{plural}{played}{sure}\n{config}"
     ))
 }
 
 fn save(out: &Path, tuned: &Tuned) -> Result<Vec<PathBuf>> {
-    let (csv, rows) = (beside(out, "csv"), beside(out, "rows"));
     output::write_atomically(out, config_text(tuned)?.as_bytes())?;
+    let mut saved = vec![out.to_owned()];
+    saved.extend(save_table(out, tuned)?);
+    saved.push(out.with_extension("rows"));
+    Ok(saved)
+}
+
+/// The table and the picture, beside `out`.
+fn save_table(out: &Path, tuned: &Tuned) -> Result<Vec<PathBuf>> {
+    let (csv, png) = (out.with_extension("csv"), out.with_extension("png"));
     output::write_atomically(&csv, tuned.csv().as_bytes())?;
-    Ok(vec![out.to_owned(), csv, rows])
+    output::write_atomically(&png, &picture(tuned)?)?;
+    Ok(vec![csv, png])
+}
+
+fn picture(tuned: &Tuned) -> Result<Vec<u8>> {
+    let (mut tried, mut chosen, mut reference) = (Vec::new(), None, None);
+    for (index, trial) in tuned.trials.iter().enumerate() {
+        let Some(played) = trial.played() else { continue };
+        if index == tuned.best {
+            chosen = Some(tried.len());
+        }
+        if index == 0 {
+            reference = Some(tried.len());
+        }
+        tried.push(Tried {
+            label: short(&trial.options),
+            milliseconds: trial.median_ms,
+            mean: played.mean,
+            interval: played.interval,
+        });
+    }
+    let (best, threads) = (&tuned.trials[tuned.best], tuned.threads);
+    let plural = if threads == 1 { "" } else { "s" };
+    Ok(frontier_png(&FrontierPicture {
+        title: format!(
+            "{}   ·   return against the time of a plan, {threads} thread{plural}",
+            tuned.env
+        ),
+        subtitle: format!("recommended: {}", best.what),
+        tried,
+        chosen,
+        reference,
+    })?)
+}
+
+/// Candidates × timesteps, and how they are chosen.
+fn short(options: &PlanOptions) -> String {
+    let steps = options
+        .num_inference_steps
+        .map_or("all".to_owned(), |steps| steps.to_string());
+    let how = match (options.n_guide_steps, options.rescore) {
+        (0, true) => ", best",
+        (0, false) => "",
+        _ => ", gradient",
+    };
+    format!("{} × {steps}{how}", options.batch_size)
 }
