@@ -1,0 +1,80 @@
+//! The tuning that a training ends with: what it recommends becomes the checkpoint's own defaults.
+
+use super::{Job, save_table};
+use crate::error::{Error, Result};
+use crate::{output, settings};
+use diffplan_data::RecordedEnv;
+use diffplan_eval::Registry;
+use diffplan_eval::tune::{TuneRows, Tuned, Tuning};
+use diffplan_files::{Folder, parse_json_object};
+use diffplan_pipelines::ValueGuidedPipeline;
+use rayon::ThreadPool;
+use serde_json::Value;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+const CONFIG: &str = "planning_config.json";
+
+/// What a training hands on.
+pub(crate) struct AfterTraining<'a> {
+    pub(crate) folder: &'a Path,
+    pub(crate) env: &'a RecordedEnv,
+    pub(crate) budget: Duration,
+    pub(crate) pool: Arc<ThreadPool>,
+    pub(crate) stop: &'a AtomicBool,
+}
+
+/// That there will be something to tune, before hours of training: the environment can be played in here.
+///
+/// # Errors
+/// If not.
+pub(crate) fn check(registry: &Registry, env: Option<&RecordedEnv>) -> Result<RecordedEnv> {
+    let env = env.ok_or_else(|| Error::Setting {
+        name: "tune",
+        value: "a data set that names no environment".into(),
+        expected: "the environment to play in, with --env".into(),
+    })?;
+    settings::env(registry, env)?;
+    Ok(env.clone())
+}
+
+impl AfterTraining<'_> {
+    /// Tunes the checkpoint in the folder, and puts what is recommended in its planning_config.json; tuned.csv and tuned.png lie beside it.
+    pub(crate) fn run(self, registry: &Registry) -> Result<Tuned> {
+        let checkpoint = Folder::at(self.folder);
+        let pipeline = ValueGuidedPipeline::load(&checkpoint, &registry.parts, None)?;
+        let mut tuning = Tuning::new(&self.env.id);
+        tuning.budget = self.budget;
+        let options = pipeline.options();
+        let job = Job {
+            tuning: &tuning,
+            pipeline: &pipeline,
+            options: &options,
+            made: self.env,
+            timed: self.pool,
+        };
+        let folder = self.folder.display();
+        let tuned = job.search(registry, &mut TuneRows::in_memory(), self.stop, || {
+            format!("the networks are trained; tune them with: diffplan tune --checkpoint {folder}")
+        })?;
+        let path = self.folder.join(CONFIG);
+        let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
+        let mut config = parse_json_object(&bytes, &path)?;
+        let recommended =
+            serde_json::to_value(tuned.planning_config()).map_err(diffplan_eval::Error::encode(CONFIG))?;
+        for (key, value) in recommended.as_object().into_iter().flatten() {
+            // The environment is there, with what it is made with.
+            if key != "env" {
+                config.insert(key.clone(), value.clone());
+            }
+        }
+        let mut text =
+            serde_json::to_vec_pretty(&Value::Object(config)).map_err(diffplan_eval::Error::encode(CONFIG))?;
+        text.push(b'\n');
+        output::write_atomically(&path, &text)?;
+        save_table(&self.folder.join("tuned.toml"), &tuned)?;
+        Ok(tuned)
+    }
+}
