@@ -2,14 +2,13 @@
 
 use super::{Job, save_table};
 use crate::error::{Error, Result};
-use crate::{output, settings};
+use crate::{json, output, settings};
 use diffplan_data::RecordedEnv;
 use diffplan_eval::Registry;
 use diffplan_eval::tune::{TuneRows, Tuned, Tuning};
 use diffplan_files::{Folder, parse_json_object};
 use diffplan_pipelines::ValueGuidedPipeline;
 use rayon::ThreadPool;
-use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -62,18 +61,14 @@ impl AfterTraining<'_> {
         let path = self.folder.join(CONFIG);
         let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
         let mut config = parse_json_object(&bytes, &path)?;
-        let recommended =
-            serde_json::to_value(tuned.planning_config()).map_err(diffplan_eval::Error::encode(CONFIG))?;
-        for (key, value) in recommended.as_object().into_iter().flatten() {
+        let recommended = parse_json_object(&json::file(&tuned.planning_config())?, &path)?;
+        for (key, value) in recommended {
             // The environment is there, with what it is made with.
             if key != "env" {
-                config.insert(key.clone(), value.clone());
+                config.insert(key, value);
             }
         }
-        let mut text =
-            serde_json::to_vec_pretty(&Value::Object(config)).map_err(diffplan_eval::Error::encode(CONFIG))?;
-        text.push(b'\n');
-        output::write_atomically(&path, &text)?;
+        output::write_atomically(&path, &json::file(&config)?)?;
         save_table(&self.folder.join("tuned.toml"), &tuned)?;
         Ok(tuned)
     }
