@@ -69,10 +69,8 @@ impl GoalRun {
         let mut action = Array2::zeros((1, space.dim()));
         for step in 1..=self.steps {
             policy.act(&[0], observation.view().insert_axis(Axis(0)), action.view_mut())?;
-            let bounded = action.row(0).iter().zip(space.low()).zip(space.high());
-            let bounded: Array1<f32> = bounded
-                .map(|((&a, &low), &high)| a.clamp(low as f32, high as f32))
-                .collect();
+            let bounded = |i: usize| action[[0, i]].clamp(space.low()[i] as f32, space.high()[i] as f32);
+            let bounded: Array1<f32> = (0..space.dim()).map(bounded).collect();
             (on_the_way, in_this_part) = (on_the_way + 1, in_this_part + 1);
             let over = self.reached(&observation, &goal) || on_the_way >= self.limit;
             let next = env.step(&bounded)?;
