@@ -411,3 +411,39 @@ fn other_layouts_are_inspected() {
     let odd = strings(&report["odd"]);
     assert!(odd[0].starts_with("there are no rewards, and all are 0"), "{odd:?}");
 }
+
+/// As D4RL collected: nothing is reset between goals, and where it is cut changes nothing else.
+#[test]
+fn a_run_through_a_maze_goes_from_goal_to_goal() {
+    let folder = TempDir::new().unwrap();
+    let [goal, never] = ["goal.hdf5", "never.hdf5"].map(|name| folder.path().join(name));
+    let run = "--env maze2d-umaze-v1 --policy waypoint --seed 3 --steps 3000";
+    let collected = collect(run, &goal);
+    assert_eq!(
+        (&collected["rows"], &collected["terminated"]),
+        (&3000.into(), &0.into())
+    );
+    assert_eq!(collect(&format!("{run} --cut never"), &never)["episodes"], 1);
+    assert_eq!(numbers(&inspect(&goal)["problems"]), [0.0; 0]);
+
+    let [goal, never] = [goal, never].map(|file| Dataset::read(&file, &ReadOptions::default()).unwrap());
+    assert_eq!(goal.observations(), never.observations());
+    let episodes = goal.episodes();
+    assert_eq!(collected["episodes"], episodes.len());
+    // A goal takes from a few steps to some two hundred.
+    assert!((12..250).contains(&episodes.len()), "{}", episodes.len());
+    assert!(episodes.iter().all(|episode| episode.end - episode.start <= 300));
+    let steps = never.observations();
+    for row in 1..3000 {
+        let moved = (steps[[row, 0]] - steps[[row - 1, 0]]).hypot(steps[[row, 1]] - steps[[row - 1, 1]]);
+        assert!(moved < 0.08, "row {row} is {moved} away from the one before");
+    }
+
+    let out = folder.path().join("x.hdf5");
+    for (args, words) in [
+        ("--env Pendulum-v1 --steps 100", &["Pendulum-v1", "--steps", "maze"][..]),
+        ("--env Pendulum-v1 --policy waypoint", &["waypoint", "Pendulum-v1"]),
+    ] {
+        one_line(diffplan(&format!("data collect {args} --out"), &[&out]), words);
+    }
+}

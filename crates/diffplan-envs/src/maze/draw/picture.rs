@@ -224,7 +224,7 @@ mod tests {
             let view = View::of(&maze);
             assert_eq!([frame.width, frame.height], view.size.map(u32::from), "{id}");
             assert!(
-                frame.width % 2 == 0 && frame.height % 2 == 0 && frame.width.max(frame.height) == 600,
+                frame.width.is_multiple_of(2) && frame.height.is_multiple_of(2) && frame.width.max(frame.height) == 600,
                 "{id}"
             );
             assert_eq!(pixel(&frame, view.at(position)), [226, 98, 54], "{id}");
