@@ -2,6 +2,7 @@
 
 use super::{Guide, GuideSession, Moment, Sees};
 use crate::error::{Error, Result};
+use crate::planner::reshape;
 use diffplan_models::Compute;
 use ndarray::{Array1, Array3, ArrayView3, ArrayViewMut1, ArrayViewMut3, Zip};
 use serde::{Deserialize, Serialize};
@@ -92,8 +93,8 @@ struct EnsembleSession {
 impl EnsembleSession {
     fn fit(&mut self, shape: (usize, usize, usize)) {
         if self.grad.dim() != shape {
-            self.values = Array1::zeros(shape.0);
-            self.grad = Array3::zeros(shape);
+            reshape(&mut self.values, shape.0);
+            reshape(&mut self.grad, shape);
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::constraint::{denormalize, normalize};
 use crate::costs::slopes;
 use crate::error::{Error, Result};
 use crate::layout::SampleLayout;
+use crate::planner::reshape;
 use diffplan_data::{Normalizer, Normalizers};
 use diffplan_models::Compute;
 use ndarray::{Array3, ArrayView3, ArrayViewMut1, ArrayViewMut3, Axis};
@@ -139,9 +140,9 @@ impl Units {
 impl CleanSession {
     fn fit(&mut self, trajectories: ArrayView3<f32>) {
         if self.seen.dim() != trajectories.dim() {
-            self.seen = Array3::zeros(trajectories.dim());
-            self.slopes = Array3::zeros(trajectories.dim());
-            self.back = Array3::zeros(trajectories.dim());
+            reshape(&mut self.seen, trajectories.dim());
+            reshape(&mut self.slopes, trajectories.dim());
+            reshape(&mut self.back, trajectories.dim());
         }
         self.seen.assign(&trajectories);
     }

@@ -2,6 +2,7 @@
 
 use super::{GuideSchedule, GuideSession, GuideTerm, Moment, Sees};
 use crate::error::Result;
+use crate::planner::reshape;
 use diffplan_models::Compute;
 use ndarray::{Array1, Array3, ArrayView3, ArrayViewMut1, ArrayViewMut3};
 use std::sync::Arc;
@@ -71,7 +72,14 @@ impl WeightedSession {
 
     /// Whether any that is shown this has a gradient step at a visit.
     pub(crate) fn moves(&self, sees: Sees, visit: usize) -> bool {
-        let moves = |part: &Part| part.sees == sees && part.steps.get(visit).is_some_and(|&step| step != 0.0);
+        // One of weight 0 is asked all the same: what is no number is an error, whatever it is multiplied by.
+        let moves = |part: &Part| {
+            part.sees == sees
+                && part
+                    .steps
+                    .get(visit)
+                    .is_some_and(|&step| step != 0.0 || part.weight == 0.0)
+        };
         self.parts.iter().any(moves)
     }
 
@@ -90,14 +98,15 @@ impl WeightedSession {
             grad: own_grad,
         } = self;
         if parts.len() > 1 && own_grad.dim() != x.dim() {
-            (*own_values, *own_grad) = (Array1::zeros(x.dim().0), Array3::zeros(x.dim()));
+            reshape(own_values, x.dim().0);
+            reshape(own_grad, x.dim());
         }
         let mut first = true;
         for part in parts.iter_mut().filter(|part| part.sees == sees) {
             let (weight, along) = (part.weight, part.steps.get(at.index).copied().unwrap_or(0.0));
             let first = std::mem::take(&mut first);
             // One that does not bend here is asked for no gradient, which costs more than a value.
-            if along == 0.0 {
+            if along == 0.0 && weight != 0.0 {
                 match first {
                     true => {
                         part.session.value(x, at, values.view_mut())?;
@@ -142,7 +151,7 @@ impl WeightedSession {
             ..
         } = self;
         if parts.len() > 1 && own_values.len() != values.len() {
-            *own_values = Array1::zeros(values.len());
+            reshape(own_values, values.len());
         }
         let mut first = true;
         for part in parts

@@ -297,7 +297,7 @@ pub(super) fn noise_to(
 }
 
 /// An array of another shape in the memory it has, where that suffices.
-fn reshape<Sh: ShapeBuilder>(array: &mut Array<f32, Sh::Dim>, shape: Sh) {
+pub(crate) fn reshape<Sh: ShapeBuilder>(array: &mut Array<f32, Sh::Dim>, shape: Sh) {
     let shape = shape.into_shape_with_order();
     let (mut values, _) = std::mem::take(array).into_raw_vec_and_offset();
     values.resize(shape.size(), 0.0);

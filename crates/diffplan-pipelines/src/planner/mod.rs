@@ -3,6 +3,7 @@
 mod buffers;
 mod denoising;
 
+pub(crate) use buffers::reshape;
 pub use denoising::Denoising;
 
 use crate::condition::Condition;

@@ -57,7 +57,7 @@ fn ensembles_are_the_mean_or_the_least() {
     assert!(grad.iter().all(|g| (g - 1.0).abs() < 1e-6));
     let (values, grad) = value_and_grad(&of(Aggregate::Min), &plans);
     // Where the sum is above 0 the second is the least, where it is below the third.
-    assert_eq!(values, [-2.0 * sums[0], 4.0 * sums[1]].into_iter().collect());
+    assert_eq!(values.to_vec(), [-2.0 * sums[0], 4.0 * sums[1]]);
     assert!(grad.index_axis(Axis(0), 0).iter().all(|&g| g == -2.0));
     assert!(grad.index_axis(Axis(0), 1).iter().all(|&g| g == 4.0));
     assert!(Ensemble::new(vec![], Aggregate::Min).is_err());
