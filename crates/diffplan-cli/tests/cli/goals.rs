@@ -17,7 +17,9 @@ fn maze() -> TempDir {
     let mut config = DdpmConfig::default();
     config.num_train_timesteps = 3;
     let scheduler = DdpmScheduler::new(config).unwrap();
-    (&scheduler as &dyn Scheduler).save_pretrained(path.join("scheduler")).unwrap();
+    (&scheduler as &dyn Scheduler)
+        .save_pretrained(path.join("scheduler"))
+        .unwrap();
     let limits = |size: usize| NormalizerConfig::Limits {
         min: vec![-4.0; size],
         max: vec![4.0; size],
@@ -50,7 +52,11 @@ fn a_plan_is_led_to_its_goal_by_its_waypoints() {
         (4, [2, 4, 2, 4], [1.5, -1.0, 1.5, -1.0]),
     ] {
         for (dim, expected) in dims.into_iter().zip(expected) {
-            assert!((row(step)[dim] - expected).abs() < 1e-5, "{step}, {dim}: {}", row(step)[dim]);
+            assert!(
+                (row(step)[dim] - expected).abs() < 1e-5,
+                "{step}, {dim}: {}",
+                row(step)[dim]
+            );
         }
     }
     assert_eq!(object["config"]["aim"]["goal"], "y=3,x=2");
@@ -75,7 +81,8 @@ fn a_plan_is_led_to_its_goal_by_its_waypoints() {
 fn both_ways_of_following_are_evaluated_and_gone_on_with() {
     let (maze, place) = (maze(), TempDir::new().unwrap());
     let folder = place.path().join("eval");
-    let played = "evaluate --episodes 3 --seed 7 --env-kwargs max_episode_steps=6 --n-action-steps 4 --json --checkpoint";
+    let played =
+        "evaluate --episodes 3 --seed 7 --env-kwargs max_episode_steps=6 --n-action-steps 4 --json --checkpoint";
     let first = json(&quietly(played, &[maze.path(), Path::new("--out"), &folder]));
     for way in ["states", "actions"] {
         let report = &first[way];
@@ -90,10 +97,19 @@ fn both_ways_of_following_are_evaluated_and_gone_on_with() {
     let again = json(&quietly("evaluate --resume --json", &out(&folder)));
     for way in ["states", "actions"] {
         assert_eq!(again[way]["returns"], first[way]["returns"]);
-        assert_eq!(again[way]["config"]["checkpoint_hash"], first[way]["config"]["checkpoint_hash"]);
+        assert_eq!(
+            again[way]["config"]["checkpoint_hash"],
+            first[way]["config"]["checkpoint_hash"]
+        );
     }
     let text = quietly("evaluate --resume", &out(&folder));
-    for words in ["states, by a controller", "actions, as diffused", "states less actions", "(Wilson)", "D4RL score"] {
+    for words in [
+        "states, by a controller",
+        "actions, as diffused",
+        "states less actions",
+        "(Wilson)",
+        "D4RL score",
+    ] {
         assert!(text.contains(words), "no {words:?} in\n{text}");
     }
     let one = json(&quietly(
@@ -107,12 +123,17 @@ fn both_ways_of_following_are_evaluated_and_gone_on_with() {
 fn the_environment_is_reset_to_the_goal() {
     let maze = maze();
     let command = |goal: &str| {
-        format!("rollout --follow states --n-action-steps 8 --env-kwargs max_episode_steps=4 {goal} --json --checkpoint")
+        format!(
+            "rollout --follow states --n-action-steps 8 --env-kwargs max_episode_steps=4 {goal} --json --checkpoint"
+        )
     };
     let returns = |goal: &str| json(&quietly(&command(goal), &[maze.path()]))["returns"].clone();
     // Wherever the ball starts in the corridor from (3, 1) by (1, 1) to (1, 3): a goal at its other end is not reached in four steps.
     let rewarded = ["--goal 1,1", "--goal 1,3", "--goal 3,1"].map(returns);
-    assert!(rewarded.iter().any(|returns| numbers(returns)[0] == 0.0), "{rewarded:?}");
+    assert!(
+        rewarded.iter().any(|returns| numbers(returns)[0] == 0.0),
+        "{rewarded:?}"
+    );
     diffplan(&command("--goal 0,0"), &[maze.path()]).refused_after_warnings(&["goal", "wall"]);
     diffplan(&command("--goal x=1"), &[maze.path()]).refused_after_warnings(&["numbers for x and y"]);
     diffplan("rollout --policy random --goal 1", &[]).failed_with(&["no goals"]);
@@ -121,23 +142,39 @@ fn the_environment_is_reset_to_the_goal() {
 
 #[test]
 fn a_plan_is_followed_for_several_steps() {
-    let rolled = json(&evaluate_rollout("--n-action-steps 2 --warm-start 0.5 --prefix linear --observation-delay 1"));
-    let report = json(&evaluate(
-        &format!("{QUICK} --episodes 2 --json --n-action-steps 2 --warm-start 0.5 --prefix linear --observation-delay 1"),
-        &[],
-    )
-    .succeeded());
-    assert_eq!((&report["plans"], &report["lengths"]), (&200.into(), &rolled["lengths"]));
+    let rolled = json(&evaluate_rollout(
+        "--n-action-steps 2 --warm-start 0.5 --prefix linear --observation-delay 1",
+    ));
+    let report = json(
+        &evaluate(
+            &format!(
+                "{QUICK} --episodes 2 --json --n-action-steps 2 --warm-start 0.5 --prefix linear --observation-delay 1"
+            ),
+            &[],
+        )
+        .succeeded(),
+    );
+    assert_eq!(
+        (&report["plans"], &report["lengths"]),
+        (&200.into(), &rolled["lengths"])
+    );
     assert_eq!(report["plan_ms"]["calls"], 100);
     assert_eq!(report["returns"], rolled["returns"]);
-    assert_eq!((&report["success"], &report["config"]["prefix"]), (&Value::Null, &"linear".into()));
+    assert_eq!(
+        (&report["success"], &report["config"]["prefix"]),
+        (&Value::Null, &"linear".into())
+    );
     let words = ["follow_dims", "cos θ"];
     evaluate(&format!("{QUICK} --follow states"), &[]).failed_with(&words);
     evaluate(&format!("{QUICK} --observation-delay 40"), &[]).failed_with(&["observation_delay = 40", "32"]);
 }
 
 fn evaluate_rollout(args: &str) -> String {
-    diffplan(&format!("rollout {QUICK} --episodes 2 --json {args} --checkpoint"), &[&checkpoint()]).succeeded()
+    diffplan(
+        &format!("rollout {QUICK} --episodes 2 --json {args} --checkpoint"),
+        &[&checkpoint()],
+    )
+    .succeeded()
 }
 
 /// As version 0.1.0 left it: without the options of today, and without a column for success.
@@ -154,12 +191,21 @@ fn an_evaluation_of_an_earlier_version_is_gone_on_with() {
     fs::write(&csv, old).unwrap();
     let mut object: Value = serde_json::from_str(&fs::read_to_string(&settings).unwrap()).unwrap();
     let config = object["config"].as_object_mut().unwrap();
-    for key in ["n_action_steps", "warm_start", "prefix", "prefix_steps", "observation_delay", "follow", "follow_dims"] {
+    for key in [
+        "n_action_steps",
+        "warm_start",
+        "prefix",
+        "prefix_steps",
+        "observation_delay",
+        "follow",
+        "follow_dims",
+    ] {
         assert!(config.remove(key).is_some(), "no {key}");
     }
     object.as_object_mut().unwrap().remove("success");
     fs::write(&settings, object.to_string()).unwrap();
     let again = json(&evaluate("--resume --episodes 3 --json", &out(&folder)).succeeded());
     assert_eq!(again["returns"], whole["returns"]);
-    evaluate("--resume --episodes 4 --n-action-steps 2", &out(&folder)).failed_with(&["n_action_steps = 2", "started with 1"]);
+    evaluate("--resume --episodes 4 --n-action-steps 2", &out(&folder))
+        .failed_with(&["n_action_steps = 2", "started with 1"]);
 }
