@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::{datasets, json, output};
 use diffplan_eval::table;
 use diffplan_import::{Checkpoint, Options, Report, Source, Statistics, Target, jannerm};
+use diffplan_pipelines::{PlanningConfig, TrainedConditions};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -115,11 +116,27 @@ fn options(args: &ConvertArgs) -> Options {
     }
 }
 
+/// Whether its plans have to have goals.
+fn is_led(checkpoint: &Checkpoint) -> bool {
+    let mut configs = checkpoint.files().filter(|(name, _)| *name == "planning_config.json");
+    configs.any(|(name, bytes)| {
+        let config = PlanningConfig::from_bytes(bytes, Path::new(name));
+        config.is_ok_and(|config| config.conditions == Some(TrainedConditions::Goal))
+    })
+}
+
 /// The command to run next.
 fn next(checkpoint: &Checkpoint, out: &Path, target: Target) -> String {
     let out = table::quoted(out);
     match (checkpoint.plans(), checkpoint.observation_dim()) {
-        (true, Some(dims)) => format!("diffplan plan --checkpoint {out} --obs {}", vec!["0"; dims].join(",")),
+        (true, Some(dims)) => {
+            let zeros = vec!["0"; dims].join(",");
+            let goal = match is_led(checkpoint) {
+                true => format!(" --goal {zeros}"),
+                false => String::new(),
+            };
+            format!("diffplan plan --checkpoint {out} --obs {zeros}{goal}")
+        }
         (true, None) => format!("diffplan inspect {out}"),
         (false, _) if target == Target::Diffusers => {
             let script =

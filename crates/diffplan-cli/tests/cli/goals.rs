@@ -14,8 +14,10 @@ fn maze() -> TempDir {
     let mut network = UNet1dModel::new(UNet1dConfig::planner(6, &[8, 8])).unwrap();
     Params::init(&mut network, &mut StdRng::seed_from_u64(0));
     network.save_pretrained(path.join("unet")).unwrap();
-    let mut config = DdpmConfig::default();
-    config.num_train_timesteps = 3;
+    let config = DdpmConfig {
+        num_train_timesteps: 3,
+        ..DdpmConfig::default()
+    };
     let scheduler = DdpmScheduler::new(config).unwrap();
     (&scheduler as &dyn Scheduler)
         .save_pretrained(path.join("scheduler"))

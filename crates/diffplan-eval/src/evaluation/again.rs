@@ -1,7 +1,8 @@
 //! An evaluation that is gone on with: what was asked for over what was saved, and what must be the same.
 
 use super::saved::Saved;
-use super::settings::{Asked, Config, Settings, describe_aim};
+use super::settings::{Asked, Config, Settings};
+use super::words::describe_aim;
 use crate::error::{Error, Result};
 use serde_json::Value;
 

@@ -11,16 +11,15 @@ mod report;
 mod row;
 mod saved;
 mod settings;
+mod words;
 
 pub use compare::Comparison;
 pub use folder::Output;
 pub use report::{Latency, Report, Success, known_returns};
 pub use row::{Columns, End, HEADER, Row};
 pub use saved::Saved;
-pub use settings::{
-    Asked, Config, MAX_EPISODES, MAX_SEED, MAX_TRAJECTORY_STEPS, Settings, check_plan_size, describe, describe_aim,
-    hash, with_simulator,
-};
+pub use settings::{Asked, Config, MAX_EPISODES, MAX_SEED, MAX_TRAJECTORY_STEPS, Settings, check_plan_size, hash};
+pub use words::{describe, describe_aim, with_simulator};
 
 use crate::episodes::{EvaluationEvent, evaluate};
 use crate::error::{Error, Result};

@@ -100,7 +100,7 @@ pub fn convert(planner: Option<&Path>, value: Option<&Path>, options: &Options) 
         .is_some_and(|planner| planner.state.kind == NetworkKind::MazePlanner);
     let planning = horizon.map(|horizon| paper::planning(dataset, horizon, value.is_some(), maze));
     if maze {
-        report.note("branch maze2d plans with the goal as a condition at the last step, and unguided: planning_config.json says so");
+        report.note("branch maze2d plans once, with the goal as a condition at the last step and unguided, and steers along the states of the plan: planning_config.json says so");
     }
     let mut checkpoint = Checkpoint {
         observation_dim: normalizers.as_ref().and_then(|own| own.observations().dimensions()),

@@ -100,5 +100,9 @@ mod tests {
             (maze.n_guide_steps, maze.batch_size, maze.scale),
             (Some(0), Some(1), None)
         );
+        assert_eq!(
+            (maze.conditions, maze.follow, maze.n_action_steps),
+            (Some(TrainedConditions::Goal), Some(Follow::States), Some(384))
+        );
     }
 }
