@@ -3,11 +3,32 @@
 use crate::args::GuidesArgs;
 use crate::error::{Error, Result};
 use diffplan_envs::{BoxEnv, Env};
-use diffplan_eval::Names;
-use diffplan_pipelines::ValueGuidedPipeline;
+use diffplan_eval::{Names, table};
 use diffplan_pipelines::controls::{Context, Controls, Walls};
+use diffplan_pipelines::{ValueGuidedPipeline, ViolationTotals, ViolationsSummary};
 use std::fs;
 use std::path::Path;
+
+/// What plans violated, a line a constraint.
+pub(crate) fn violations(summary: &ViolationsSummary) -> String {
+    let line = |totals: &ViolationTotals| {
+        let text = format!(
+            "{}: violated before projection in {} of {} plans, by up to {:.4}; after it in {}{}",
+            totals.name,
+            totals.plans_before,
+            summary.plans,
+            totals.before,
+            totals.plans_after,
+            if totals.plans_after > 0 {
+                format!(", by up to {:.4}", totals.after)
+            } else {
+                String::new()
+            },
+        );
+        ("constraint", text)
+    };
+    table::fields(&summary.constraints.iter().map(line).collect::<Vec<_>>())
+}
 
 /// Begins the record of a file among the names of guides.
 const FILE: char = '@';

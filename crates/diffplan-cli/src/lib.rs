@@ -17,6 +17,7 @@ mod interrupt;
 mod json;
 mod output;
 mod patience;
+mod planes;
 mod settings;
 
 use crate::args::{Cli, Command};

@@ -64,6 +64,13 @@ struct Running {
 /// What an info says under this about whether the goal is reached.
 const SUCCESS: &str = "success";
 
+/// Whether a step or one before it was a success, if any said.
+pub(crate) fn heed_success(success: &mut Option<bool>, info: &Info) {
+    if let Some(Value::Bool(now)) = info.get(SUCCESS) {
+        *success = Some(*success == Some(true) || *now);
+    }
+}
+
 /// Plays an episode from each of `starts`, as many at a time as there are environments. Actions are clipped to the action space.
 ///
 /// Returns the results in the order of their indices. `watch` may end it before all are played: those that are running are
@@ -202,8 +209,8 @@ where
 impl Running {
     /// Keeps the first warning, and whether a step was a success.
     fn heed(&mut self, info: &Info, of_step: bool) {
-        if let (true, Some(Value::Bool(success))) = (of_step, info.get(SUCCESS)) {
-            self.success = Some(self.success == Some(true) || *success);
+        if of_step {
+            heed_success(&mut self.success, info);
         }
         if let (None, Some(Value::String(warning))) = (&self.mujoco_warning, info.get(MUJOCO_WARNING)) {
             self.mujoco_warning = Some(warning.clone());

@@ -43,6 +43,7 @@ mod tests {
             terminated: false,
             truncated: true,
             plan_times: Vec::new(),
+            success: None,
         };
         let hop = [0.0, 0.0, 0.1, 0.5, 1.0, 0.4, 0.4, 0.4, 0.5];
         assert_eq!(liveliest(&episode(&hop), 3), 2);

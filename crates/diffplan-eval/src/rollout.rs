@@ -1,6 +1,6 @@
 //! [`rollout`]: one episode, kept whole.
 
-use crate::episodes::total;
+use crate::episodes::{heed_success, total};
 use crate::error::{Error, Result};
 use crate::policy::{Policy, Told, clip};
 use crate::start::Start;
@@ -26,6 +26,8 @@ pub struct Episode {
     pub truncated: bool,
     /// How long each plan took to make; each action to find, where there are no plans.
     pub plan_times: Vec<Duration>,
+    /// Whether an info said `success` at any step; none where none said anything of it.
+    pub success: Option<bool>,
 }
 
 impl Episode {
@@ -83,7 +85,7 @@ where
     let mut observations = Array2::zeros((0, observation.len()));
     let mut actions = Array2::zeros((0, space.dim()));
     let (mut rewards, mut plan_times, mut states) = (Vec::new(), Vec::new(), Vec::new());
-    let mut return_so_far = 0.0;
+    let (mut return_so_far, mut success) = (0.0, None);
     let broken = |e: ndarray::ShapeError| Error::Parts(format!("the environment changed the shape of its rows: {e}"));
     states.extend(env.state().ok());
     let mut action = Array2::zeros((1, space.dim()));
@@ -96,6 +98,7 @@ where
         clip(&space, action.view_mut());
         let step = env.step(&action.row(0).to_owned())?;
         rewards.push(step.reward);
+        heed_success(&mut success, &step.info);
         return_so_far += step.reward;
         let plan_age = policy.plan_age(0);
         plan_times.extend((plan_age == 0).then_some(plan_time));
@@ -129,6 +132,7 @@ where
                 terminated,
                 truncated,
                 plan_times,
+                success,
             });
         }
     }

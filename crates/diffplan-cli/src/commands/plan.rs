@@ -4,12 +4,13 @@ use crate::args::{EnvArgs, PlanArgs};
 use crate::commands::checked;
 use crate::error::{Error, Result};
 use crate::patience::Patience;
-use crate::{aims, guides, json, output, settings};
+use crate::{aims, guides, json, output, planes, settings};
 use diffplan_data::RecordedEnv;
+use diffplan_envs::{BoxEnv, Env};
 use diffplan_eval::evaluation::{describe, describe_aim};
 use diffplan_eval::{Aim, AimText, Held, Names, Registry, env_with, stats, table};
 use diffplan_files::folder_of;
-use diffplan_pictures::{PlanView, Recording, Stage};
+use diffplan_pictures::{PlanView, Plane, Recording, Stage};
 use diffplan_pipelines::doctor::Outside;
 use diffplan_pipelines::{
     Condition, NoiseSource, Plan, PlanOptions, Planner, Query, RngNoise, TorchRng, TrainedConditions,
@@ -123,9 +124,19 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
         Recording::of(&mut planner.in_pool(pool), Query::new(&conditions, noise.as_mut()))
     });
     let unguided = unguided.transpose()?;
+    let plane = match env.as_ref().and_then(BoxEnv::walls) {
+        Some(walls) if picture.is_some() => {
+            let goal = planes::goal_of(&held, options.planning_horizon);
+            Some((planes::plane(&walls, goal.as_ref(), &recorded)?, walls.dims))
+        }
+        _ => None,
+    };
     let saved = picture.as_ref().zip(recording.as_ref());
     let saved = saved
-        .map(|(picture, recording)| picture.save((recording, unguided.as_ref()), &pipeline, &names))
+        .map(|(picture, recording)| {
+            let drawn = (recording, unguided.as_ref());
+            picture.save(drawn, plane.as_ref(), &pipeline, &names)
+        })
         .transpose()?;
     if args.run.json {
         return json::print_line(&Report {
@@ -318,6 +329,7 @@ impl<'a> Picture<'a> {
     fn save(
         &self,
         (recording, unguided): (&Recording, Option<&Recording>),
+        plane: Option<&(Plane, [usize; 2])>,
         pipeline: &ValueGuidedPipeline,
         names: &Names,
     ) -> Result<String> {
@@ -329,7 +341,7 @@ impl<'a> Picture<'a> {
             Format::Png => {
                 let view = PlanView {
                     stage,
-                    plane: None,
+                    plane: plane.map(|(plane, dims)| (plane, *dims)),
                     unguided,
                 };
                 recording.png(pipeline, (title, names), &view)?

@@ -65,8 +65,8 @@ pub struct Success {
 }
 
 impl Success {
-    fn of_rows(rows: &[Row]) -> Option<Self> {
-        let said: Vec<bool> = rows.iter().filter_map(|row| row.success).collect();
+    /// Of whether each was; none of nobody.
+    pub fn of(said: &[bool]) -> Option<Self> {
         let (episodes, of) = (said.iter().filter(|&&success| success).count(), said.len());
         Some(Self {
             episodes,
@@ -74,6 +74,10 @@ impl Success {
             rate: episodes as f64 / of as f64,
             confidence_interval: stats::wilson_interval(episodes, of)?,
         })
+    }
+
+    fn of_rows(rows: &[Row]) -> Option<Self> {
+        Self::of(&rows.iter().filter_map(|row| row.success).collect::<Vec<_>>())
     }
 
     /// In words.

@@ -21,8 +21,8 @@ pub use waypoint::WaypointPolicy;
 use crate::error::{Error, Result};
 use crate::start::Start;
 use diffplan_envs::{BoxSpace, Goal, Space};
-use diffplan_pipelines::Plan;
 use diffplan_pipelines::doctor::Finding;
+use diffplan_pipelines::{Plan, ViolationsSummary};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 /// What acts in an environment, in any number of episodes at a time.
@@ -75,6 +75,11 @@ pub trait Policy: Send {
         0
     }
 
+    /// What its plans violated so far of the constraints that hold for them, if it plans under any.
+    fn violations(&self) -> Option<&ViolationsSummary> {
+        None
+    }
+
     /// What was almost surely wrong with what it was shown so far, each thing once.
     fn findings(&self) -> Vec<Finding> {
         Vec::new()
@@ -108,6 +113,10 @@ impl<P: Policy + ?Sized> Policy for Box<P> {
 
     fn plan_age(&self, slot: usize) -> usize {
         (**self).plan_age(slot)
+    }
+
+    fn violations(&self) -> Option<&ViolationsSummary> {
+        (**self).violations()
     }
 
     fn findings(&self) -> Vec<Finding> {

@@ -5,8 +5,8 @@ use super::{Policy, slot};
 use crate::error::{Error, Result};
 use crate::start::{Start, policy_seed};
 use diffplan_envs::{BoxSpace, Goal, NumpyRng, Space};
-use diffplan_pipelines::Plan;
 use diffplan_pipelines::doctor::Finding;
+use diffplan_pipelines::{Plan, ViolationsSummary};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 /// A policy whose actions have Ornstein-Uhlenbeck noise added, and stay within the action space.
@@ -72,6 +72,10 @@ impl Policy for Noisy {
 
     fn plan_age(&self, slot: usize) -> usize {
         self.policy.plan_age(slot)
+    }
+
+    fn violations(&self) -> Option<&ViolationsSummary> {
+        self.policy.violations()
     }
 
     fn findings(&self) -> Vec<Finding> {

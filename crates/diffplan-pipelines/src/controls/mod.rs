@@ -71,6 +71,39 @@ impl Controls {
         build::apply(self, pipeline, context)
     }
 
+    /// The discs `[x, y, radius]` and boxes `[x0, y0, x1, y1]` that guides and constraints keep away from in the plane of the dimensions `dims`, for
+    /// pictures; walls of the environment are not among them.
+    pub fn obstacles(&self) -> (Vec<[f64; 3]>, Vec<[f64; 4]>) {
+        let (mut discs, mut boxes) = (Vec::new(), Vec::new());
+        let of_guides = self.guides.iter().filter_map(|spec| match &spec.kind {
+            GuideKind::Obstacles(obstacles) => Some(obstacles),
+            _ => None,
+        });
+        let of_constraints = self.constraints.iter().filter_map(|spec| match &spec.kind {
+            ConstraintKind::Obstacles(obstacles) => Some(obstacles),
+            _ => None,
+        });
+        for obstacles in of_guides.chain(of_constraints) {
+            discs.extend(
+                obstacles
+                    .discs
+                    .iter()
+                    .filter(|disc| !discs.contains(*disc))
+                    .copied()
+                    .collect::<Vec<_>>(),
+            );
+            boxes.extend(
+                obstacles
+                    .boxes
+                    .iter()
+                    .filter(|shape| !boxes.contains(*shape))
+                    .copied()
+                    .collect::<Vec<_>>(),
+            );
+        }
+        (discs, boxes)
+    }
+
     /// An error about a table in line `line`.
     fn refuse(&self, line: Option<usize>, kind: &str, reason: &str) -> Error {
         let line = line.map_or(String::new(), |line| format!("line {line}: "));

@@ -186,6 +186,9 @@ fn play(
         (&mut output, whole),
     )?;
     policy.findings().iter().for_each(settings::warn);
+    if let (Some(violations), false) = (policy.violations(), args.run.json) {
+        output::print(format!("\n{}", guides::violations(violations)))?;
+    }
     end(args, Report::of(settings, rows, latency), output.as_ref())
 }
 

@@ -7,14 +7,14 @@ mod report;
 use crate::args::RolloutArgs;
 use crate::error::{Error, Result};
 use crate::patience::Patience;
-use crate::{aims, guides, json, output, settings};
+use crate::{aims, guides, json, output, planes, settings};
 use diffplan_data::RecordedEnv;
-use diffplan_envs::{BoxEnv, Env, ResetOptions};
+use diffplan_envs::{BoxEnv, Env, Goal, ResetOptions, Walls};
 use diffplan_eval::evaluation::{describe, describe_aim, with_simulator};
 use diffplan_eval::{
     AimText, Held, Names, PlannerPolicy, Policy, PolicyOptions, Registry, Start, rollout, table, trajectories_npz,
 };
-use diffplan_pictures::{EpisodePicture, Film, Recording, Stage, episode_png};
+use diffplan_pictures::{EpisodePicture, Film, Plane, Recording, Stage, episode_png, planes_png};
 use diffplan_pipelines::{Condition, PlanOptions, Query, SampleLayout, TrainedConditions, ValueGuidedPipeline};
 use ndarray::Array2;
 use played::Played;
@@ -151,9 +151,14 @@ pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
         output::print(settings.text())?;
     }
     let names = Names::of_env(&env)?;
+    let plane = match (&settings.out, env.walls()) {
+        (Some(_), Some(walls)) => Some((settings.plane(&mut env, &walls)?, walls)),
+        _ => None,
+    };
     let played = play(&settings, env, &mut actor, stage.is_some())?;
     actor.policy().findings().iter().for_each(settings::warn);
-    let summary = Summary::of(&settings, &played.episodes);
+    let violations = actor.policy().violations().cloned();
+    let summary = Summary::of(&settings, &played.episodes, violations.as_ref());
     let mut saved = Vec::new();
     if let Some(folder) = &settings.out {
         saved.extend(save(
@@ -163,6 +168,12 @@ pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
             &played,
             &summary,
         )?);
+        if let Some((plane, walls)) = plane {
+            let panel = planes::episodes(plane, &walls, &played.episodes, settings.text_of_plans());
+            let title = format!("{}   ·   {} episodes from above", settings.env, settings.episodes);
+            let picture = planes_png(&title, "", &[panel])?;
+            saved.extend(write(folder, [("paths.png", picture)])?);
+        }
         if let Some(mut stage) = stage {
             saved.extend(write(
                 folder,
@@ -199,6 +210,25 @@ impl Settings {
             id: self.env.clone(),
             kwargs: self.env_kwargs.clone(),
             max_episode_steps: self.max_episode_steps,
+        }
+    }
+
+    /// The environment from above, with the goal of its episodes if they all have the same. It is reset to see that.
+    fn plane(&self, env: &mut BoxEnv, walls: &Walls) -> Result<Plane> {
+        let mut goal_of = |number: usize| -> Result<Option<Goal>> {
+            env.reset(Some(self.seed_of(number)), &self.reset)?;
+            Ok(env.goal())
+        };
+        let (first, other) = (goal_of(self.first)?, goal_of(self.first + 1)?);
+        let goal = first.filter(|first| other.as_ref() == Some(first));
+        planes::plane(walls, goal.as_ref(), &self.guides)
+    }
+
+    /// How plans were made, or who acted.
+    fn text_of_plans(&self) -> String {
+        match (&self.options, &self.policy) {
+            (Some(options), _) => describe(options),
+            (None, policy) => policy.clone().unwrap_or_default(),
         }
     }
 

@@ -1,8 +1,10 @@
 //! What came out, as a table and as one JSON object.
 
 use super::Settings;
-use diffplan_eval::evaluation::known_returns;
+use crate::guides;
+use diffplan_eval::evaluation::{Success, known_returns};
 use diffplan_eval::{Episode, stats, table};
+use diffplan_pipelines::ViolationsSummary;
 use serde::Serialize;
 
 /// The object of `--json` and of `summary.json`.
@@ -16,6 +18,12 @@ pub(super) struct Summary<'a> {
     /// Of the mean; null of a single episode.
     standard_error: Option<f64>,
     plan_ms: PlanMs,
+    /// Of the episodes that say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    success: Option<Success>,
+    /// Of constraints, by the plans that were followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    violations: Option<&'a ViolationsSummary>,
     config: &'a Settings,
 }
 
@@ -38,7 +46,7 @@ impl PlanMs {
 }
 
 impl<'a> Summary<'a> {
-    pub(super) fn of(settings: &'a Settings, episodes: &[Episode]) -> Self {
+    pub(super) fn of(settings: &'a Settings, episodes: &[Episode], violations: Option<&'a ViolationsSummary>) -> Self {
         let returns: Vec<f64> = episodes.iter().map(Episode::total_return).collect();
         Self {
             env: &settings.env,
@@ -47,6 +55,13 @@ impl<'a> Summary<'a> {
             mean_return: stats::mean(&returns),
             standard_error: stats::standard_error(&returns),
             plan_ms: PlanMs::of(episodes),
+            success: Success::of(
+                &episodes
+                    .iter()
+                    .filter_map(|episode| episode.success)
+                    .collect::<Vec<_>>(),
+            ),
+            violations,
             config: settings,
             returns,
         }
@@ -76,7 +91,13 @@ pub(super) fn text(summary: &Summary, episodes: &[Episode]) -> String {
         Some(error) => format!(" ± {error:.1} (standard error of {} episodes)", episodes.len()),
         None => String::new(),
     };
-    let context = known_returns(summary.env).map_or(String::new(), |known| format!("\n  {known}"));
+    let mut context = known_returns(summary.env).map_or(String::new(), |known| format!("\n  {known}"));
+    if let Some(success) = summary.success {
+        context += &format!("\n  success {}", success.text());
+    }
+    if let Some(violations) = summary.violations {
+        context += &format!("\n{}", guides::violations(violations));
+    }
     format!(
         "{}\n\n  mean return {:.1}{error}, {:.2} ms a plan (p95 {:.2}){context}",
         table::table(&header, &rows),

@@ -26,7 +26,9 @@ use crate::error::{Error, Result};
 use crate::start::Start;
 use diffplan_envs::{Goal, Space};
 use diffplan_pipelines::doctor::{Finding, Outside};
-use diffplan_pipelines::{Condition, Follow, Part, Plan, Planner, Query, RngNoise, Start as From, TrainedConditions};
+use diffplan_pipelines::{
+    Condition, Follow, Part, Plan, Planner, Query, RngNoise, Start as From, TrainedConditions, ViolationsSummary,
+};
 use episode::{Doing, Running};
 use ndarray::{Array2, Array3, ArrayView2, ArrayViewMut2};
 
@@ -42,6 +44,8 @@ pub struct PlannerPolicy {
     outside: Outside,
     /// The lowest and highest of each action dimension, once an environment told them.
     bounds: Vec<(f64, f64)>,
+    /// What its plans violated.
+    violations: ViolationsSummary,
     /// What slot 0's plans were made of, if that is wanted.
     remembered: Option<Vec<Made>>,
 }
@@ -80,6 +84,7 @@ impl PlannerPolicy {
             follower: None,
             episodes: Vec::new(),
             bounds: Vec::new(),
+            violations: ViolationsSummary::default(),
             remembered: None,
         }
     }
@@ -173,6 +178,9 @@ impl PlannerPolicy {
         let plans = plans.map_err(|error| in_slot(error, &own))?;
         let follower = self.steers().cloned();
         for ((&at, plan), noise) in own.iter().zip(plans).zip(noises) {
+            if let Some(violations) = &plan.violations {
+                self.violations.add(violations, plan.chosen);
+            }
             let running = self.running_mut(at)?;
             running.noise = noise;
             running.go_on_with(plan, doing, follower.as_ref());
@@ -270,6 +278,10 @@ impl Policy for PlannerPolicy {
     fn plan_age(&self, slot: usize) -> usize {
         let running = self.episodes.get(slot).and_then(Option::as_ref);
         running.map_or(0, Running::age)
+    }
+
+    fn violations(&self) -> Option<&ViolationsSummary> {
+        (self.violations.plans > 0).then_some(&self.violations)
     }
 
     fn findings(&self) -> Vec<Finding> {

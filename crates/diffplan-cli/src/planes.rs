@@ -1,0 +1,79 @@
+//! Environments with walls, from above: what plans and episodes are drawn in.
+
+use crate::error::Result;
+use crate::guides;
+use diffplan_envs::{Goal, Walls};
+use diffplan_eval::{Episode, Held};
+use diffplan_pictures::{Plane, PlanePanel, PlanePath, Role};
+use diffplan_pipelines::Part;
+
+/// The plane of an environment's walls, with the obstacles of the guides that were recorded, and its goal.
+pub(crate) fn plane(walls: &Walls, goal: Option<&Goal>, records: &[String]) -> Result<Plane> {
+    let corner =
+        |index: usize, fold: fn(f64, f64) -> f64, from: f64| walls.boxes.iter().map(|one| one[index]).fold(from, fold);
+    let (low, high) = (f64::INFINITY, f64::NEG_INFINITY);
+    let mut plane = Plane::of([
+        corner(0, f64::min, low),
+        corner(1, f64::min, low),
+        corner(2, f64::max, high),
+        corner(3, f64::max, high),
+    ]);
+    plane.walls.clone_from(&walls.boxes);
+    for record in records {
+        if let Some(controls) = guides::of_record(record)? {
+            let (discs, boxes) = controls.obstacles();
+            plane.discs.extend(discs);
+            plane.walls.extend(boxes);
+        }
+    }
+    if let Some(goal) = goal {
+        let of = |dim: usize| {
+            let place = goal.dims.iter().position(|&other| other == dim)?;
+            goal.values.get(place).copied()
+        };
+        plane.goal = of(walls.dims[0]).zip(of(walls.dims[1])).map(|(x, y)| [x, y]);
+        plane.goal_radius = goal.tolerance.unwrap_or(0.0);
+    }
+    Ok(plane)
+}
+
+/// What is held at the last step of a plan, if that is anything, as the goal to draw.
+pub(crate) fn goal_of(held: &[Held], horizon: usize) -> Option<Goal> {
+    let at_end = |held: &&Held| held.part == Part::Observation && held.time + 1 == horizon;
+    let end = held.iter().find(at_end)?;
+    Some(Goal {
+        dims: end.dims.clone().unwrap_or_else(|| (0..end.values.len()).collect()),
+        values: end.values.iter().copied().map(f64::from).collect(),
+        tolerance: None,
+    })
+}
+
+/// The paths of episodes in such a plane.
+pub(crate) fn episodes(plane: Plane, walls: &Walls, episodes: &[Episode], title: String) -> PlanePanel {
+    let [x, y] = walls.dims;
+    let inside = |point: &[f64; 2]| {
+        plane
+            .discs
+            .iter()
+            .any(|disc| (point[0] - disc[0]).hypot(point[1] - disc[1]) < disc[2])
+    };
+    let path = |episode: &Episode| PlanePath {
+        points: episode.observations.outer_iter().map(|row| [row[x], row[y]]).collect(),
+        role: Role::Episode {
+            reached: episode.success == Some(true),
+        },
+    };
+    let paths: Vec<PlanePath> = episodes.iter().map(path).collect();
+    let reached = episodes.iter().filter(|episode| episode.success == Some(true)).count();
+    let crossed = paths.iter().filter(|path| path.points.iter().any(inside)).count();
+    let mut caption = format!("{reached} of {} episodes reached the goal", episodes.len());
+    if !plane.discs.is_empty() {
+        caption += &format!(", {crossed} went through an obstacle");
+    }
+    PlanePanel {
+        title,
+        caption,
+        plane,
+        paths,
+    }
+}
