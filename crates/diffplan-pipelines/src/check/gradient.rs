@@ -260,8 +260,8 @@ impl Found {
         let checked = self.all.len() + self.kinks.len();
         let is_wrong = |(difference, allowed): &&(Difference, f64)| {
             let size = difference.expected.abs().max(difference.actual.abs());
-            // NaN is wrong.
-            !((difference.actual - difference.expected).abs() <= allowed + TOLERANCE * size)
+            let off = (difference.actual - difference.expected).abs();
+            off.is_nan() || off > allowed + TOLERANCE * size
         };
         let mut wrong: Vec<Difference> = self
             .all
