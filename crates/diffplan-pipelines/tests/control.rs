@@ -60,7 +60,9 @@ impl Constraint for Bound {
         Ok(())
     }
 
-    fn violation(&self, trajectory: ArrayView2<f32>, from: usize) -> f32 {
+    fn violation(&self, trajectory: ArrayView2<f32>, fixed: ArrayView2<bool>) -> f32 {
+        // The present is what it is.
+        let from = usize::from(fixed[[0, 0]]);
         let actions = trajectory.column(0);
         actions
             .iter()

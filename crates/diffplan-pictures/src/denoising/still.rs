@@ -297,7 +297,7 @@ impl Still {
                 let points = points.filter(|(_, value)| value.is_finite());
                 let style = side.style(place, count);
                 chart.draw_series(LineSeries::new(points.clone(), style))?;
-                let dot = (place == 0).then(|| points.last()).flatten();
+                let dot = (place == 0).then(|| points.clone().next_back()).flatten();
                 chart.draw_series(dot.map(|at| Circle::new(at, px(5), side.colour.filled())))?;
             }
         }

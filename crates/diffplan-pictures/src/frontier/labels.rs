@@ -8,6 +8,9 @@ const RINGS: [f64; 4] = [1.0, 2.2, 4.0, 6.5];
 /// Around a label.
 const PADDING: i32 = 6;
 
+/// Pixels across and down: a point, or how wide and high something is.
+type Pixels = (i32, i32);
+
 /// A rectangle in pixels, y downward.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Box2 {
@@ -51,7 +54,7 @@ impl Box2 {
 /// would cover another label or leave `within`. Dots are covered only where there is no other place; lines, which are horizontal or
 /// upright, likewise, but that is not as bad.
 pub(super) fn place(
-    anchors: &[((i32, i32), (i32, i32))],
+    anchors: &[(Pixels, Pixels)],
     dots: &[(i32, i32)],
     lines: &[[(i32, i32); 2]],
     within: Box2,
