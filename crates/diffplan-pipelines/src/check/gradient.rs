@@ -118,6 +118,9 @@ const WORST: usize = 5;
 /// Numbers that are looked at, of each plan.
 const MOST: usize = 400;
 
+/// The step in the slope that is a kink, as a share of a plan's largest slope.
+const KINK: f64 = 0.1;
+
 /// The relative error that a gradient may have.
 const TOLERANCE: f64 = 0.02;
 
@@ -139,7 +142,8 @@ pub fn check_guide(guide: &Arc<dyn Guide>, plans: ArrayView3<f32>, timestep: f32
     session.value_and_grad(plans, at, Array1::zeros(count).view_mut(), gradients.view_mut())?;
     let arithmetic = Arithmetic {
         step: 1.0 / 64.0,
-        rounding: f64::from(f32::EPSILON),
+        // A network's values are off by a few units in the last place.
+        rounding: 8.0 * f64::from(f32::EPSILON),
     };
     let mut found = Found::default();
     for (index, (plan, gradient)) in plans.outer_iter().zip(gradients.outer_iter()).enumerate() {
@@ -248,7 +252,9 @@ impl Found {
                 actual: gradient[[step, channel]],
             };
             let allowed = slope.error + TOLERANCE * 0.05 * largest;
-            match slope.kink && between(slope, difference.actual, allowed) {
+            // Smaller steps of the slope are rounding, of a network's values above all.
+            let kink = slope.kink && (slope.sides[1] - slope.sides[0]).abs() > KINK * largest;
+            match kink && between(slope, difference.actual, allowed) {
                 true => self.kinks.push(difference),
                 false => self.all.push((difference, allowed)),
             }
