@@ -6,7 +6,6 @@ use diffplan_eval::table;
 use diffplan_pipelines::check::{GradientReport, ScaleReport, Spread, check_guides, propose_scale};
 use diffplan_pipelines::controls::Context;
 use diffplan_pipelines::{Condition, NoiseSource, PlanOptions, SampleLayout, ValueGuidedPipeline};
-use ndarray::ArrayView1;
 use serde::Serialize;
 
 /// The share of the sampler's own step that a guide's should be.
@@ -20,17 +19,16 @@ pub(crate) struct Checked {
 }
 
 impl Checked {
-    /// Of a pipeline's guides, with plans from an observation.
+    /// Of a pipeline's guides, with plans under these conditions.
     pub(crate) fn of(
         pipeline: &ValueGuidedPipeline,
         options: &PlanOptions,
-        observation: ArrayView1<f32>,
+        conditions: &[Condition],
         noise: &mut dyn NoiseSource,
     ) -> Result<Self> {
-        let conditions = [Condition::observation(0, observation)];
         Ok(Self {
             gradients: check_guides(pipeline, options.planning_horizon, noise)?,
-            scale: propose_scale(pipeline, options, &conditions, SHARE, noise)?,
+            scale: propose_scale(pipeline, options, conditions, SHARE, noise)?,
         })
     }
 

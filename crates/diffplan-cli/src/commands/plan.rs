@@ -90,14 +90,16 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
         pipeline.planning_config().recorded_env(),
     )?;
     let env = settings::known_env(registry, env.as_ref());
-    if args.check_guides {
-        let context = guides::context(env.as_ref(), &pipeline);
-        let checked = pool.install(|| checked::Checked::of(&pipeline, &options, aview1(&args.obs), noise.as_mut()))?;
-        return checked.show(&context, pipeline.layout(), args.run.json);
-    }
     let names = Names::of(env.as_ref(), pipeline.observation_dim(), pipeline.action_dim());
     let aim = args.aim.text();
     let held = held(&aim, &pipeline, options.planning_horizon, &names)?;
+    let now = [Condition::observation(0, aview1(&args.obs))];
+    let conditions: Vec<Condition> = now.into_iter().chain(held.iter().map(Held::condition)).collect();
+    if args.check_guides {
+        let context = guides::context(env.as_ref(), &pipeline);
+        let checked = pool.install(|| checked::Checked::of(&pipeline, &options, &conditions, noise.as_mut()))?;
+        return checked.show(&context, pipeline.layout(), args.run.json);
+    }
     let mut planner = pipeline.planner(options.clone())?.in_pool(Arc::clone(&pool));
     let picture = args
         .render
@@ -109,8 +111,6 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
         .then(|| unguided(&pipeline, &options))
         .transpose()?;
     let started = Instant::now();
-    let now = [Condition::observation(0, aview1(&args.obs))];
-    let conditions: Vec<Condition> = now.into_iter().chain(held.iter().map(Held::condition)).collect();
     let (plan, recording) = match picture {
         Some(_) => {
             let recording = Recording::of(&mut planner, Query::new(&conditions, noise.as_mut()))?;

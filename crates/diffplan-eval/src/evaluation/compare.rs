@@ -257,7 +257,7 @@ impl Side {
 }
 
 /// The 95 % interval of mean(b) - mean(a).
-fn interval(a: &[f64], b: &[f64], paired: bool) -> [f64; 2] {
+pub(crate) fn interval(a: &[f64], b: &[f64], paired: bool) -> [f64; 2] {
     let mut noise = RngNoise::seed(SEED);
     let mut mean_of_draws = |values: &[f64]| {
         let mut draw = || {

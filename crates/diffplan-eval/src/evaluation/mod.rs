@@ -14,6 +14,7 @@ mod settings;
 mod words;
 
 pub use compare::Comparison;
+pub(crate) use compare::interval;
 pub use folder::Output;
 pub use report::{Latency, Report, Success, known_returns};
 pub use row::{Columns, End, HEADER, Row};

@@ -1,12 +1,9 @@
 //! [`Tuned`]: what came out of a tuning.
 
-use crate::evaluation::describe;
+use crate::evaluation::{describe, interval};
 use crate::{stats, table};
-use diffplan_pipelines::{PlanOptions, PlanningConfig, RngNoise};
+use diffplan_pipelines::{PlanOptions, PlanningConfig};
 use serde::Serialize;
-
-/// Resamples of every interval.
-const RESAMPLES: usize = 10_000;
 
 /// What options came to.
 #[derive(Clone, Debug, Serialize)]
@@ -67,7 +64,7 @@ impl PairedDifference {
         Self {
             episodes: differences.len(),
             mean: stats::mean(&differences),
-            interval: (differences.len() > 1).then(|| bootstrap(&differences)),
+            interval: (differences.len() > 1).then(|| interval(less, these, true)),
         }
     }
 
@@ -85,16 +82,6 @@ impl PairedDifference {
             None => format!("{:+.1}, {} paired episodes", self.mean, self.episodes),
         }
     }
-}
-
-fn bootstrap(differences: &[f64]) -> [f64; 2] {
-    use diffplan_pipelines::NoiseSource;
-    let mut noise = RngNoise::seed(0);
-    let count = differences.len();
-    stats::percentile_interval(RESAMPLES, || {
-        let drawn = (0..count).map(|_| noise.pick_index(count).map_or(0.0, |at| differences[at]));
-        drawn.sum::<f64>() / count as f64
-    })
 }
 
 /// What came out.

@@ -134,10 +134,10 @@ fn style(role: Role, planned: RGBColor) -> ShapeStyle {
 fn draw_path(root: &Area, scale: &Scale, plane: &Plane, (path, planned): (&PlanePath, RGBColor)) -> DrawResult {
     let numbers = |point: &[f64; 2]| point.iter().all(|number| number.is_finite());
     for part in path.points.split(|point| !numbers(point)).filter(|part| part.len() > 1) {
-        let line: Vec<Pixel> = part.iter().map(|&point| scale.at(point)).collect();
+        let line = thinned(part.iter().map(|&point| scale.at(point)));
         root.draw(&PathElement::new(line, style(path.role, planned)))?;
         for inside in within(plane, part) {
-            let line: Vec<Pixel> = inside.into_iter().map(|point| scale.at(point)).collect();
+            let line = thinned(inside.into_iter().map(|point| scale.at(point)));
             let width = if matches!(path.role, Role::Chosen | Role::True) {
                 4
             } else {
@@ -152,6 +152,28 @@ fn draw_path(root: &Area, scale: &Scale, plane: &Plane, (path, planned): (&Plane
         root.draw(&Circle::new(scale.at(end), px(6), colour.filled()))?;
     }
     Ok(())
+}
+
+/// A line without points that are so close together that it would be all corners, whose mitres stick out; both its ends stay.
+fn thinned(line: impl Iterator<Item = Pixel>) -> Vec<Pixel> {
+    let near = f64::from(px(5));
+    let apart = |a: Pixel, b: Pixel| f64::from(a.0 - b.0).hypot(f64::from(a.1 - b.1)) >= near;
+    let mut kept: Vec<Pixel> = Vec::new();
+    let mut last = None;
+    for point in line {
+        if kept.last().is_none_or(|&other| apart(other, point)) {
+            kept.push(point);
+        }
+        last = Some(point);
+    }
+    if let Some(end) = last.filter(|end| kept.last() != Some(end)) {
+        // In place of the one before it, where that is near, but for the first.
+        if kept.len() > 1 && kept.last().is_some_and(|&other| !apart(other, end)) {
+            kept.pop();
+        }
+        kept.push(end);
+    }
+    kept
 }
 
 /// What of a line lies within obstacles.
