@@ -78,12 +78,12 @@ fn intervals_are_those_of_numpy() {
     );
 
     let mut other = played("Pendulum-v1", 7, &B[..9]);
-    other["config"] = serde_json::json!({"scale": 0.2, "batch_size": 64, "threads": 3, "checkpoint": "x"});
+    other["config"] = serde_json::json!({"scale": 0.2, "batch_size": 32, "threads": 3, "checkpoint": "x", "temperature": 1.0});
     let (other, _) = comparison(&hopper(7, &A), &other);
     let expected = [
         "the environments differ: Hopper-v5 and Pendulum-v1",
         "the numbers of episodes differ: 30 and 9",
-        "plans were made with another batch_size: the default and 64",
+        "plans were made with another batch_size: 64 and 32",
         "plans were made with another scale: 0.1 and 0.2",
         "fewer than 10 episodes: the interval is too narrow",
     ];

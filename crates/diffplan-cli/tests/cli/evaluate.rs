@@ -223,10 +223,10 @@ fn torn_files_are_gone_on_with() {
     for (line, words) in [
         ("7,1007,1.0,200\n", &["line 3 is no episode"][..]),
         (
-            "3,7,-1,200,truncated,,200,1,1,\n",
+            "3,7,-1,200,truncated,,200,1,1,,\n",
             &["episode 3 has seed 7", "1000 + 3"],
         ),
-        ("0,1000,-1,200,truncated,,200,1,1,\n", &["episode 0 has return -1"]),
+        ("0,1000,-1,200,truncated,,200,1,1,,\n", &["episode 0 has return -1"]),
     ] {
         stop_after(&folder, &[1], line);
         diffplan("evaluate --resume --out", &[&folder]).failed_with(words);
