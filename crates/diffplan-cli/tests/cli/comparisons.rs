@@ -78,7 +78,8 @@ fn intervals_are_those_of_numpy() {
     );
 
     let mut other = played("Pendulum-v1", 7, &B[..9]);
-    other["config"] = serde_json::json!({"scale": 0.2, "batch_size": 32, "threads": 3, "checkpoint": "x", "temperature": 1.0});
+    other["config"] =
+        serde_json::json!({"scale": 0.2, "batch_size": 32, "threads": 3, "checkpoint": "x", "temperature": 1.0});
     let (other, _) = comparison(&hopper(7, &A), &other);
     let expected = [
         "the environments differ: Hopper-v5 and Pendulum-v1",

@@ -26,6 +26,7 @@ mod running;
 mod seams;
 mod several;
 mod train;
+mod tune;
 
 use serde_json::Value;
 use std::fs;

@@ -18,7 +18,7 @@ mod rows;
 mod run;
 mod space;
 
-pub use outcome::{PairedDifference, Played, TrialResult, Tuned};
+pub use outcome::{FEWEST, PairedDifference, Played, TrialResult, Tuned};
 pub use rows::TuneRows;
 pub use run::{Pools, TuneEvent, Tuning};
 pub use space::Space;

@@ -5,6 +5,9 @@ use crate::{stats, table};
 use diffplan_pipelines::{PlanOptions, PlanningConfig};
 use serde::Serialize;
 
+/// Fewer episodes say too little about a mean for it to stand on a frontier.
+pub const FEWEST: usize = 4;
+
 /// What options came to.
 #[derive(Clone, Debug, Serialize)]
 pub struct TrialResult {
@@ -134,7 +137,7 @@ impl Tuned {
 
     /// Every trial that was played, a line each: `frontier.csv`.
     pub fn csv(&self) -> String {
-        let frontier = self.frontier(1);
+        let frontier = self.frontier(FEWEST);
         let mut text =
             String::from("median_ms,p95_ms,episodes,mean_return,low,high,final,frontier,recommended,options\n");
         for (index, trial) in self.trials.iter().enumerate() {
@@ -186,7 +189,7 @@ impl Tuned {
     /// The frontier, who won, and how sure that is.
     pub fn text(&self) -> String {
         let mut rows = Vec::new();
-        let mut shown = self.frontier(4);
+        let mut shown = self.frontier(FEWEST);
         shown.extend([0, 1, self.best].into_iter().filter(|&index| index < self.trials.len()));
         shown.sort_by(|&a, &b| self.trials[a].median_ms.total_cmp(&self.trials[b].median_ms));
         shown.dedup();

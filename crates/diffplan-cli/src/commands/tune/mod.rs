@@ -12,7 +12,7 @@ use crate::{json, output, settings};
 use diffplan_data::RecordedEnv;
 use diffplan_envs::Env;
 use diffplan_eval::evaluation::{check_plan_size, describe, hash};
-use diffplan_eval::tune::{Pools, Space, TuneRows, Tuned, Tuning};
+use diffplan_eval::tune::{FEWEST, Pools, Space, TuneRows, Tuned, Tuning};
 use diffplan_eval::{Registry, table};
 use diffplan_files::folder_of;
 use diffplan_pictures::{FrontierPicture, Tried, frontier_png};
@@ -182,14 +182,21 @@ fn save(out: &Path, tuned: &Tuned) -> Result<Vec<PathBuf>> {
 fn save_table(out: &Path, tuned: &Tuned) -> Result<Vec<PathBuf>> {
     let (csv, png) = (out.with_extension("csv"), out.with_extension("png"));
     output::write_atomically(&csv, tuned.csv().as_bytes())?;
-    output::write_atomically(&png, &picture(tuned)?)?;
-    Ok(vec![csv, png])
+    let mut saved = vec![csv];
+    if let Some(picture) = picture(tuned)? {
+        output::write_atomically(&png, &picture)?;
+        saved.push(png);
+    }
+    Ok(saved)
 }
 
-fn picture(tuned: &Tuned) -> Result<Vec<u8>> {
+/// Of what was played often enough to have a place; none of nothing.
+fn picture(tuned: &Tuned) -> Result<Option<Vec<u8>>> {
     let (mut tried, mut chosen, mut reference) = (Vec::new(), None, None);
     for (index, trial) in tuned.trials.iter().enumerate() {
-        let Some(played) = trial.played() else { continue };
+        let Some(played) = trial.played().filter(|played| played.episodes >= FEWEST) else {
+            continue;
+        };
         if index == tuned.best {
             chosen = Some(tried.len());
         }
@@ -205,7 +212,10 @@ fn picture(tuned: &Tuned) -> Result<Vec<u8>> {
     }
     let (best, threads) = (&tuned.trials[tuned.best], tuned.threads);
     let plural = if threads == 1 { "" } else { "s" };
-    Ok(frontier_png(&FrontierPicture {
+    if tried.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(frontier_png(&FrontierPicture {
         title: format!(
             "{}   ·   return against the time of a plan, {threads} thread{plural}",
             tuned.env
@@ -214,7 +224,7 @@ fn picture(tuned: &Tuned) -> Result<Vec<u8>> {
         tried,
         chosen,
         reference,
-    })?)
+    })?))
 }
 
 /// Candidates × timesteps, and how they are chosen.
