@@ -111,6 +111,21 @@ fn a_tuning_that_was_cut_short_goes_on() {
     let again = bench.run(&mut rows, &mut |_| ControlFlow::Continue(())).unwrap();
     assert_eq!((lines(&path), again.best), (known, tuned.best));
 
+    // With no budget left, what is known is what counts.
+    let mut poor = Bench::new();
+    poor.tuning.budget = Duration::from_millis(1);
+    let known = lines(&path);
+    let mut rows = TuneRows::in_file(&path, &of(), true).unwrap();
+    let poor = poor.run(&mut rows, &mut |_| ControlFlow::Continue(())).unwrap();
+    assert_eq!((lines(&path), poor.trials.len()), (known, tuned.trials.len()));
+    assert!(
+        poor.trials
+            .iter()
+            .zip(&tuned.trials)
+            .all(|(poor, trial)| poor.search.len() >= trial.search.len())
+    );
+    assert!(poor.against_default.is_none_or(|difference| difference.episodes == 10));
+
     // The default and the plan without guidance are in the final, whoever else is.
     assert_eq!(tuned.trials[0].options, bench.options);
     let unguided = &tuned.trials[1].options;

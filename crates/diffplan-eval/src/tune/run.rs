@@ -198,24 +198,52 @@ impl Search<'_> {
         );
         let of = all.len();
         for (done, options) in all.into_iter().enumerate() {
-            if done >= always && self.spent() > TIMING {
-                break;
+            // What was timed before costs nothing.
+            if done >= always && self.known_time(&options).is_none() && self.spent() > TIMING {
+                continue;
             }
             let [median, p95] = self.time(&options)?;
             let fast_enough = self.tuning.hz.is_none_or(|hz| p95 <= 1e3 / hz);
-            self.trials.push(TrialResult::new(options, fast_enough, [median, p95]));
+            let search = self.known_search(&options);
+            let mut trial = TrialResult::new(options, fast_enough, [median, p95]);
+            trial.search = search;
+            self.trials.push(trial);
             self.tell(TuneEvent::Timed { done: done + 1, of })?;
         }
         Ok(())
     }
 
-    /// Milliseconds of a plan from the environment's first observation.
-    fn time(&mut self, options: &PlanOptions) -> Result<[f64; 2]> {
-        let known = self.rows.known.iter().find_map(|row| match row.measured {
+    /// Milliseconds that were measured before.
+    fn known_time(&self, options: &PlanOptions) -> Option<[f64; 2]> {
+        self.rows.known.iter().find_map(|row| match row.measured {
             Measured::Latency { median_ms, p95_ms } if row.options == *options => Some([median_ms, p95_ms]),
             _ => None,
-        });
-        if let Some(known) = known {
+        })
+    }
+
+    /// The first episodes of the search that were played before.
+    fn known_search(&self, options: &PlanOptions) -> Vec<f64> {
+        let mut returns = Vec::new();
+        for row in self.rows.known.iter().filter(|row| row.options == *options) {
+            if let Measured::Episode {
+                last: false,
+                episode,
+                episode_return,
+                ..
+            } = row.measured
+            {
+                returns.push((episode, episode_return));
+            }
+        }
+        returns.sort_by_key(|(episode, _)| *episode);
+        let in_order = returns.into_iter().enumerate();
+        let first = in_order.take_while(|(place, (episode, _))| place == episode);
+        first.map(|(_, (_, episode_return))| episode_return).collect()
+    }
+
+    /// Milliseconds of a plan from the environment's first observation.
+    fn time(&mut self, options: &PlanOptions) -> Result<[f64; 2]> {
+        if let Some(known) = self.known_time(options) {
             return Ok(known);
         }
         let begun = Instant::now();
