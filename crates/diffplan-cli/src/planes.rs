@@ -49,7 +49,7 @@ pub(crate) fn goal_of(held: &[Held], horizon: usize) -> Option<Goal> {
 }
 
 /// The paths of episodes in such a plane.
-pub(crate) fn episodes(plane: Plane, walls: &Walls, episodes: &[Episode], title: String) -> PlanePanel {
+pub(crate) fn episodes(plane: Plane, walls: &Walls, episodes: &[Episode]) -> PlanePanel {
     let [x, y] = walls.dims;
     let inside = |point: &[f64; 2]| {
         plane
@@ -71,7 +71,7 @@ pub(crate) fn episodes(plane: Plane, walls: &Walls, episodes: &[Episode], title:
         caption += &format!(", {crossed} went through an obstacle");
     }
     PlanePanel {
-        title,
+        title: String::new(),
         caption,
         plane,
         paths,

@@ -169,9 +169,9 @@ pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
             &summary,
         )?);
         if let Some((plane, walls)) = plane {
-            let panel = planes::episodes(plane, &walls, &played.episodes, settings.text_of_plans());
+            let panel = planes::episodes(plane, &walls, &played.episodes);
             let title = format!("{}   ·   {} episodes from above", settings.env, settings.episodes);
-            let picture = planes_png(&title, "", &[panel])?;
+            let picture = planes_png(&title, &settings.text_of_plans(), &[panel])?;
             saved.extend(write(folder, [("paths.png", picture)])?);
         }
         if let Some(mut stage) = stage {
