@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::layout::SampleLayout;
+use crate::units::{denormalize, normalize};
 use diffplan_data::Normalizers;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, ArrayViewMut3, Axis, Slice};
 use std::sync::Arc;
@@ -318,37 +319,6 @@ pub(crate) fn check_imposed(
             candidates: 0,
         }),
     }
-}
-
-/// From the networks' units to the environment's, (horizon, dimensions), in place.
-pub(crate) fn denormalize(
-    layout: &SampleLayout,
-    normalizers: &Normalizers,
-    mut rows: ArrayViewMut2<f32>,
-) -> Result<()> {
-    for (channels, normalizer) in parts(layout, normalizers) {
-        normalizer.denormalize_inplace(rows.slice_axis_mut(Axis(1), Slice::from(channels)))?;
-    }
-    Ok(())
-}
-
-/// And back.
-pub(crate) fn normalize(layout: &SampleLayout, normalizers: &Normalizers, mut rows: ArrayViewMut2<f32>) -> Result<()> {
-    for (channels, normalizer) in parts(layout, normalizers) {
-        normalizer.normalize_inplace(rows.slice_axis_mut(Axis(1), Slice::from(channels)))?;
-    }
-    Ok(())
-}
-
-fn parts<'a>(
-    layout: &SampleLayout,
-    normalizers: &'a Normalizers,
-) -> impl Iterator<Item = (std::ops::Range<usize>, &'a diffplan_data::Normalizer)> {
-    let parts = [
-        (layout.actions(), normalizers.actions()),
-        (layout.observations(), normalizers.observations()),
-    ];
-    parts.into_iter().filter(|(channels, _)| !channels.is_empty())
 }
 
 /// That one candidate at least satisfies all: which do.

@@ -74,6 +74,7 @@ mod planner;
 mod pretrained;
 mod select;
 mod torch_rng;
+mod units;
 
 pub use action::{ActionHead, Chosen, OwnActions};
 pub use condition::{Condition, Part};

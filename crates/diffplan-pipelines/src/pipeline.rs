@@ -7,9 +7,11 @@ use crate::guide::{Guide, GuideTerm, Weighted};
 use crate::layout::SampleLayout;
 use crate::options::{PlanOptions, PlanningConfig};
 use crate::select::{ByValue, Select};
+use crate::units::denormalize;
 use diffplan_data::Normalizers;
 use diffplan_models::Network;
 use diffplan_schedulers::{Registry as Schedulers, Scheduler};
+use ndarray::{ArrayViewMut, Dimension, RemoveAxis};
 use std::sync::Arc;
 
 /// diffusers' `ValueGuidedRLPipeline`: planner network, guides, scheduler, normalisers, and what is said about how to plan.
@@ -261,6 +263,14 @@ impl ValueGuidedPipeline {
     /// The scheduler.
     pub fn scheduler(&self) -> &Arc<dyn Scheduler> {
         &self.scheduler
+    }
+
+    /// From the networks' units to the environment's, in place: `trajectories` (…, action + observation dimensions) as a plan in the making has them.
+    ///
+    /// # Errors
+    /// If they have other dimensions.
+    pub fn denormalize<D: Dimension + RemoveAxis>(&self, trajectories: ArrayViewMut<'_, f32, D>) -> Result<()> {
+        denormalize(&self.layout, &self.normalizers, trajectories)
     }
 
     /// The normalisers.

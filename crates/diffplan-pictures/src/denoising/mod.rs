@@ -13,7 +13,7 @@ use crate::watch::Watch;
 use animation::{Animation, panels};
 use diffplan_eval::Names;
 use diffplan_pipelines::{Condition, NoiseSource, Plan, PlanOptions, Planner, Query, ValueGuidedPipeline};
-use ndarray::{Array1, Array3, ArrayView1, Axis, Slice};
+use ndarray::{Array1, Array3, ArrayView1, Axis};
 use std::ops::Range;
 
 pub use still::PlanView;
@@ -155,15 +155,7 @@ impl Recording {
         let mut scenes = Vec::with_capacity(self.moments.len() + 1);
         for moment in &self.moments {
             let mut candidates = moment.sample.select(Axis(0), &shown);
-            let (layout, normalizers) = (pipeline.layout(), pipeline.normalizers());
-            for (channels, normalizer) in [
-                (layout.actions(), normalizers.actions()),
-                (layout.observations(), normalizers.observations()),
-            ] {
-                if !channels.is_empty() {
-                    normalizer.denormalize_inplace(candidates.slice_axis_mut(Axis(2), Slice::from(channels)))?;
-                }
-            }
+            pipeline.denormalize(candidates.view_mut())?;
             let timestep = moment.timestep;
             scenes.push(Scene {
                 caption: match &moment.values {

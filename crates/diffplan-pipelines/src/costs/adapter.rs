@@ -1,14 +1,14 @@
 //! [`CostGuide`]: a cost as a guide.
 
 use super::Cost;
-use crate::constraint::denormalize;
 use crate::error::{Error, Result};
 use crate::guide::{Guide, GuideSession, Moment, Sees};
 use crate::layout::SampleLayout;
 use crate::pipeline::ValueGuidedPipeline;
+use crate::units::{denormalize, slopes};
 use diffplan_data::Normalizers;
 use diffplan_models::Compute;
-use ndarray::{Array2, ArrayView2, ArrayView3, ArrayViewMut1, ArrayViewMut2, ArrayViewMut3, Axis, Slice};
+use ndarray::{Array2, ArrayView2, ArrayView3, ArrayViewMut1, ArrayViewMut3};
 use std::sync::Arc;
 
 /// A [`Cost`] as a guide: the value is minus the cost, the gradient goes through the normalisers, element by element:
@@ -83,19 +83,6 @@ impl Guide for CostGuide {
             gradient: Array2::zeros((0, 0)),
         })
     }
-}
-
-/// The gradient of an element of a trajectory by its normalised number: what one of the environment's is worth at `values` (horizon,
-/// dimensions), in place.
-pub(crate) fn slopes(layout: &SampleLayout, normalizers: &Normalizers, mut values: ArrayViewMut2<f32>) -> Result<()> {
-    let parts = [
-        (layout.actions(), normalizers.actions()),
-        (layout.observations(), normalizers.observations()),
-    ];
-    for (channels, normalizer) in parts.into_iter().filter(|(channels, _)| !channels.is_empty()) {
-        normalizer.slope_inplace(values.slice_axis_mut(Axis(1), Slice::from(channels)))?;
-    }
-    Ok(())
 }
 
 struct CostSession {

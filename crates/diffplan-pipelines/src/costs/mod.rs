@@ -26,7 +26,6 @@ mod obstacle;
 mod soft;
 
 pub use adapter::CostGuide;
-pub(crate) use adapter::slopes;
 pub use dynamics::{Dynamics, FnDynamics, Integrator, Linear, Residual};
 pub use effort::{Effort, Smoothness};
 pub use function::FnCost;

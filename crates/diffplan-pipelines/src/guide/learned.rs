@@ -1,11 +1,10 @@
 //! [`CleanValue`]: a value function, or any guide, that is shown finished plans; in its own units, if they are others.
 
 use super::{Guide, GuideSession, Moment, Sees};
-use crate::constraint::{denormalize, normalize};
-use crate::costs::slopes;
 use crate::error::{Error, Result};
 use crate::layout::SampleLayout;
 use crate::planner::reshape;
+use crate::units::{denormalize, normalize, slopes};
 use diffplan_data::{Normalizer, Normalizers};
 use diffplan_models::Compute;
 use ndarray::{Array3, ArrayView3, ArrayViewMut1, ArrayViewMut3, Axis};
@@ -92,26 +91,19 @@ const FINISHED: Moment = Moment {
 
 impl Units {
     /// `seen` from the planner's units to the value function's, and the slopes of that way.
-    fn translate(&self, seen: &mut Array3<f32>, slopes_to: Option<[&mut Array3<f32>; 2]>) -> Result<()> {
+    fn translate(&self, seen: &mut Array3<f32>, mut slopes_to: Option<[&mut Array3<f32>; 2]>) -> Result<()> {
         let (layout, planner, own) = (&self.layout, &self.planner, &self.own);
-        if let Some([to, back]) = slopes_to {
+        if let Some([to, _]) = &mut slopes_to {
             to.assign(seen);
-            for (mut to, mut seen) in to.outer_iter_mut().zip(seen.outer_iter_mut()) {
-                slopes(layout, planner, to.view_mut())?;
-                denormalize(layout, planner, seen.view_mut())?;
-                normalize(layout, own, seen.view_mut())?;
-            }
+            slopes(layout, planner, to.view_mut())?;
+        }
+        denormalize(layout, planner, seen.view_mut())?;
+        normalize(layout, own, seen.view_mut())?;
+        if let Some([to, back]) = slopes_to {
             back.assign(seen);
-            for mut back in back.outer_iter_mut() {
-                slopes(layout, own, back.view_mut())?;
-            }
+            slopes(layout, own, back.view_mut())?;
             // Where its own way back is flat, nothing that is seen changes.
             to.zip_mut_with(back, |to, &back| *to = if back == 0.0 { 0.0 } else { *to / back });
-            return Ok(());
-        }
-        for mut seen in seen.outer_iter_mut() {
-            denormalize(layout, planner, seen.view_mut())?;
-            normalize(layout, own, seen.view_mut())?;
         }
         Ok(())
     }

@@ -6,11 +6,12 @@ use crate::action::Chosen;
 use crate::condition::Imposed;
 use crate::constraint::{self, Violations};
 use crate::error::{Error, Result};
-use crate::guide::Moment;
+use crate::guide::{Moment, Sees};
 use crate::noise::NoiseSource;
 use crate::options::TrainedConditions;
 use crate::plan::{Plan, Query, Start, StepReport};
 use crate::select::{Candidates, First, Selection, choose};
+use crate::units::denormalize;
 use ndarray::{Array1, Array2, Array3, ArrayView3, Axis, Slice};
 
 /// Plans in the making, one for each query: [`step`](Self::step) through the visits, or [`finish`](Self::finish). Dropped, it leaves
@@ -283,6 +284,9 @@ impl Denoising<'_> {
         buffers.predict(at)?;
         diverged(buffers, &|b| (&b.model_output, "the planner network's output"))?;
         buffers.bend(pipeline, options, at, asked)?;
+        if asked && pipeline.guides.see(Sees::Clean) {
+            check_values(buffers, options.batch_size, index, visit.timestep, options.scale)?;
+        }
         let draws_noise = visit.draws_noise && index < own;
         if draws_noise {
             draw(&mut buffers.noise, &mut self.noise, options.temperature)?;
@@ -392,9 +396,7 @@ impl Parts {
         let (layout, normalizers) = (&pipeline.layout, &pipeline.normalizers);
         let mut normalized = x.to_owned();
         let mut trajectories = normalized.clone();
-        for trajectory in trajectories.outer_iter_mut() {
-            constraint::denormalize(layout, normalizers, trajectory)?;
-        }
+        denormalize(layout, normalizers, trajectories.view_mut())?;
         let constraints = &pipeline.constraints;
         let (mut feasible, mut violations) = (None, None);
         if !constraints.is_empty() {
