@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 use diffplan_envs::{EpisodeLimit, MakeOptions, Registry};
-use diffplan_eval::tune::{Pools, Space, TuneEvent, TuneRows, Tuned, Tuning};
-use diffplan_eval::{Error, Result};
+use diffplan_eval::tune::{Pools, Space, Subject, TuneEvent, TuneRows, Tuned, Tuning};
+use diffplan_eval::{Error, PlannerPolicy, Result};
 use diffplan_pipelines::{PlanOptions, ValueGuidedPipeline};
 use serde_json::json;
 use std::ops::ControlFlow;
@@ -54,9 +54,14 @@ impl Bench {
             ..MakeOptions::default()
         };
         let make = || Ok(Registry::default().make_with("Pendulum-v1", &options)?);
-        let parts = (&self.pipeline, &self.options);
-        self.tuning
-            .run(parts, &make, &self.pools, rows, &mut |event, _| watch(event))
+        let subject = Subject {
+            pipeline: &self.pipeline,
+            options: &self.options,
+            make: &make,
+            policy: &|planner| Ok(PlannerPolicy::new(planner)),
+            pools: &self.pools,
+        };
+        self.tuning.run(&subject, rows, &mut |event, _| watch(event))
     }
 }
 

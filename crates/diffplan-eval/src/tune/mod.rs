@@ -20,5 +20,5 @@ mod space;
 
 pub use outcome::{FEWEST, PairedDifference, Played, TrialResult, Tuned};
 pub use rows::TuneRows;
-pub use run::{Pools, TuneEvent, Tuning};
+pub use run::{Pools, Subject, TuneEvent, Tuning};
 pub use space::Space;

@@ -5,11 +5,12 @@ use super::rows::{Measured, Row, TuneRows};
 use super::space::Space;
 use crate::episodes::{EvaluationEvent, evaluate};
 use crate::error::{Error, Result};
-use crate::policy::PlannerPolicy;
+use crate::policy::{PlannerPolicy, Policy};
 use crate::start::Start;
 use crate::stats;
 use diffplan_envs::{AutoresetMode, BoxEnv, Env, ResetOptions, VecEnv};
-use diffplan_pipelines::{PlanOptions, RngNoise, ValueGuidedPipeline};
+use diffplan_pipelines::{PlanOptions, Planner, ValueGuidedPipeline};
+use ndarray::{Array2, Axis};
 use rayon::ThreadPool;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -110,26 +111,35 @@ pub struct Pools {
     pub played: Arc<ThreadPool>,
 }
 
+/// What is tuned.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// What plans.
+    pub pipeline: &'a ValueGuidedPipeline,
+    /// The options that others are tried around: the default plan.
+    pub options: &'a PlanOptions,
+    /// Makes the environment.
+    pub make: &'a dyn Fn() -> Result<BoxEnv>,
+    /// Makes what acts of a planner: [`PlannerPolicy::new`], with an aim and a follower where plans need them.
+    pub policy: &'a dyn Fn(Planner) -> Result<PlannerPolicy>,
+    /// Where it is done.
+    pub pools: &'a Pools,
+}
+
 impl Tuning {
-    /// Tunes a pipeline around `options`.
+    /// Tunes.
     ///
     /// # Errors
     /// If the pipeline does not fit the environment, or an episode fails; [`Error::Stopped`] if `watch` ended it. Rows that were written stay, and
     /// can be gone on from.
-    pub fn run(
-        &self,
-        (pipeline, options): (&ValueGuidedPipeline, &PlanOptions),
-        make: &dyn Fn() -> Result<BoxEnv>,
-        pools: &Pools,
-        rows: &mut TuneRows,
-        watch: Watch<'_>,
-    ) -> Result<Tuned> {
-        let envs = (0..self.parallel.max(1)).map(|_| make()).collect::<Result<Vec<_>>>()?;
+    pub fn run(&self, subject: &Subject<'_>, rows: &mut TuneRows, watch: Watch<'_>) -> Result<Tuned> {
+        let envs = (0..self.parallel.max(1))
+            .map(|_| (subject.make)())
+            .collect::<Result<Vec<_>>>()?;
         let before = rows.seconds();
         let mut search = Search {
             tuning: self,
-            pipeline,
-            pools,
+            subject,
             limit: envs
                 .first()
                 .and_then(|env| env.spec()?.max_episode_steps)
@@ -141,7 +151,7 @@ impl Tuning {
             trials: Vec::new(),
             watch,
         };
-        search.time_all(options)?;
+        search.time_all(subject.options)?;
         let survivors = search.rounds()?;
         search.last(survivors)
     }
@@ -149,8 +159,7 @@ impl Tuning {
 
 struct Search<'a> {
     tuning: &'a Tuning,
-    pipeline: &'a ValueGuidedPipeline,
-    pools: &'a Pools,
+    subject: &'a Subject<'a>,
     limit: usize,
     envs: VecEnv<BoxEnv>,
     rows: &'a mut TuneRows,
@@ -187,9 +196,9 @@ impl Search<'_> {
             all.push(unguided);
         }
         let always = all.len();
-        let own = Space::around(self.pipeline, options);
+        let own = Space::around(self.subject.pipeline, options);
         let space = self.tuning.space.as_ref().unwrap_or(&own);
-        let drawn = space.trials(self.pipeline, options, self.tuning.trials, self.tuning.seed)?;
+        let drawn = space.trials(self.subject.pipeline, options, self.tuning.trials, self.tuning.seed)?;
         all.extend(
             drawn
                 .into_iter()
@@ -241,27 +250,46 @@ impl Search<'_> {
         first.map(|(_, (_, episode_return))| episode_return).collect()
     }
 
-    /// Milliseconds of a plan from the environment's first observation.
+    /// What acts by these options, in an environment as those that are played.
+    fn policy(&self, options: &PlanOptions, pool: &Arc<ThreadPool>) -> Result<PlannerPolicy> {
+        let planner = self
+            .subject
+            .pipeline
+            .planner(options.clone())?
+            .in_pool(Arc::clone(pool));
+        let mut policy = (self.subject.policy)(planner)?;
+        policy.check_spaces(self.envs.single_observation_space(), self.envs.single_action_space())?;
+        Ok(policy)
+    }
+
+    /// Milliseconds of a plan from the environment's first observation, as an episode makes them one after another.
     fn time(&mut self, options: &PlanOptions) -> Result<[f64; 2]> {
         if let Some(known) = self.known_time(options) {
             return Ok(known);
         }
         let begun = Instant::now();
-        let (observation, _) = self
-            .envs
-            .reset_env(0, Some(self.tuning.seed), &ResetOptions::default())?;
-        let observation = observation.mapv(|v| v as f32);
-        let mut planner = self
-            .pipeline
-            .planner(options.clone())?
-            .in_pool(Arc::clone(&self.pools.timed));
-        let mut noise = RngNoise::seed(self.tuning.seed);
-        planner.plan(observation.view(), &mut noise)?;
-        let mut times: Vec<f64> = Vec::new();
+        let start = Start::alone(0, self.tuning.seed);
+        let (observation, _) = self.envs.reset_env(0, Some(start.seed), &ResetOptions::default())?;
+        let observation = observation.to_owned().insert_axis(Axis(0));
+        let mut policy = self.policy(options, &self.subject.pools.timed)?;
+        policy.begin(0, &start)?;
+        policy.set_goal(0, self.envs.envs()[0].goal().as_ref())?;
+        let mut action = Array2::zeros((1, self.envs.single_action_space().as_box()?.dim()));
+        let (mut times, mut acted): (Vec<f64>, usize) = (Vec::new(), 0);
         while times.len() < 7 || (times.iter().sum::<f64>() < 250.0 && times.len() < 60) {
             let started = Instant::now();
-            planner.plan(observation.view(), &mut noise)?;
-            times.push(started.elapsed().as_secs_f64() * 1e3);
+            policy.act(&[0], observation.view(), action.view_mut())?;
+            let took = started.elapsed().as_secs_f64() * 1e3;
+            acted += 1;
+            // The first takes memory, and starts from noise whatever the others do.
+            if policy.plan_age(0) == 0 && acted > 1 {
+                times.push(took);
+            }
+            // One plan an episode: each is of an episode of its own.
+            if acted.is_multiple_of(options.planning_horizon) && options.n_action_steps >= options.planning_horizon {
+                policy.begin(0, &start)?;
+                policy.set_goal(0, self.envs.envs()[0].goal().as_ref())?;
+            }
         }
         let [median_ms, p95_ms] = [0.5, 0.95].map(|q| stats::quantile(&times, q));
         self.rows.add(Row {
@@ -378,11 +406,7 @@ impl Search<'_> {
             .filter(|start| returns[start.index].is_none())
             .collect();
         if !missing.is_empty() {
-            let planner = self
-                .pipeline
-                .planner(options.clone())?
-                .in_pool(Arc::clone(&self.pools.played));
-            let mut policy = PlannerPolicy::new(planner);
+            let mut policy = self.policy(&options, &self.subject.pools.played)?;
             let (rows, watch) = (&mut *self.rows, &mut *self.watch);
             let (before, budget) = (self.before, self.tuning.budget.as_secs_f64().max(1e-3));
             let (begun, mut since, mut failed) = (self.begun, Instant::now(), None);
@@ -499,7 +523,7 @@ impl Search<'_> {
         Tuned {
             env: self.tuning.env.clone(),
             hz: self.tuning.hz,
-            threads: self.pools.timed.current_num_threads(),
+            threads: self.subject.pools.timed.current_num_threads(),
             against_default: (best != 0).then(|| less(best, 0)),
             against_unguided: unguided.filter(|&other| other != best).map(|other| less(best, other)),
             best,

@@ -8,15 +8,15 @@ pub(crate) use after_training::{AfterTraining, check as check_after_training};
 use crate::args::TuneArgs;
 use crate::error::{Error, Result};
 use crate::interrupt::on_interrupt;
-use crate::{json, output, settings};
+use crate::{aims, json, output, settings};
 use diffplan_data::RecordedEnv;
 use diffplan_envs::Env;
 use diffplan_eval::evaluation::{check_plan_size, describe, hash};
-use diffplan_eval::tune::{FEWEST, Pools, Space, TuneRows, Tuned, Tuning};
-use diffplan_eval::{Registry, table};
+use diffplan_eval::tune::{FEWEST, Pools, Space, Subject, TuneRows, Tuned, Tuning};
+use diffplan_eval::{AimText, Registry, table};
 use diffplan_files::folder_of;
 use diffplan_pictures::{FrontierPicture, Tried, frontier_png};
-use diffplan_pipelines::{PlanOptions, ValueGuidedPipeline};
+use diffplan_pipelines::{PlanOptions, Planner, ValueGuidedPipeline};
 use progress::Progress;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde_json::json;
@@ -135,9 +135,22 @@ impl Job<'_> {
             }
         };
         let make = || diffplan_eval::make_env(&registry.envs, self.made);
-        let tuned = self
-            .tuning
-            .run((self.pipeline, self.options), &make, &pools, rows, &mut watch);
+        let env = settings::env(registry, self.made)?;
+        // Why plans cannot be followed as they are to be is said before anything is timed.
+        let planner = self.pipeline.planner(self.options.clone())?;
+        aims::planner_policy(planner, &AimText::default(), &env)?;
+        let policy = |planner: Planner| {
+            let made = aims::planner_policy(planner, &AimText::default(), &env);
+            made.map_err(|error| diffplan_eval::Error::Parts(error.to_string()))
+        };
+        let subject = Subject {
+            pipeline: self.pipeline,
+            options: self.options,
+            make: &make,
+            policy: &policy,
+            pools: &pools,
+        };
+        let tuned = self.tuning.run(&subject, rows, &mut watch);
         progress.end();
         tuned.map_err(|error| match stop.load(Ordering::Relaxed) {
             true => Error::Interrupted {
