@@ -318,6 +318,17 @@ mod tests {
             count += 1;
         }
         assert_eq!(count, MAZES.len());
+        // As in D4RL's d4rl/infos.py and d4rl/pointmaze/__init__.py.
+        for (id, expected) in [
+            ("maze2d-umaze-v1", [23.85, 161.86]),
+            ("maze2d-medium-v0", [5.77, 85.14]),
+            ("maze2d-medium-v1", [13.13, 277.39]),
+            ("maze2d-large-v1", [6.7, 273.99]),
+            ("maze2d-eval-large-dense-v1", [56.95455, 326.09647655082637]),
+        ] {
+            let ReferenceReturns { min, max } = reference_returns(id).unwrap();
+            assert_eq!([min, max], expected, "{id}");
+        }
     }
 
     #[test]

@@ -172,8 +172,10 @@ impl Registry {
             .filter(|known| distance(known) <= known.chars().count() / 2);
         Error::UnknownEnv {
             id: id.to_owned(),
-            // One that begins with the same name comes before one that happens to be as long.
-            nearest: close.min_by_key(|known| (!begins(known), distance(known))).cloned(),
+            // One that begins with the same name comes before one that happens to be as long, and of several versions the newest.
+            nearest: close
+                .min_by_key(|known| (!begins(known), distance(known), std::cmp::Reverse(*known)))
+                .cloned(),
             known: self.entries.keys().cloned().collect(),
         }
     }
@@ -352,7 +354,7 @@ mod tests {
             ("Pendulum-v0", Some("Pendulum-v1")),
             ("pendulum", Some("Pendulum-v1")),
             ("MountainCar-v0", Some("MountainCarContinuous-v0")),
-            ("maze2d-umaze-v2", Some("maze2d-umaze-v0")),
+            ("maze2d-umaze-v2", Some("maze2d-umaze-v1")),
             ("PointMaze_Umaze-v3", Some("PointMaze_UMaze-v3")),
             ("Humanoid-v5", None),
             ("", None),

@@ -99,7 +99,7 @@ fn places_in_walls_and_what_is_no_place_are_errors_and_change_nothing() {
     }
     let mut env = make("PointMaze_UMaze-v3").unwrap();
     let cell = |at: [f64; 2]| Dict::from_iter([("goal_cell", array![at[0], at[1]])]);
-    for wrong in [[2.0, 1.0], [9.0, 1.0], [1.5, 1.0], [-1.0, 1.0]] {
+    for wrong in [[2.0, 1.0], [9.0, 1.0], [1e30, 1.0], [1.5, 1.0], [-1.0, 1.0]] {
         assert!(matches!(
             env.reset(Some(0), &cell(wrong)),
             Err(Error::OptionValue { .. })

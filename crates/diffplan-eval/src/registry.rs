@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::policy::{Base, Controller, ControllerPolicy, Mixture, Policy, WaypointPolicy};
-use diffplan_envs::{BoxEnv, Registry as Envs};
+use diffplan_envs::{BoxEnv, Env, Registry as Envs, Walls};
 use diffplan_files::nearest;
 use diffplan_pipelines::{Guide, Registries};
 use std::fmt;
@@ -18,6 +18,8 @@ pub struct PolicyOptions {
     pub skill: Option<f64>,
     /// Standard deviation of Ornstein-Uhlenbeck noise on the actions, 1 being half their range.
     pub noise: Option<f64>,
+    /// The environment's walls, where it has any.
+    pub walls: Option<Walls>,
 }
 
 impl PolicyOptions {
@@ -26,6 +28,14 @@ impl PolicyOptions {
         Self {
             env: env.into(),
             ..Self::default()
+        }
+    }
+
+    /// For an environment that is at hand, as it was made: by another map, say.
+    pub fn of_env(id: impl Into<String>, env: &BoxEnv) -> Self {
+        Self {
+            walls: env.walls(),
+            ..Self::new(id)
         }
     }
 }
@@ -110,7 +120,11 @@ impl Registry {
             });
         }
         registry.register_policy("waypoint", |options| {
-            Ok(Box::new(WaypointPolicy::new(&options.env, options.noise.unwrap_or(0.0))?) as Box<dyn Policy>)
+            let policy = WaypointPolicy::new(&options.env, options.noise.unwrap_or(0.0))?;
+            if let Some(walls) = &options.walls {
+                policy.check_walls(walls)?;
+            }
+            Ok(Box::new(policy) as Box<dyn Policy>)
         });
         registry.register_policy("mixed", move |options| {
             let own = Controller::ALL

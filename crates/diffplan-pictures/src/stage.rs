@@ -45,6 +45,16 @@ impl Stage {
         }
     }
 
+    /// Begins an episode as it was played, so that what belongs to an episode and not to a state, its goal, is drawn too. The state is replaced by
+    /// those that are drawn.
+    ///
+    /// # Errors
+    /// [`Error::NoPicture`] if the environment does not take the options.
+    pub fn begin(&mut self, seed: u64, options: &ResetOptions) -> Result<()> {
+        let result = self.env.reset(Some(seed), options);
+        result.map(|_| ()).map_err(|error| self.no_picture(error))
+    }
+
     /// The seconds that a step takes in the environment's world; a thirtieth where it has no clock.
     pub fn dt(&self) -> f64 {
         self.env.dt().filter(|dt| *dt > 0.0).unwrap_or(1.0 / 30.0)

@@ -104,7 +104,7 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
     let picture = args
         .render
         .as_deref()
-        .map(|file| Picture::prepare(file, &args, registry, &pipeline))
+        .map(|file| Picture::prepare(file, &args, registry, (&pipeline, &aim)))
         .transpose()?;
     let unguided = args
         .compare_unguided
@@ -300,11 +300,19 @@ struct Picture<'a> {
 impl<'a> Picture<'a> {
     /// Finds what can be wrong before anything is planned. An environment that was asked for must have a picture; one that
     /// the checkpoint names may.
-    fn prepare(file: &'a Path, args: &PlanArgs, registry: &Registry, pipeline: &ValueGuidedPipeline) -> Result<Self> {
+    fn prepare(
+        file: &'a Path,
+        args: &PlanArgs,
+        registry: &Registry,
+        (pipeline, aim): (&ValueGuidedPipeline, &AimText),
+    ) -> Result<Self> {
         let format = Format::of(file, args.compare_unguided)?;
         output::prepare_folder(folder_of(file))?;
         let set = |env: &RecordedEnv| -> Result<Stage> {
-            let mut stage = Stage::new(settings::env(registry, env)?, &env.id)?;
+            let mut made = settings::env(registry, env)?;
+            let reset = aims::reset_of(&mut made, 0, aim, Some(pipeline.planning_config().conditions))?;
+            let mut stage = Stage::new(made, &env.id)?;
+            stage.begin(0, &reset)?;
             stage.observe(aview1(&args.obs))?;
             Ok(stage)
         };

@@ -105,11 +105,11 @@ impl Layout {
 
     /// What is in a cell; outside the map are walls.
     pub fn kind(&self, [row, column]: Cell) -> Kind {
-        match column < self.columns {
-            true => self.cells.get(row * self.columns + column).copied(),
-            false => None,
+        let [rows, columns] = self.dim();
+        match row < rows && column < columns {
+            true => self.cells[row * columns + column],
+            false => Kind::Wall,
         }
-        .unwrap_or(Kind::Wall)
     }
 
     /// Whether there is no wall in a cell.
@@ -198,6 +198,11 @@ impl Layout {
                 .collect(),
             radius,
         }
+    }
+
+    /// Whether walls are those of this map: of an environment that was not given another.
+    pub fn has(&self, walls: &Walls) -> bool {
+        self.walls(walls.radius) == *walls
     }
 
     /// A shortest way between two cells from side to side, both ends included; `None` where there is none. Of several it is

@@ -106,6 +106,18 @@ pub(super) struct Told {
 }
 
 impl Told {
+    /// That no other task is asked for than the one that the environment was made for.
+    pub(super) fn check_task(&self, made_for: Option<usize>) -> Result<()> {
+        match (self.task, made_for) {
+            (Some(task), Some(own)) if task != own => Err(wrong(
+                "task_id",
+                task,
+                "none, or the environment's reward_task_id, which it was made for",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn new(suite: Suite, maze: &Layout, options: &Dict) -> Result<Self> {
         let known: &'static [&'static str] = match suite {
             Suite::D4rl => &["goal", "start"],
@@ -175,10 +187,13 @@ fn one_of(dict: &Dict, name: &'static str, [first, second]: [&str; 2], expected:
 
 fn task(dict: &Dict, name: &'static str, least: i64) -> Result<Option<usize>> {
     let Some(value) = dict.get(name) else { return Ok(None) };
+    let expected = match least {
+        0 => "the number of a task, from 1 to 5, or 0 for any",
+        _ => "the number of a task, from 1 to 5",
+    };
     let task = value.as_i64().filter(|task| (least..=5).contains(task));
     let task = task.and_then(|task| usize::try_from(task).ok());
-    task.map(Some)
-        .ok_or_else(|| wrong(name, value, "the number of a task, from 1 to 5"))
+    task.map(Some).ok_or_else(|| wrong(name, value, expected))
 }
 
 /// x and y of an option, in a cell without a wall.

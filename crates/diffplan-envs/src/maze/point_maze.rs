@@ -323,6 +323,7 @@ impl Env for PointMaze {
 
     fn reset(&mut self, seed: Option<u64>, options: &ResetOptions) -> Result<(Array1<f64>, Info)> {
         let told = Told::new(self.suite, &self.maze, options)?;
+        told.check_task(self.rules.task)?;
         let mut rng = match seed {
             Some(seed) => NumpyRng::new(seed),
             None => self.rng.clone().ok_or(Error::SeedNeeded)?,

@@ -12,7 +12,7 @@ use super::{Policy, slot};
 use crate::error::{Error, Result};
 use crate::start::{Start, policy_seed};
 use diffplan_envs::maze::{Cell, Layout};
-use diffplan_envs::{Goal, NumpyRng, Space};
+use diffplan_envs::{Goal, NumpyRng, Space, Walls};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2};
 
 const POSITION_GAIN: f64 = 10.0;
@@ -65,6 +65,20 @@ impl WaypointPolicy {
             forces: None,
             walks: Vec::new(),
         })
+    }
+
+    /// That an environment has the walls that this knows, not those of a map of its own (D4RL's `maze_spec`).
+    ///
+    /// # Errors
+    /// [`Error::Parts`] if not.
+    pub fn check_walls(&self, walls: &Walls) -> Result<()> {
+        match self.maze.has(walls) {
+            true => Ok(()),
+            false => Err(Error::Parts(
+                "the policy \"waypoint\" knows the map of the environment's id, and its walls are others; expected it without a map of its own (maze_spec)"
+                    .into(),
+            )),
+        }
     }
 
     fn act_in(&mut self, at: usize, observation: ArrayView1<f64>) -> Result<[f32; 2]> {

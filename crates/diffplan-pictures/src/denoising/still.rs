@@ -213,6 +213,7 @@ impl Still {
         let (other, opacity) = faded(0, 2);
         let others = match count.saturating_sub(1) {
             1 => "1 other candidate".to_owned(),
+            others if self.sides[0].values.is_none() => format!("{others} other candidates"),
             others => format!("{others} other candidates, the fainter the lower their value"),
         };
         x = legend(

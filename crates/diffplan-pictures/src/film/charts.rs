@@ -104,7 +104,8 @@ impl Charts {
     /// The steps that are shown when `step` is: all, or as many horizons as a plan can be seen in.
     fn page(&self, step: usize) -> Range<f64> {
         let length = HORIZONS * self.horizon.max(16);
-        if self.steps <= length {
+        // Where nothing is planned there is no plan that would be too small.
+        if self.horizon == 0 || self.steps <= length {
             return 0.0..self.steps.max(1) as f64;
         }
         // A plan is seen whole: the next page begins before it would not be.
@@ -169,7 +170,9 @@ impl Panel {
             .draw()?;
         let (past, future) = self.truth.split_at(step.min(self.truth.len()));
         let mut line = |points: Vec<(f64, f64)>, style: ShapeStyle| -> DrawResult {
-            let shown = points.into_iter().filter(|(x, y)| page.contains(x) && y.is_finite());
+            // The end of a page is on it.
+            let on_page = |x: &f64| (page.start..=page.end).contains(x);
+            let shown = points.into_iter().filter(|(x, y)| on_page(x) && y.is_finite());
             chart.draw_series(LineSeries::new(shown, style))?;
             Ok(())
         };

@@ -98,10 +98,16 @@ fn draw_header(area: &Area, picture: &FrontierPicture) -> DrawResult {
     area.draw(&Text::new(picture.subtitle.clone(), (left, px(64) as i32), muted))?;
     let label = text(16, FontStyle::Normal, MUTED, HPos::Left);
     let (mut x, y) = (left, px(96) as i32);
+    let there = |mark: Option<usize>| mark.and_then(|i| picture.tried.get(i)).is_some_and(drawn);
+    let same = picture.reference == picture.chosen;
     let marks = [
         ("the frontier", FRONTIER, true),
-        ("chosen", CHOSEN, picture.chosen.is_some()),
-        ("compared with", REFERENCE, picture.reference.is_some()),
+        (
+            if same { "chosen, as before" } else { "chosen" },
+            CHOSEN,
+            there(picture.chosen),
+        ),
+        ("compared with", REFERENCE, there(picture.reference) && !same),
     ];
     for (name, colour, _) in marks.into_iter().filter(|mark| mark.2) {
         x = legend(area, (x, y), name, (colour.stroke_width(px(4)), &label))?;

@@ -88,7 +88,7 @@ pub(crate) fn draw_plane(
     let starts = ordered
         .iter()
         .filter(begins)
-        .filter_map(|path| Some((path.role, path.points.first()?)));
+        .filter_map(|path| Some((path.role, path.points.iter().find(|point| is_number(point))?)));
     for (role, start) in starts {
         let radius = px(if matches!(role, Role::Episode { .. }) { 3 } else { 6 });
         root.draw(&Circle::new(scale.at(*start), radius, WHITE.filled()))?;
@@ -132,8 +132,11 @@ fn style(role: Role, planned: RGBColor) -> ShapeStyle {
 }
 
 fn draw_path(root: &Area, scale: &Scale, plane: &Plane, (path, planned): (&PlanePath, RGBColor)) -> DrawResult {
-    let numbers = |point: &[f64; 2]| point.iter().all(|number| number.is_finite());
-    for part in path.points.split(|point| !numbers(point)).filter(|part| part.len() > 1) {
+    for part in path
+        .points
+        .split(|point| !is_number(point))
+        .filter(|part| part.len() > 1)
+    {
         let line = thinned(part.iter().map(|&point| scale.at(point)));
         root.draw(&PathElement::new(line, style(path.role, planned)))?;
         for inside in within(plane, part) {
@@ -146,12 +149,17 @@ fn draw_path(root: &Area, scale: &Scale, plane: &Plane, (path, planned): (&Plane
             root.draw(&PathElement::new(line, VIOLATION.stroke_width(px(width))))?;
         }
     }
-    let end = path.points.iter().rev().find(|point| numbers(point));
+    let end = path.points.iter().rev().find(|point| is_number(point));
     if let (Role::Chosen | Role::True, Some(&end)) = (path.role, end) {
         let colour = if path.role == Role::Chosen { planned } else { TRUE };
         root.draw(&Circle::new(scale.at(end), px(6), colour.filled()))?;
     }
     Ok(())
+}
+
+/// Where a path is not interrupted.
+fn is_number(point: &[f64; 2]) -> bool {
+    point.iter().all(|number| number.is_finite())
 }
 
 /// A line without points that are so close together that it would be all corners, whose mitres stick out; both its ends stay.
@@ -221,14 +229,11 @@ impl PlaneLegend {
     pub(super) fn of(panels: &[PlanePanel]) -> Self {
         let has = |wanted: &dyn Fn(&PlanePath) -> bool| panels.iter().any(|panel| panel.paths.iter().any(wanted));
         let violated = panels.iter().any(|panel| {
-            let finite = |path: &PlanePath| -> Vec<[f64; 2]> {
-                let finite = |point: &&[f64; 2]| point.iter().all(|number| number.is_finite());
-                path.points.iter().filter(finite).copied().collect()
-            };
-            panel
+            let parts = panel
                 .paths
                 .iter()
-                .any(|path| !within(&panel.plane, &finite(path)).is_empty())
+                .flat_map(|path| path.points.split(|point| !is_number(point)));
+            parts.into_iter().any(|part| !within(&panel.plane, part).is_empty())
         });
         let best = Role::Candidate { rank: 0, of: 8 };
         let (reached, missed) = (Role::Episode { reached: true }, Role::Episode { reached: false });

@@ -113,6 +113,13 @@ impl Plane {
             let expected = "expected finite numbers [x, y, radius], the radius not negative";
             return Err(Error::Plane(format!("an obstacle is {disc:?}, {expected}")));
         }
+        let reachable = |goal: [f64; 2]| goal.iter().chain([&self.goal_radius]).all(|number| number.is_finite());
+        if let Some(goal) = self.goal.filter(|&goal| !reachable(goal) || self.goal_radius < 0.0) {
+            return Err(Error::Plane(format!(
+                "the goal is {goal:?} with a radius of {}, expected finite numbers, the radius not negative",
+                self.goal_radius
+            )));
+        }
         Ok(())
     }
 

@@ -79,7 +79,7 @@ pub(super) fn run(args: CollectArgs, registry: &Registry) -> Result<()> {
         } else {
             settings::check_no_planning(&args.policy, &acting, &args.planning)?;
             let made = settings::env_of_policy(registry, &args.policy, &args.env())?;
-            let mut options = PolicyOptions::new(&made.id);
+            let mut options = PolicyOptions::of_env(&made.id, &settings::env(registry, &made)?);
             (options.skill, options.noise) = (args.skill, Some(noise));
             (made, registry.policy(&args.policy, &options)?, None, None)
         };

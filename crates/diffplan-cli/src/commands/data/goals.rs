@@ -9,7 +9,7 @@ use super::collect::Steps;
 use crate::args::Cut;
 use crate::error::{Error, Result};
 use diffplan_envs::maze::Layout;
-use diffplan_envs::{BoxEnv, Env, Goal, NumpyRng, ResetOptions, Walls};
+use diffplan_envs::{BoxEnv, Env, Goal, NumpyRng, ResetOptions};
 use diffplan_eval::{Policy, Start};
 use indicatif::ProgressBar;
 use ndarray::{Array1, Array2, Axis};
@@ -40,8 +40,7 @@ impl GoalRun {
             env: id.to_owned(),
             reason: "--steps is for runs from goal to goal, expected a maze, such as maze2d-umaze-v1; of others give --episodes".into(),
         })?;
-        let same = |walls: Walls| walls.boxes == maze.walls(walls.radius).boxes;
-        if !env.walls().is_some_and(same) {
+        if !env.walls().is_some_and(|walls| maze.has(&walls)) {
             return Err(Error::OtherEnv {
                 env: id.to_owned(),
                 reason: "its walls are others than the id's, expected it without a map of its own (maze_spec)".into(),

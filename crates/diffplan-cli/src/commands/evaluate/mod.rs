@@ -159,7 +159,8 @@ fn play(
                 }
             };
             settings.set_run(&asked, None, threads, played)?;
-            let policy = registry.policy(name, &PolicyOptions::new(&settings.env))?;
+            let env = settings::env(registry, &settings.made())?;
+            let policy = registry.policy(name, &PolicyOptions::of_env(&settings.env, &env))?;
             (settings, policy, None)
         }
     };

@@ -117,8 +117,9 @@ pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
         aims::check_other(name, &args.aim)?;
         settings.set_env(settings::env_of_policy(registry, name, &args.acting.env)?);
         settings.policy = Some(name.to_owned());
-        let policy = registry.policy(name, &PolicyOptions::new(&settings.env))?;
-        (settings::env(registry, &settings.made())?, Actor::Other(policy))
+        let env = settings::env(registry, &settings.made())?;
+        let policy = registry.policy(name, &PolicyOptions::of_env(&settings.env, &env))?;
+        (env, Actor::Other(policy))
     } else {
         let checkpoint = settings::checkpoint(&args.acting.checkpoint)?;
         let pipeline = settings::controlled(registry, &checkpoint, &settings.guides, &args.acting.env)?;
@@ -170,7 +171,12 @@ pub(crate) fn run(args: RolloutArgs, registry: &Registry) -> Result<()> {
         )?);
         if let Some((plane, walls)) = plane {
             let panel = planes::episodes(plane, &walls, &played.episodes);
-            let title = format!("{}   ·   {} episodes from above", settings.env, settings.episodes);
+            let title = format!(
+                "{}   ·   {} episode{} from above",
+                settings.env,
+                settings.episodes,
+                if settings.episodes == 1 { "" } else { "s" }
+            );
             let picture = planes_png(&title, &settings.text_of_plans(), &[panel])?;
             saved.extend(write(folder, [("paths.png", picture)])?);
         }
@@ -219,8 +225,11 @@ impl Settings {
             env.reset(Some(self.seed_of(number)), &self.reset)?;
             Ok(env.goal())
         };
-        let (first, other) = (goal_of(self.first)?, goal_of(self.first + 1)?);
-        let goal = first.filter(|first| other.as_ref() == Some(first));
+        let mut goal = goal_of(self.first)?;
+        if self.episodes > 1 {
+            let other = goal_of(self.first + 1)?;
+            goal = goal.filter(|first| other.as_ref() == Some(first));
+        }
         planes::plane(walls, goal.as_ref(), &self.guides)
     }
 
@@ -367,6 +376,7 @@ fn draw(
     stage: &mut Stage,
 ) -> Result<Vec<(&'static str, Vec<u8>)>> {
     let patience = Patience::new();
+    stage.begin(settings.seed_of(settings.first), &settings.reset)?;
     let (episode, layout) = (played.first()?, layout_of(actor, names));
     let film = Film::of(
         &settings.env,
