@@ -115,7 +115,7 @@ pub(crate) struct RolloutArgs {
 
 /// Make one plan from one observation
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("of_env").args(["render", "guides"]).multiple(true)))]
+#[command(group(ArgGroup::new("of_env").args(["render", "guides", "goal", "waypoint"]).multiple(true)))]
 #[command(after_help = "\
 Examples:
   diffplan plan --obs -1,0,0                          Pendulum-v1, hanging down, at rest
@@ -149,7 +149,7 @@ pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) guides: GuidesArgs,
     /// Make no plan: compare the gradients of all guides with finite differences, and propose a scale
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["render", "compare_unguided"])]
     pub(crate) check_guides: bool,
     /// Save an animation of how the plan comes out of noise (FILE.gif), or one picture of it: every dimension over time, all candidates,
     /// their values on the way (FILE.png)

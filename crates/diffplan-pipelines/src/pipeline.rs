@@ -1,17 +1,18 @@
 //! [`ValueGuidedPipeline`]: the parts of a planner, from a folder or from anywhere.
 
 use crate::action::{ActionHead, OwnActions};
+use crate::condition::Condition;
 use crate::constraint::{Constraint, Constraints};
 use crate::error::{Error, Result};
 use crate::guide::{Guide, GuideTerm, Weighted};
 use crate::layout::SampleLayout;
-use crate::options::{PlanOptions, PlanningConfig};
+use crate::options::{PlanOptions, PlanningConfig, TrainedConditions};
 use crate::select::{ByValue, Select};
 use crate::units::denormalize;
 use diffplan_data::Normalizers;
 use diffplan_models::Network;
 use diffplan_schedulers::{Registry as Schedulers, Scheduler};
-use ndarray::{ArrayViewMut, Dimension, RemoveAxis};
+use ndarray::{Array1, ArrayViewMut, Dimension, RemoveAxis};
 use std::sync::Arc;
 
 /// diffusers' `ValueGuidedRLPipeline`: planner network, guides, scheduler, normalisers, and what is said about how to plan.
@@ -263,6 +264,16 @@ impl ValueGuidedPipeline {
     /// The scheduler.
     pub fn scheduler(&self) -> &Arc<dyn Scheduler> {
         &self.scheduler
+    }
+
+    /// What a plan of this horizon needs to be made from an observation where nobody says a goal: of a checkpoint that was trained with goals, the way back
+    /// to the observation. For timing.
+    pub fn conditions_of<'a>(&self, observation: &'a Array1<f32>, horizon: usize) -> Vec<Condition<'a>> {
+        let mut conditions = vec![Condition::observation(0, observation)];
+        if self.planning_config.conditions == Some(TrainedConditions::Goal) && horizon > 1 {
+            conditions.push(Condition::observation(horizon - 1, observation));
+        }
+        conditions
     }
 
     /// From the networks' units to the environment's, in place: `trajectories` (…, action + observation dimensions) as a plan in the making has them.

@@ -8,7 +8,7 @@ mod exact;
 use diffplan_models::Compute;
 use diffplan_pipelines::{
     Condition, Constraint, Error, Guide, GuideSchedule, GuideSession, GuideTerm, Moment, NoiseSource, Plan,
-    PlanOptions, Query, Result, RngNoise, SampleLayout, Sees, ValueGuidedPipeline,
+    PlanOptions, Planner, Query, Result, RngNoise, SampleLayout, Sees, Start, ValueGuidedPipeline,
 };
 use exact::{MEAN, SAMPLERS, unguided};
 use ndarray::{ArrayView1, ArrayView2, ArrayView3, ArrayViewMut1, ArrayViewMut2, ArrayViewMut3, Axis};
@@ -384,4 +384,86 @@ fn extra_steps_draw_no_noise_and_change_a_finished_plan_little() {
         let error = (&one - &other).mapv(f32::abs).fold(0.0_f32, |a, &b| a.max(b));
         assert!(error > 0.0 && error < 0.05, "{scheduler}: {error}");
     }
+}
+
+/// Buffers of several guides: plans of more, fewer and again more queries, some of which only ask for values.
+#[test]
+fn plans_of_other_numbers_of_queries_leave_nothing_behind() {
+    let pipeline = || unguided(0.25).with_terms([target(Sees::Noised).0, target(Sees::Noised).0]);
+    let options = PlanOptions {
+        n_guide_steps: 1,
+        t_stopgrad: 500,
+        batch_size: 2,
+        ..options("ddpm", 10, 0.0)
+    };
+    let mut planner = pipeline().planner(options.clone()).unwrap();
+    let cold = |planner: &mut Planner| {
+        let mut noise: Vec<RngNoise> = (0..3).map(RngNoise::seed).collect();
+        let mut sources: Vec<&mut dyn NoiseSource> = noise.iter_mut().map(|noise| noise as _).collect();
+        planner
+            .plan_batch(ArrayView2::from(&[[0.3], [0.1], [0.2]]), &mut sources)
+            .unwrap()
+    };
+    let first = cold(&mut planner);
+    // Its only visit lies below the stop: values alone, of one query.
+    let conditions = [Condition::observation(0, &[0.3])];
+    let mut noise = RngNoise::seed(7);
+    let start = Start::Warm {
+        sample: &first[0].normalized,
+        from: 9,
+    };
+    let warm = planner
+        .plan_queries(&mut [Query::new(&conditions, &mut noise).start(start)])
+        .unwrap();
+    assert_eq!(warm[0].values.as_ref().unwrap().len(), 2);
+    assert_eq!(cold(&mut planner), first);
+    assert_eq!(cold(&mut pipeline().planner(options).unwrap()), first);
+}
+
+#[test]
+fn what_was_valued_in_another_plan_ranks_nothing() {
+    let pipeline = unguided(0.25).with_terms([target(Sees::Noised).0]);
+    let options = PlanOptions {
+        n_guide_steps: 1,
+        guidance_start: 0.5,
+        ..options("ddpm", 10, 0.0)
+    };
+    let mut planner = pipeline.planner(options).unwrap();
+    planner.plan(ArrayView1::from(&[0.3]), &mut RngNoise::seed(1)).unwrap();
+    let (conditions, mut noise) = ([Condition::observation(0, &[0.3])], RngNoise::seed(3));
+    let mut queries = [Query::new(&conditions, &mut noise)];
+    let mut denoising = planner.begin(&mut queries).unwrap();
+    let mut valued = Vec::new();
+    while let Some(step) = denoising.step().unwrap() {
+        valued.push(step.values.is_some());
+        let early = denoising.estimate().unwrap().unwrap().remove(0);
+        assert_eq!(early.values.is_some(), *valued.last().unwrap());
+    }
+    assert_eq!(valued, [[false; 5], [true; 5]].concat());
+}
+
+#[test]
+fn gradients_that_never_come_are_refused() {
+    let refused = |change: &dyn Fn(&mut PlanOptions), range: [f32; 2]| {
+        let pipeline = unguided(0.25).with_terms([target(Sees::Noised).0.range(range)]);
+        let mut options = PlanOptions {
+            n_guide_steps: 1,
+            t_stopgrad: 300,
+            ..options("ddpm", 10, 0.0)
+        };
+        change(&mut options);
+        pipeline.planner(options).err().map(|error| error.to_string())
+    };
+    assert_eq!(refused(&|_| (), [0.0, 1.0]), None);
+    let error = refused(&|options| options.guide_every = 10, [0.0, 1.0]).unwrap();
+    assert!(
+        error.contains("guide_every = 10") && error.contains("t_stopgrad = 300"),
+        "{error}"
+    );
+    let error = refused(&|options| options.guidance_start = 0.9, [0.0, 1.0]).unwrap();
+    assert!(error.contains("guidance_start = 0.9"), "{error}");
+    let error = refused(&|_| (), [0.8, 1.0]).unwrap();
+    assert!(error.contains("range [0.8, 1.0]") && error.contains("judge"), "{error}");
+    // Where there would be none anyway, as with the reference, there is nothing to say.
+    assert_eq!(refused(&|options| options.t_stopgrad = 5000, [0.0, 1.0]), None);
 }

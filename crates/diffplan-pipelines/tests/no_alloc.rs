@@ -78,6 +78,7 @@ fn controlled(pipeline: ValueGuidedPipeline) -> ValueGuidedPipeline {
             { type = "state-limits", dims = [2], low = -0.3, high = 0.3 },
             { type = "speed", dims = [0, 1], speed = 0.2, dt = 1.0 },
             { type = "fixed", dims = [3], values = 0.1, steps = [8, 12] },
+            { type = "obstacles", dims = [0, 1], discs = [[0, 0, 0.05]] },
         ]
     "#;
     let controls = Controls::from_toml(text, std::path::Path::new("controls.toml")).unwrap();
@@ -135,7 +136,10 @@ fn the_loop_allocates_nothing_after_its_first_step() {
             };
             let mut planner = pipeline.planner(options).unwrap().in_pool(Arc::clone(&pool));
             let mut counts = Vec::with_capacity(100);
-            let conditions = [Condition::observation(0, &observation)];
+            let conditions = [
+                Condition::observation(0, &observation),
+                Condition::observation(5, &observation).soft(0.5),
+            ];
             let mut noise = RngNoise::seed(0);
             let mut queries = [Query::new(&conditions, &mut noise)];
             // On a thread of the pool: a step that is handed to the pool from outside goes through a queue of rayon's, which takes

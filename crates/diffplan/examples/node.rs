@@ -46,7 +46,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         ..pipeline.options()
     };
     let pool = PoolOptions::new(1).build()?.pool;
-    let planner = DeadlinePlanner::new(&pipeline, wanted, pool, DeadlineSettings::default())?;
+    let settings = DeadlineSettings {
+        // A slow spell is no reason to stop the robot's node: the cheapest plan is made, and said to be late.
+        cheapest_anyway: true,
+        ..DeadlineSettings::default()
+    };
+    let planner = DeadlinePlanner::new(&pipeline, wanted, pool, settings)?;
     let cancel = planner.cancel_token();
     let node = Node {
         planner,

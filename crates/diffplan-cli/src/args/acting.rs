@@ -101,7 +101,7 @@ pub(crate) struct ActingArgs {
     pub(crate) checkpoint: CheckpointArgs,
     #[command(flatten)]
     pub(crate) env: EnvArgs,
-    /// Who acts: planner (the checkpoint; the default), random, zero, ou, swing-up, bang-bang, mixed, or one of your own
+    /// Who acts: planner (the checkpoint; the default), random, zero, ou, swing-up, bang-bang, mixed, waypoint (of mazes), or one of your own
     #[arg(long, value_name = "NAME")]
     pub(crate) policy: Option<String>,
     #[command(flatten)]

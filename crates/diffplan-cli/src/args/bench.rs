@@ -57,9 +57,9 @@ pub(crate) struct BenchArgs {
     /// What to time
     #[arg(long, value_enum, default_value_t = Task::Plan)]
     pub(crate) task: Task,
-    /// Timed calls
-    #[arg(short, long, value_name = "R", default_value_t = 5, value_parser = count(1, 1_000_000))]
-    pub(crate) repeat: usize,
+    /// Timed calls; 5 by default
+    #[arg(short, long, value_name = "R", value_parser = count(1, 1_000_000))]
+    pub(crate) repeat: Option<usize>,
     #[command(flatten)]
     pub(crate) deadline: DeadlineArgs,
     #[command(flatten)]

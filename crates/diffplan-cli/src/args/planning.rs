@@ -30,7 +30,7 @@ fn file_argument() -> Arg {
     Arg::new(FILE)
         .long(FILE)
         .value_name("FILE")
-        .help("Planning options of a file, TOML or JSON with the keys of planning_config.json, such as `diffplan tune` writes; options that are typed win over it. Its environment is not taken")
+        .help("Planning options of a file, TOML or JSON with the keys of planning_config.json, such as `diffplan tune` writes; options that are typed win over it. Its environment is not taken, nor, where there are no episodes, what is done of plans one after another")
         .help_heading("Planning")
         .value_parser(ValueParser::new(read))
 }
@@ -84,15 +84,9 @@ impl<const ACTS: bool> FromArgMatches for PlanningArgs<ACTS> {
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         if let Some(config) = matches.get_one::<PlanningConfig>(FILE) {
             self.0 = config.clone();
-            let acting = OPTIONS.iter().filter(|spec| spec.acting && !ACTS);
-            if let Some(spec) = acting.into_iter().find(|spec| self.0.text(spec.name).is_some()) {
-                return Err(clap::Error::raw(
-                    clap::error::ErrorKind::ValueValidation,
-                    format!(
-                        "{} of --{FILE} is an option of episodes, and here is none; expected a file without it\n",
-                        spec.name
-                    ),
-                ));
+            if !ACTS {
+                // What is done of plans one after another means nothing where there is one, in a checkpoint's own file as little as here.
+                self.0.forget_acting();
             }
         }
         for spec in offered(ACTS) {

@@ -1,6 +1,6 @@
 //! What `diffplan tune` takes.
 
-use super::{ActingOptions, CheckpointArgs, EnvArgs, RunArgs, count, seed};
+use super::{ActingOptions, CheckpointArgs, EnvArgs, count, seed};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use std::time::Duration;
 /// Find the planning options that are worth their time: return against milliseconds, in closed loop
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Combinations of options are timed, and those that are fast enough play the same episodes, of which the best third goes on, until a few are left. \
-These meet the default plan, and the plan without guidance, in fresh episodes: what is recommended was measured there, with the paired interval.
+Combinations of options are timed, and those that are fast enough play the same episodes, of which the best third goes on, until one is left. \
+That one meets the default plan, and the plan without guidance, in fresh episodes: what is said of it was measured there, with the paired interval.
 
 With --out FILE.toml, the recommended options are in FILE.toml, which plan, rollout and evaluate take with --planning, everything that was played is in \
 FILE.csv, as a picture in FILE.png, and every measurement in FILE.rows, which --resume goes on with.
@@ -28,7 +28,7 @@ pub(crate) struct TuneArgs {
     /// Plans a second that are needed; any speed will do by default
     #[arg(long, value_name = "HZ", value_parser = hertz)]
     pub(crate) hz: Option<f64>,
-    /// How long it may take: 90s, 10min, 1h 30min
+    /// How long it may take, but for two episodes of the default plan, which are played in any case: 90s, 10min, 1h 30min
     #[arg(long, value_name = "TIME", default_value = "10min", value_parser = budget)]
     pub(crate) budget: Duration,
     /// Fresh episodes in which the best meet the default
@@ -52,9 +52,12 @@ pub(crate) struct TuneArgs {
     /// Go on with the measurements beside the file
     #[arg(long, requires = "out")]
     pub(crate) resume: bool,
-    /// Threads that a plan has; all cores by default. Episodes are played on all cores
-    #[command(flatten)]
-    pub(crate) run: RunArgs,
+    /// Threads that a plan is timed on; all cores by default. Episodes are played on all cores, and are the same on any number
+    #[arg(short, long, value_name = "T", value_parser = count(1, 1024))]
+    pub(crate) threads: Option<usize>,
+    /// Print one JSON object, and nothing else on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) planning: ActingOptions,
 }

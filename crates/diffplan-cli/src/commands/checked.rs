@@ -96,7 +96,7 @@ impl Checked {
         format!(
             "scale, at which a guide moves a plan by {SHARE} of the sampler's own step\n{}\n  now {}; {proposed}",
             table::table(&header, &rows),
-            self.scale.now as f32
+            self.scale.now
         )
     }
 }

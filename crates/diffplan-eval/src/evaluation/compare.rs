@@ -89,6 +89,9 @@ struct Difference {
     resampling_seed: u64,
 }
 
+/// Folders of the two evaluations of a checkpoint with goals.
+const WAYS: [&str; 2] = ["states", "actions"];
+
 /// The file that a path names: itself, or the `evaluation.json` or `summary.json` of a folder.
 fn file_of(path: &Path) -> Result<PathBuf> {
     if !path.is_dir() {
@@ -102,7 +105,13 @@ fn file_of(path: &Path) -> Result<PathBuf> {
     }
     Err(Error::Folder {
         path: path.to_owned(),
-        reason: "holds neither the evaluation.json of an evaluation nor the summary.json of a rollout".into(),
+        reason: match WAYS
+            .iter()
+            .any(|way| path.join(way).join(super::saved::EVALUATION).is_file())
+        {
+            true => "holds two evaluations, expected one of them: its folder states or its folder actions".into(),
+            false => "holds neither the evaluation.json of an evaluation nor the summary.json of a rollout".into(),
+        },
     })
 }
 

@@ -245,7 +245,7 @@ impl Evaluation {
                 kept: kept(rows.len()),
             });
         }
-        let report = Report::of(settings, rows, played.latency);
+        let report = Report::of(settings, rows, played.latency).with_violations(policy.violations());
         if let Some(output) = &output {
             output.finish(&report)?;
         }

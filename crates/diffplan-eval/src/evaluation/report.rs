@@ -4,6 +4,7 @@ use super::row::{End, Row};
 use super::settings::{Config, Settings};
 use crate::{stats, table};
 use diffplan_envs::d4rl;
+use diffplan_pipelines::ViolationsSummary;
 use serde::{Deserialize, Serialize};
 
 /// Up to so many episodes have a line each.
@@ -40,6 +41,9 @@ pub struct Report {
     plan_ms: Option<Latency>,
     wall_seconds: f64,
     wall_seconds_per_episode: f64,
+    /// What plans violated of constraints, in the run that came to the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    violations: Option<ViolationsSummary>,
     config: Config,
     episodes: Vec<Row>,
 }
@@ -155,12 +159,25 @@ impl Report {
             plan_ms,
             wall_seconds,
             wall_seconds_per_episode: wall_seconds / rows.len() as f64,
+            violations: None,
             config,
             env,
             episodes: rows,
             returns,
             lengths,
         }
+    }
+
+    /// With what plans violated of constraints, in the run that came to the end.
+    #[must_use]
+    pub fn with_violations(mut self, violations: Option<&ViolationsSummary>) -> Self {
+        self.violations = violations.cloned();
+        self
+    }
+
+    /// What plans violated of constraints, in the run that came to the end; none where there were none, or nothing was played.
+    pub fn violations(&self) -> Option<&ViolationsSummary> {
+        self.violations.as_ref()
     }
 
     /// The episode of the lowest return.

@@ -96,6 +96,8 @@ pub struct Tuned {
     pub hz: Option<f64>,
     /// Threads that a plan is timed on.
     pub threads: usize,
+    /// How many timesteps all of them are.
+    pub timesteps: usize,
     /// Every option set that was timed; the first is the default plan, the second the plan without guidance.
     pub trials: Vec<TrialResult>,
     /// Which of them is recommended.
@@ -160,29 +162,21 @@ impl Tuned {
         text
     }
 
-    /// The recommended options, as far as they differ from those of the reference, as `planning_config.json` has them.
+    /// The recommended options, all of them, as `planning_config.json` has them: whatever a checkpoint's own file says, it is this plan that is made.
     pub fn planning_config(&self) -> PlanningConfig {
-        let (options, reference) = (self.options(), PlanOptions::default());
+        let options = self.options();
         let mut config = PlanningConfig {
             env: Some(self.env.clone()),
             ..PlanningConfig::default()
         };
         for spec in diffplan_pipelines::OPTIONS {
-            let text = options.text(spec.name);
-            // Candidates and horizon are always said: they are what a plan costs.
-            let always = [
-                "batch_size",
-                "planning_horizon",
-                "n_guide_steps",
-                "rescore",
-                "num_inference_steps",
-            ]
-            .contains(&spec.name);
-            if let Some(text) = text.filter(|text| always || Some(text) != reference.text(spec.name).as_ref()) {
+            if let Some(text) = options.text(spec.name) {
                 // It was an option's own text.
                 let _ = config.set(spec.name, &text);
             }
         }
+        // All timesteps have no text, and a file may say fewer.
+        config.num_inference_steps.get_or_insert(self.timesteps);
         config
     }
 

@@ -23,9 +23,6 @@ const SEARCH: f64 = 0.6;
 /// Of so many survivors of a round one goes on.
 const ETA: usize = 3;
 
-/// So many meet the default in the final.
-const FINALISTS: usize = 3;
-
 /// Episodes of the final that are played by all before anybody plays more.
 const CHUNK: usize = 10;
 
@@ -39,7 +36,7 @@ pub struct Tuning {
     pub env: String,
     /// Plans a second that are needed: 95 of 100 plans must be faster. `None` where any speed will do.
     pub hz: Option<f64>,
-    /// How long it may take, without what the default plan needs to play a first episode.
+    /// How long it may take, but for two episodes of the default plan at the end, which are played in any case.
     pub budget: Duration,
     /// Of the search's episodes and of what is tried.
     pub seed: u64,
@@ -152,8 +149,8 @@ impl Tuning {
             watch,
         };
         search.time_all(subject.options)?;
-        let survivors = search.rounds()?;
-        search.last(survivors)
+        let winner = search.rounds()?;
+        search.last(winner)
     }
 }
 
@@ -300,19 +297,17 @@ impl Search<'_> {
         Ok([median_ms, p95_ms])
     }
 
-    /// Plays until a few are left, and gives those, best first.
-    fn rounds(&mut self) -> Result<Vec<usize>> {
+    /// Plays until one is left, and gives that, or the best when time ran out; none where nothing is fast enough.
+    fn rounds(&mut self) -> Result<Option<usize>> {
         let mut left: Vec<usize> = (0..self.trials.len())
             .filter(|&trial| self.trials[trial].fast_enough)
             .collect();
         let mut episodes = 0;
         for number in 1.. {
-            if left.len() <= FINALISTS || self.spent() > SEARCH {
+            if left.len() <= 1 || self.spent() > SEARCH {
                 break;
             }
-            let rounds_left = (1..)
-                .find(|&rounds| ETA.pow(rounds) * FINALISTS >= left.len())
-                .unwrap_or(1);
+            let rounds_left = (1..).find(|&rounds| ETA.pow(rounds) >= left.len()).unwrap_or(1);
             let seconds = (SEARCH - self.spent()) * self.tuning.budget.as_secs_f64() / f64::from(rounds_left);
             // Of the first round those that there is time for, at two episodes each.
             if number == 1 {
@@ -321,7 +316,7 @@ impl Search<'_> {
                     needed += 2.0 * self.seconds_of(trial);
                     needed <= seconds
                 });
-                let fit = fit.count().max(FINALISTS + 1);
+                let fit = fit.count().max(2);
                 left.truncate(fit);
             }
             let each: f64 = left.iter().map(|&trial| self.seconds_of(trial)).sum();
@@ -338,30 +333,20 @@ impl Search<'_> {
                 }
                 self.play(trial, false, episodes)?;
             }
-            self.rank(&mut left);
-            left.truncate(left.len().div_ceil(ETA).max(FINALISTS));
+            self.rank(&mut left, episodes);
+            left.truncate(left.len().div_ceil(ETA));
         }
-        self.rank(&mut left);
-        left.truncate(FINALISTS);
-        Ok(left)
+        self.rank(&mut left, episodes);
+        Ok(left.first().copied())
     }
 
-    /// Best first, by the episodes that all have played.
-    fn rank(&self, left: &mut [usize]) {
-        let common = left
-            .iter()
-            .map(|&trial| self.trials[trial].search.len())
-            .max()
-            .unwrap_or(0);
+    /// Best first, by the first `episodes`; where none were played now, by as many as are known of any.
+    fn rank(&self, left: &mut [usize], episodes: usize) {
+        let search = |trial: usize| &self.trials[trial].search;
+        let known = left.iter().map(|&trial| search(trial).len()).max().unwrap_or(0);
+        let common = if episodes > 0 { episodes } else { known };
         // Who did not come to play as many was cut short by the clock.
-        let mean = |trial: usize| {
-            let search = &self.trials[trial].search;
-            if search.len() < common {
-                f64::NEG_INFINITY
-            } else {
-                stats::mean(search)
-            }
-        };
+        let mean = |trial: usize| search(trial).get(..common).map_or(f64::NEG_INFINITY, stats::mean);
         if common > 0 {
             left.sort_by(|&a, &b| mean(b).total_cmp(&mean(a)));
         }
@@ -447,47 +432,48 @@ impl Search<'_> {
         let result = &mut self.trials[trial];
         if last {
             result.last = returns;
-        } else {
+        } else if returns.len() > result.search.len() {
+            // What is known of more episodes stays known.
             result.search = returns;
         }
         Ok(())
     }
 
     /// The final, and what came out.
-    fn last(mut self, survivors: Vec<usize>) -> Result<Tuned> {
+    fn last(mut self, winner: Option<usize>) -> Result<Tuned> {
         let unguided = (self.trials.len() > 1 && self.trials[1].options.n_guide_steps == 0).then_some(1);
-        let mut finalists = survivors.clone();
-        for baseline in [Some(0), unguided].into_iter().flatten() {
-            if !finalists.contains(&baseline) {
-                finalists.push(baseline);
-            }
-        }
+        let mut finalists = vec![0];
+        finalists.extend(unguided);
+        finalists.extend(winner.filter(|winner| !finalists.contains(winner)));
         let of = self.tuning.episodes.max(1);
         let mut played = 0;
         while played < of {
-            let next = (played + CHUNK).min(of);
+            let each: f64 = finalists.iter().map(|&trial| self.seconds_of(trial)).sum();
+            let left = (1.0 - self.spent()) * self.tuning.budget.as_secs_f64();
+            let fit = (left / each.max(1e-9)).max(0.0) as usize;
+            // Two there are in any case: of fewer there is no interval.
+            let next = match played {
+                0 => fit.clamp(2, CHUNK),
+                _ => fit.min(CHUNK),
+            };
+            if next == 0 {
+                break;
+            }
+            let next = (played + next).min(of);
             self.tell(TuneEvent::Final { episodes: played, of })?;
             for &trial in &finalists {
                 self.play(trial, true, next)?;
             }
             played = next;
-            let chunk = finalists.iter().map(|&trial| self.seconds_of(trial)).sum::<f64>() * CHUNK as f64;
-            if self.spent() + chunk / self.tuning.budget.as_secs_f64() > 1.0 {
-                break;
-            }
         }
-        Ok(self.outcome(&survivors, unguided, (played, of)))
+        Ok(self.outcome(winner, unguided, (played, of)))
     }
 
-    fn outcome(self, survivors: &[usize], unguided: Option<usize>, (played, of): (usize, usize)) -> Tuned {
+    fn outcome(self, winner: Option<usize>, unguided: Option<usize>, (played, of): (usize, usize)) -> Tuned {
         let trials = self.trials;
-        let mean = |trial: usize| stats::mean(&trials[trial].last);
         let less = |these: usize, others: usize| PairedDifference::of(&trials[these].last, &trials[others].last);
-        let fast = |&trial: &usize| trials[trial].fast_enough;
-        let entrants = survivors.iter().copied().chain([0]).chain(unguided);
-        let best = entrants.filter(fast).max_by(|&a, &b| mean(a).total_cmp(&mean(b)));
         let mut remarks = Vec::new();
-        let mut best = best.unwrap_or_else(|| {
+        let mut best = winner.unwrap_or_else(|| {
             let hz = self.tuning.hz.unwrap_or_default();
             let fastest = trials.iter().map(|trial| trial.p95_ms).fold(f64::INFINITY, f64::min);
             remarks.push(format!(
@@ -496,11 +482,11 @@ impl Search<'_> {
             ));
             0
         });
+        let slow = "its return is clearly below the default's, which is too slow for the control rate";
         if best != 0 && less(best, 0).is_below() {
             match trials[0].fast_enough {
                 true => best = 0,
-                false => remarks
-                    .push("its return is clearly below the default's, which is too slow for the control rate".into()),
+                false => remarks.push(slow.into()),
             }
         }
         if let Some(unguided) = unguided
@@ -524,6 +510,7 @@ impl Search<'_> {
             env: self.tuning.env.clone(),
             hz: self.tuning.hz,
             threads: self.subject.pools.timed.current_num_threads(),
+            timesteps: self.subject.pipeline.scheduler().schedule().num_train_timesteps(),
             against_default: (best != 0).then(|| less(best, 0)),
             against_unguided: unguided.filter(|&other| other != best).map(|other| less(best, other)),
             best,

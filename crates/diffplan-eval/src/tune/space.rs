@@ -1,6 +1,7 @@
 //! [`Space`]: which values of which options are tried.
 
 use crate::error::{Error, Result};
+use crate::evaluation::check_plan_size;
 use diffplan_pipelines::{NoiseSource, OPTIONS, PlanOptions, PlanningConfig, RngNoise, ValueGuidedPipeline};
 
 /// For some options the values that they may take; every other one stays as it is.
@@ -98,6 +99,9 @@ impl Space {
     }
 
     /// Up to `count` different combinations that make a plan, in an order drawn from `seed`; `options` themselves are none of them.
+    ///
+    /// # Errors
+    /// Why one makes no plan, where none does.
     pub fn trials(
         &self,
         pipeline: &ValueGuidedPipeline,
@@ -106,7 +110,7 @@ impl Space {
         seed: u64,
     ) -> Result<Vec<PlanOptions>> {
         let mut noise = RngNoise::seed(seed);
-        let mut trials: Vec<PlanOptions> = Vec::new();
+        let (mut trials, mut refused): (Vec<PlanOptions>, _) = (Vec::new(), None);
         // Draws that were there already are drawn in vain; a small space is soon exhausted.
         for _ in 0..50 * count {
             if trials.len() == count {
@@ -123,11 +127,18 @@ impl Space {
                 }
             }
             let trial = sensible(pipeline, options, drawn.over(options.clone()));
-            if trial != *options && !trials.contains(&trial) && pipeline.planner(trial.clone()).is_ok() {
-                trials.push(trial);
+            if trial == *options || trials.contains(&trial) {
+                continue;
+            }
+            match check_plan_size(&trial).and_then(|()| Ok(pipeline.planner(trial.clone())?)) {
+                Ok(_) => trials.push(trial),
+                Err(error) => refused = Some(error),
             }
         }
-        Ok(trials)
+        match refused {
+            Some(error) if trials.is_empty() => Err(error),
+            _ => Ok(trials),
+        }
     }
 }
 

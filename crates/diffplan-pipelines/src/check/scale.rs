@@ -62,7 +62,7 @@ pub struct ScaleReport {
     /// The share of the sampler's own step.
     pub share: f64,
     /// The option `scale` as it is.
-    pub now: f64,
+    pub now: f32,
     /// What it could be; none if nothing bends.
     pub proposed: Option<f64>,
     /// Each guide's.
@@ -127,7 +127,7 @@ pub fn propose_scale(
     let scales = guides.iter().filter_map(|guide| Some(guide.scale?.median));
     Ok(ScaleReport {
         share,
-        now: f64::from(options.scale),
+        now: options.scale,
         proposed: scales.reduce(f64::min),
         guides,
     })
@@ -180,7 +180,7 @@ impl Measured {
             max: 0.0,
         };
         GuideScale {
-            name: self.term.guide.name().to_owned(),
+            name: self.term.name().to_owned(),
             gradient: Spread::of(self.gradients).unwrap_or(none),
             scale: Spread::of(self.scales),
         }

@@ -1,8 +1,8 @@
 //! From what tables say to guides and constraints.
 
 use super::spec::{
-    ConstraintKind, ConstraintSpec, Dim, GoalWhen, GoalWhere, GuideKind, GuideSpec, LimitsSpec, Numbers, ObstaclesSpec,
-    Of, ValueSpec,
+    ConstraintKind, ConstraintSpec, Dim, GoalWhen, GuideKind, GuideSpec, LimitsSpec, Numbers, ObstaclesSpec, Of,
+    ValueSpec,
 };
 use super::{Context, Controls};
 use crate::constraint::Constraint;
@@ -109,7 +109,8 @@ impl Builder<'_> {
                 Arc::new(guide.seeing(spec.sees.unwrap_or(Sees::Clean)))
             }
         };
-        let term = GuideTerm::new(spec.weight, guide);
+        let mut term = GuideTerm::new(spec.weight, guide);
+        term.name.clone_from(&spec.name);
         Ok(Some(term.schedule(spec.schedule).range(spec.range)))
     }
 
@@ -119,12 +120,12 @@ impl Builder<'_> {
         let layout = self.pipeline.layout();
         Ok(match &spec.kind {
             GuideKind::Goal(goal) => {
-                let (channels, goal_at) = self.goal(goal.dims.as_deref(), &goal.goal)?;
+                let channels = self.channels(Of::Observations, goal.dims.as_deref())?;
                 let time = match goal.at {
                     GoalWhen::Step(step) => GoalTime::At(step),
                     GoalWhen::Time(time) => time,
                 };
-                Arc::new(GoalDistance::new(name(&channels), channels, &goal_at)?.at(time))
+                Arc::new(GoalDistance::new(name(&channels), channels, &goal.goal)?.at(time))
             }
             GuideKind::Obstacles(obstacles) => {
                 let Way {
@@ -185,27 +186,6 @@ impl Builder<'_> {
             }
             GuideKind::Value(_) => return wrong("a learned value is no cost"),
         })
-    }
-
-    /// A goal's channels and numbers.
-    fn goal(&self, dims: Option<&[Dim]>, goal: &GoalWhere) -> Result<(Vec<usize>, Vec<f64>)> {
-        match goal {
-            GoalWhere::Numbers(numbers) => {
-                let channels = self.channels(Of::Observations, dims)?;
-                Ok((channels, numbers.clone()))
-            }
-            GoalWhere::Word(word) if word == "env" => {
-                let Some(own) = &self.context.goal else {
-                    return wrong(
-                        "`goal` is \"env\", and the environment has none that is known here; expected numbers",
-                    );
-                };
-                let own_dims: Vec<Dim> = own.dims.iter().map(|&dim| Dim::Index(dim)).collect();
-                let channels = self.channels(Of::Observations, Some(dims.unwrap_or(&own_dims)))?;
-                Ok((channels, own.values.clone()))
-            }
-            GoalWhere::Word(word) => wrong(format!("`goal` is {word:?}, expected \"env\" or a list of numbers")),
-        }
     }
 
     fn limits(&self, of: Of, spec: &LimitsSpec) -> Result<(Vec<usize>, [Vec<f64>; 2])> {

@@ -22,10 +22,10 @@ mod file;
 mod names;
 mod spec;
 
-pub use names::{Context, EnvGoal, Walls};
+pub use names::{Context, Walls};
 pub use spec::{
-    ConstraintKind, ConstraintSpec, Dim, DynamicsSpec, EffortSpec, FixedSpec, GoalSpec, GoalWhen, GoalWhere, GuideKind,
-    GuideSpec, IntegratorSpec, LimitsSpec, Numbers, ObstaclesSpec, Of, SmoothnessSpec, SpeedSpec, ValueSpec,
+    ConstraintKind, ConstraintSpec, Dim, DynamicsSpec, EffortSpec, FixedSpec, GoalSpec, GoalWhen, GuideKind, GuideSpec,
+    IntegratorSpec, LimitsSpec, Numbers, ObstaclesSpec, Of, SmoothnessSpec, SpeedSpec, ValueSpec,
 };
 
 use crate::error::{Error, Result};

@@ -15,8 +15,6 @@ pub struct Context {
     pub action_space: Option<[Vec<f64>; 2]>,
     /// Its walls.
     pub walls: Option<Walls>,
-    /// Its goal.
-    pub goal: Option<EnvGoal>,
 }
 
 /// Walls of an environment, for `walls = true`.
@@ -28,15 +26,6 @@ pub struct Walls {
     pub boxes: Vec<[f64; 4]>,
     /// The mover's radius.
     pub radius: f64,
-}
-
-/// The goal of an environment, for `goal = "env"`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EnvGoal {
-    /// The dimensions of observations that are to reach it.
-    pub dims: Vec<usize>,
-    /// A number for each.
-    pub values: Vec<f64>,
 }
 
 impl Context {

@@ -215,19 +215,6 @@ impl Default for ValueSpec {
     }
 }
 
-/// Where a goal is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "expected a list of numbers, or \"env\" for the environment's own goal"
-)]
-pub enum GoalWhere {
-    /// A number for each dimension.
-    Numbers(Vec<f64>),
-    /// A word: `env` for the environment's own.
-    Word(String),
-}
-
 /// When a goal is to be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "expected \"end\", \"nearest\", or a step from 0")]
@@ -247,11 +234,11 @@ impl Default for GoalWhen {
 keys! {
     /// A goal.
     GoalSpec {
-        /// Dimensions of observations; those of the environment's goal where that is it.
+        /// Dimensions of observations; all by default.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         dims: Option<Vec<Dim>>,
-        /// Where it is.
-        goal: GoalWhere,
+        /// Where it is: a number for each.
+        goal: Vec<f64>,
         /// When.
         #[serde(default)]
         at: GoalWhen,

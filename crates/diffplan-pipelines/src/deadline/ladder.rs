@@ -94,6 +94,10 @@ fn settings(wanted: &PlanOptions, all_steps: usize, give_up: &GiveUp) -> Vec<(Pl
         fewer_candidates(&mut now, least_candidates);
         ladder.push((now.clone(), steps));
     }
+    if now.extra_steps > 0 {
+        now.extra_steps = 0;
+        ladder.push((now.clone(), steps));
+    }
     while steps > least_steps.max(FEW_STEPS) {
         steps = steps.div_ceil(2).max(least_steps.max(FEW_STEPS));
         ladder.push((now.clone(), steps));
@@ -132,7 +136,7 @@ pub(super) fn ladder(
                 None => continue,
             },
         };
-        let visits = planner.sampler().visits().len();
+        let visits = planner.sampler().visits().len() + options.extra_steps;
         let dropped = dropped(wanted, &options, [all_steps, steps]);
         let rung = Rung {
             options,
@@ -178,6 +182,9 @@ fn dropped(wanted: &PlanOptions, now: &PlanOptions, steps: [usize; 2]) -> String
     }
     if wanted.ranks() && !now.ranks() {
         parts.push("values".to_owned());
+    }
+    if now.extra_steps < wanted.extra_steps {
+        parts.push("the extra steps".to_owned());
     }
     let [all, left] = steps;
     if left < all {

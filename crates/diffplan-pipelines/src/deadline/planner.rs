@@ -108,8 +108,8 @@ const _: () = {
 };
 
 impl DeadlinePlanner {
-    /// Makes the ladder below `wanted` and measures it from the mean observation: some plans of every rung, which takes a few times as
-    /// long as one as wanted.
+    /// Makes the ladder below `wanted` and measures it from the mean observation (and to it, where the checkpoint was trained with goals): some plans
+    /// of every rung, which takes a few times as long as one as wanted.
     ///
     /// # Errors
     /// Those of [`measured`](Self::measured).
@@ -124,7 +124,7 @@ impl DeadlinePlanner {
             .normalizers()
             .observations()
             .denormalize_inplace(mean.view_mut())?;
-        let conditions = [Condition::observation(0, &mean)];
+        let conditions = pipeline.conditions_of(&mean, wanted.planning_horizon);
         Self::measured(pipeline, wanted, pool, settings, &conditions, &mut |_| {})
     }
 
@@ -155,13 +155,12 @@ impl DeadlinePlanner {
             });
             let rank = Rank::new(pipeline, &rung.options, threads);
             let mut station = Station { planner, rank };
-            costs.push(measure(
-                &mut station,
-                &pool,
-                &*settings.clock,
-                conditions,
-                settings.queries,
-            )?);
+            let (clock, queries) = (&*settings.clock, settings.queries);
+            match measure(&mut station, &pool, clock, conditions, queries) {
+                // Few candidates in few steps may find no way that satisfies all constraints: no rung to step on.
+                Err(Error::Infeasible { .. }) if place > 0 => continue,
+                cost => costs.push(cost?),
+            }
             rungs.push(Arc::new(rung));
             stations.push(station);
         }

@@ -2,7 +2,7 @@
 
 use crate::action::Chosen;
 use crate::constraint::Violations;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::guide::{Moment, WeightedSession};
 use crate::options::PlanOptions;
 use crate::pipeline::ValueGuidedPipeline;
@@ -39,6 +39,11 @@ impl Rank {
         };
         let mut values = Array1::zeros(plan.normalized.dim().0);
         self.guide.value(None, plan.normalized.view(), at, values.view_mut())?;
+        if !values.iter().all(|value| value.is_finite()) {
+            return Err(Error::Parts(
+                "the guide's values of an early answer are no longer finite; a smaller weight may help".into(),
+            ));
+        }
         let candidates = Candidates {
             normalized: plan.normalized.view(),
             values: Some(values.view()),

@@ -24,6 +24,8 @@ pub enum GuideSchedule {
 pub struct GuideTerm {
     /// The guide.
     pub guide: Arc<dyn Guide>,
+    /// What reports call it, where that is not the guide's own name.
+    pub name: Option<String>,
     /// What its values and gradients are multiplied by.
     pub weight: f32,
     /// How long its gradient step is at which timestep.
@@ -37,10 +39,16 @@ impl GuideTerm {
     pub fn new(weight: f32, guide: Arc<dyn Guide>) -> Self {
         Self {
             guide,
+            name: None,
             weight,
             schedule: GuideSchedule::default(),
             range: [0.0, 1.0],
         }
+    }
+
+    /// What reports call it.
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or_else(|| self.guide.name())
     }
 
     /// With this schedule.

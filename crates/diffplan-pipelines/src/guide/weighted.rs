@@ -97,7 +97,7 @@ impl WeightedSession {
             values: own_values,
             grad: own_grad,
         } = self;
-        if parts.len() > 1 && own_grad.dim() != x.dim() {
+        if parts.len() > 1 && (own_grad.dim() != x.dim() || own_values.len() != x.dim().0) {
             reshape(own_values, x.dim().0);
             reshape(own_grad, x.dim());
         }

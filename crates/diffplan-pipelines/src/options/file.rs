@@ -1,7 +1,7 @@
 //! [`PlanningConfig`] in files: `planning_config.json`, and the same keys in TOML.
 
 use super::{PlanOptions, PlanningConfig};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use diffplan_files::{FileError, Folder, nearest, parse_json_object};
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -27,7 +27,11 @@ impl PlanningConfig {
     pub fn from_toml(text: &str, path: &Path) -> Result<Self> {
         let object: Map<String, Value> =
             toml::from_str(text).map_err(|error| FileError::malformed(path, error.to_string().trim_end()))?;
-        let line_of = |key: &str| text.lines().position(|line| line.trim_start().starts_with(key));
+        let sets = |line: &str, key: &str| {
+            let rest = line.trim_start().strip_prefix(key);
+            rest.is_some_and(|rest| rest.trim_start().starts_with('='))
+        };
+        let line_of = |key: &str| text.lines().position(|line| !key.is_empty() && sets(line, key));
         Self::of_object(object, path, &line_of)
     }
 
@@ -55,7 +59,13 @@ impl PlanningConfig {
         }
         let config = serde_json::from_value::<Self>(object.into()).map_err(|e| refuse("", e.to_string()))?;
         let options = config.over(PlanOptions::default());
-        options.validate().map_err(|e| refuse("batch_size", e.to_string()))?;
+        options.validate().map_err(|e| {
+            let key = match &e {
+                Error::Option { name, .. } => *name,
+                _ => "",
+            };
+            refuse(key, e.to_string())
+        })?;
         Ok(config)
     }
 

@@ -106,6 +106,16 @@ macro_rules! planning_options {
                 }
             }
 
+            /// Says nothing of what is done of plans one after another.
+            pub fn forget_acting(&mut self) {
+                for spec in OPTIONS.iter().filter(|spec| spec.acting) {
+                    match spec.name {
+                        $(stringify!($name) => self.$name = None,)+
+                        _ => {}
+                    }
+                }
+            }
+
             /// `options` with what this says in place of theirs.
             pub fn over(&self, options: PlanOptions) -> PlanOptions {
                 PlanOptions {

@@ -44,6 +44,8 @@ pub struct Denoising<'a> {
     next: usize,
     /// Whether a visit was made.
     begun: bool,
+    /// Whether a guide was asked for values: those of an earlier plan are none of this one's.
+    valued: bool,
     /// Whether one failed: its gradient steps are not to be made twice.
     failed: bool,
 }
@@ -96,6 +98,7 @@ impl Planner {
             noise,
             next: from,
             begun: false,
+            valued: false,
             failed: false,
         })
     }
@@ -209,7 +212,7 @@ impl Denoising<'_> {
                 .get(visit)
                 .map_or(0.0, |visit| visit.timestep),
             guided: buffers.prev_sample.view(),
-            values: (self.parts.options.n_guide_steps > 0).then(|| buffers.values.view()),
+            values: self.valued.then(|| buffers.values.view()),
             original: buffers.original.view(),
             prev_sample: buffers.x.view(),
         }))
@@ -287,6 +290,7 @@ impl Denoising<'_> {
         if asked && pipeline.guides.see(Sees::Clean) {
             check_values(buffers, options.batch_size, index, visit.timestep, options.scale)?;
         }
+        self.valued |= asked;
         let draws_noise = visit.draws_noise && index < own;
         if draws_noise {
             draw(&mut buffers.noise, &mut self.noise, options.temperature)?;
@@ -313,7 +317,7 @@ impl Denoising<'_> {
         buffers
             .imposed
             .apply(original.view_mut(), parts.options.batch_size, 1.0);
-        let values = (parts.options.n_guide_steps > 0).then_some(&buffers.values);
+        let values = self.valued.then_some(&buffers.values);
         let plans =
             (0..self.noise.len()).map(|index| parts.plan_of((original.view(), buffers), values, index, &mut First));
         plans.collect::<Result<_>>().map(Some)

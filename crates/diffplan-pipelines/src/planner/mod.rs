@@ -8,7 +8,7 @@ pub use denoising::Denoising;
 
 use crate::condition::Condition;
 use crate::error::{Error, Result};
-use crate::guide::within;
+use crate::guide::{GuideSchedule, GuideTerm, within};
 use crate::noise::NoiseSource;
 use crate::options::{Guidance, PlanOptions};
 use crate::pipeline::ValueGuidedPipeline;
@@ -80,6 +80,40 @@ impl ValueGuidedPipeline {
     }
 }
 
+/// That options and ranges leave those a gradient step that are to have one; `any`: whether there would be any without them.
+fn check_steps(pipeline: &ValueGuidedPipeline, options: &PlanOptions, any: bool, guided: &[f32]) -> Result<()> {
+    let visits = guided.len();
+    if !any {
+        return Ok(());
+    }
+    if guided.iter().all(|&weight| weight == 0.0) {
+        let (name, value) = match options.guide_every {
+            1 => ("guidance_start", options.guidance_start.to_string()),
+            every => ("guide_every", every.to_string()),
+        };
+        return Err(Error::Option {
+            name,
+            value,
+            expected: format!(
+                "what leaves one of {visits} timesteps a gradient step that is not below t_stopgrad = {}; n_guide_steps = 0 plans without",
+                options.t_stopgrad
+            ),
+        });
+    }
+    let steps = |term: &GuideTerm| (0..visits).any(|at| term.step(at, visits, guided[at]) != 0.0);
+    let idle = |term: &&GuideTerm| term.weight != 0.0 && term.schedule != GuideSchedule::Judge && !steps(term);
+    match pipeline.guides.0.iter().find(idle) {
+        None => Ok(()),
+        Some(term) => Err(Error::Parts(format!(
+            "{}: its range {:?} leaves it no gradient step among {visits} timesteps, of which those below t_stopgrad = {} have none; expected a wider \
+             one, or the schedule judge",
+            term.name(),
+            term.range,
+            options.t_stopgrad
+        ))),
+    }
+}
+
 impl Planner {
     fn new(pipeline: ValueGuidedPipeline, options: PlanOptions) -> Result<Self> {
         options.validate()?;
@@ -129,6 +163,12 @@ impl Planner {
         };
         let weigh = |(at, visit)| if in_turn(at) { weight(visit) } else { 0.0 };
         let mut guided: Vec<f32> = sampler.visits().iter().enumerate().map(weigh).collect();
+        check_steps(
+            &pipeline,
+            &options,
+            sampler.visits().iter().any(|visit| weight(visit) != 0.0),
+            &guided,
+        )?;
         // Extra steps go as far as the last visit that was guided.
         guided.push(
             guided

@@ -2,8 +2,7 @@
 
 use super::pendulum;
 use diffplan_pipelines::controls::{
-    ConstraintKind, ConstraintSpec, Context, Controls, EnvGoal, GuideKind, GuideSpec, LimitsSpec, Numbers, ValueSpec,
-    Walls,
+    ConstraintKind, ConstraintSpec, Context, Controls, GuideKind, GuideSpec, LimitsSpec, Numbers, ValueSpec, Walls,
 };
 use diffplan_pipelines::{GuideSchedule, Sees};
 use std::path::Path;
@@ -197,26 +196,24 @@ fn controls_are_made_in_code_too() {
 }
 
 #[test]
-fn walls_and_goals_of_an_environment() {
+fn walls_of_an_environment() {
     let Some(pipeline) = pendulum() else { return };
-    let text = "[[constraint]]\ntype = \"obstacles\"\nwalls = true\n[[guide]]\ntype = \"goal\"\ngoal = \"env\"\n[[guide]]\ntype = \"obstacles\"\nwalls = true\nmargin = 0.2\n";
+    let text = "[[constraint]]\ntype = \"obstacles\"\nwalls = true\n[[guide]]\ntype = \"obstacles\"\nwalls = true\nmargin = 0.2\n";
     let controls = Controls::from_toml(text, Path::new("g.toml")).unwrap();
     let error = controls.apply(pipeline.clone(), &context()).unwrap_err().to_string();
-    assert!(error.starts_with("g.toml: line 4: goal: `goal` is \"env\""), "{error}");
+    assert!(
+        error.starts_with("g.toml: line 4: obstacles: `walls` is true"),
+        "{error}"
+    );
     let known = Context {
         walls: Some(Walls {
             dims: [0, 1],
             boxes: vec![[-2.0, -2.0, -1.5, 2.0], [1.5, -2.0, 2.0, 2.0]],
             radius: 0.1,
         }),
-        goal: Some(EnvGoal {
-            dims: vec![0, 1],
-            values: vec![1.0, 0.0],
-        }),
         ..context()
     };
     let made = controls.apply(pipeline, &known).unwrap();
-    assert_eq!(made.guides()[1].guide.name(), "goal (cos θ, sin θ)");
     let walls = &made.constraints()[0];
     let mut plan = ndarray::array![[0.0_f32, 1.45, 0.0, 0.0], [0.0, 1.9, 0.5, 0.0], [0.0, 3.0, -9.0, 0.0]];
     let free = ndarray::Array2::default(plan.dim());
@@ -270,7 +267,7 @@ fn what_is_wrong_is_said_of_its_line_with_what_would_work() {
     );
     said(
         "[[guide]]\ntype = \"goal\"\ngoal = true",
-        &["line 3: [[guide]] goal: `goal`: ", "a list of numbers, or \"env\""],
+        &["line 3: [[guide]] goal: `goal`: ", "expected a sequence"],
     );
     said(
         "[[guide]]\ntype = \"goal\"\ngoal = [1]\nat = \"soon\"",

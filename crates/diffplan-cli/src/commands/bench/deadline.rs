@@ -12,7 +12,7 @@ use diffplan_pipelines::deadline::{
     DeadlineLog, DeadlinePlanner, DeadlineReport, DeadlineSettings, Measuring, PlanningPool, PoolOptions, Rung, Timely,
     VisitCost,
 };
-use diffplan_pipelines::{Condition, NoiseSource, PlanOptions, RngNoise, ValueGuidedPipeline};
+use diffplan_pipelines::{NoiseSource, PlanOptions, Query, RngNoise, ValueGuidedPipeline};
 use ndarray::{Array1, aview1};
 use serde::Serialize;
 use std::path::Path;
@@ -64,7 +64,12 @@ pub(super) fn run(args: &BenchArgs, source: &Source, registry: &Registry) -> Res
         }));
     }
     let plans = args.deadline.plans.unwrap_or(PLANS);
-    let report = keep(&mut planner, &mut observations, budget, plans)?;
+    let report = keep(
+        &mut planner,
+        &mut observations,
+        budget,
+        (plans, options.planning_horizon),
+    )?;
     if args.run.json {
         return json::print_line(&Report {
             task: args.task,
@@ -122,7 +127,7 @@ fn measured(
     observations: &Observations,
 ) -> Result<DeadlinePlanner> {
     let busy = Busy::new("measuring".into());
-    let conditions = [Condition::observation(0, &observations.next)];
+    let conditions = pipeline.conditions_of(&observations.next, options.planning_horizon);
     let mut say = |at: Measuring| {
         busy.say(format!(
             "measuring {} of {}: {}",
@@ -150,7 +155,7 @@ fn keep(
     planner: &mut DeadlinePlanner,
     observations: &mut Observations,
     budget: Duration,
-    plans: usize,
+    (plans, horizon): (usize, usize),
 ) -> Result<DeadlineReport> {
     let (mut log, mut noise) = (DeadlineLog::default(), RngNoise::seed(0));
     let busy = Busy::new(format!("plans within {budget:?}"));
@@ -159,7 +164,9 @@ fn keep(
         thread::sleep(next.saturating_duration_since(Instant::now()));
         // One that was late does not make the next ones hurry.
         next = next.max(Instant::now()) + budget;
-        let timely = planner.plan_within(observations.next.view(), &mut noise, budget)?;
+        let conditions = observations.pipeline.conditions_of(&observations.next, horizon);
+        let mut queries = [Query::new(&conditions, &mut noise)];
+        let timely = planner.queries_within(&mut queries, budget)?;
         log.see(&timely);
         observations.advance(&timely)?;
         if plan % 64 == 0 {

@@ -10,9 +10,7 @@ use diffplan_eval::evaluation::describe;
 use diffplan_eval::{Registry, stats, table};
 use diffplan_files::Folder;
 use diffplan_models::{UNet1dConfig, UNet1dModel, Workspace};
-use diffplan_pipelines::{
-    Condition, NoiseSource, PlanOptions, RngNoise, TrainedConditions, ValueGuidedPipeline, ValueNetwork,
-};
+use diffplan_pipelines::{NoiseSource, PlanOptions, RngNoise, ValueGuidedPipeline, ValueNetwork};
 use diffplan_schedulers::{BetaSchedule, DdpmConfig, DdpmScheduler, PredictionType, VarianceType};
 use ndarray::{Array1, Array3, ArrayD};
 use ndarray_rand::rand::SeedableRng;
@@ -38,12 +36,22 @@ struct Report<'a> {
     threads: usize,
 }
 
+/// Timed calls, where nothing is said.
+const REPEAT: usize = 5;
+
 pub(crate) fn run(args: BenchArgs, registry: &Registry) -> Result<()> {
     let source = match args.hopper_size {
         true => Source::HopperSize,
         false => Source::Folder(settings::checkpoint(&args.checkpoint)?),
     };
     if args.task == Task::Deadline {
+        if let Some(repeat) = args.repeat {
+            return Err(Error::Setting {
+                name: "repeat",
+                value: repeat.to_string(),
+                expected: "--plans, with --task deadline".into(),
+            });
+        }
         return deadline::run(&args, &source, registry);
     }
     if let Some(name) = args.deadline.given() {
@@ -56,7 +64,7 @@ pub(crate) fn run(args: BenchArgs, registry: &Registry) -> Result<()> {
     let options = args.planning.over(PlanOptions::default())?;
     let pool = args.run.pool()?;
     let threads = pool.current_num_threads();
-    let seconds = source.time(registry, args.task, &options, &pool, args.repeat)?;
+    let seconds = source.time(registry, args.task, &options, &pool, args.repeat.unwrap_or(REPEAT))?;
     if args.run.json {
         return json::print_line(&Report {
             task: args.task,
@@ -196,11 +204,7 @@ impl Source {
                 let pipeline = self.pipeline(registry)?;
                 let observation = Array1::zeros(pipeline.observation_dim());
                 let mut planner = pipeline.planner(options.clone())?.in_pool(Arc::clone(pool));
-                let mut conditions = vec![Condition::observation(0, &observation)];
-                if pipeline.planning_config().conditions == Some(TrainedConditions::Goal) {
-                    let last = options.planning_horizon - 1;
-                    conditions.extend((last > 0).then(|| Condition::observation(last, &observation)));
-                }
+                let conditions = pipeline.conditions_of(&observation, options.planning_horizon);
                 let mut plan = || planner.plan_conditioned(&conditions, &mut noise).map(drop);
                 timed(repeat, || Ok(plan()?))
             }

@@ -187,10 +187,11 @@ fn play(
         (&mut output, whole),
     )?;
     policy.findings().iter().for_each(settings::warn);
-    if let (Some(violations), false) = (policy.violations(), args.run.json) {
-        output::print(format!("\n{}", guides::violations(violations)))?;
-    }
-    end(args, Report::of(settings, rows, latency), output.as_ref())
+    end(
+        args,
+        Report::of(settings, rows, latency).with_violations(policy.violations()),
+        output.as_ref(),
+    )
 }
 
 /// Plays the episodes that have no row yet, shown on stderr, until all are played or there is an interrupt.
@@ -245,6 +246,9 @@ fn end(args: &EvaluateArgs, report: Report, output: Option<&Output>) -> Result<R
         return Ok(report);
     }
     output::print(format!("\n{}", report.text()))?;
+    if let Some(violations) = report.violations() {
+        output::print(guides::violations(violations))?;
+    }
     if let Some(worst) = report.worst() {
         let seed = report.seed();
         let policy = report

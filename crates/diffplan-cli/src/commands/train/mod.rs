@@ -12,6 +12,7 @@ use diffplan_data::{Finding, Keys, ReadError, RecordedEnv};
 use diffplan_eval::tune::Tuned;
 use diffplan_eval::{Registry, table};
 use diffplan_pictures::{Curve, loss_png};
+use diffplan_train::Conditions;
 use diffplan_train::session::{Data, Kind, Run, RunFolder, Settings, Source, Start, Summary, Typed, read_record};
 use observer::Watching;
 use serde::Serialize;
@@ -67,7 +68,12 @@ fn train(what: &str, kinds: &[Kind], args: &TrainOptions, value_flags: &ValueKey
     settings.set_env(data.dataset.recorded_env());
     // What the end needs is looked at before the beginning.
     let tuned_env = match args.tune {
-        Some(_) => Some(check_after_training(registry, settings.made().as_ref())?),
+        Some(_) => {
+            let goals = settings.conditions == Conditions::Goal;
+            let planner = kinds.contains(&Kind::Planner) || folder.path().join("unet").is_dir();
+            let made = settings.made();
+            Some(check_after_training(registry, made.as_ref(), (goals, planner))?)
+        }
         None => None,
     };
     let pool = RunArgs {

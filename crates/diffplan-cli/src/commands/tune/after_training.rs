@@ -4,6 +4,7 @@ use super::{Job, save_table};
 use crate::error::{Error, Result};
 use crate::{json, output, settings};
 use diffplan_data::RecordedEnv;
+use diffplan_envs::{Env, ResetOptions};
 use diffplan_eval::Registry;
 use diffplan_eval::tune::{TuneRows, Tuned, Tuning};
 use diffplan_files::{Folder, parse_json_object};
@@ -25,17 +26,42 @@ pub(crate) struct AfterTraining<'a> {
     pub(crate) stop: &'a AtomicBool,
 }
 
-/// That there will be something to tune, before hours of training: the environment can be played in here.
+/// That there will be something to tune, before hours of training: the environment can be played in here, it has a goal where plans are to `goals`, and
+/// there will be a `planner`.
 ///
 /// # Errors
 /// If not.
-pub(crate) fn check(registry: &Registry, env: Option<&RecordedEnv>) -> Result<RecordedEnv> {
+pub(crate) fn check(
+    registry: &Registry,
+    env: Option<&RecordedEnv>,
+    (goals, planner): (bool, bool),
+) -> Result<RecordedEnv> {
     let env = env.ok_or_else(|| Error::Setting {
         name: "tune",
         value: "a data set that names no environment".into(),
         expected: "the environment to play in, with --env".into(),
     })?;
-    settings::env(registry, env)?;
+    let refuse = |value: &str, expected: &str| Error::Setting {
+        name: "tune",
+        value: value.into(),
+        expected: expected.into(),
+    };
+    if !planner {
+        return Err(refuse(
+            "a value function alone",
+            "a planner to plan with: train both, or the value function of a folder that has one",
+        ));
+    }
+    let mut made = settings::env(registry, env)?;
+    if goals {
+        made.reset(Some(0), &ResetOptions::default())?;
+        if made.goal().is_none() {
+            return Err(refuse(
+                &format!("plans to goals in {}", env.id),
+                "an environment that has goals, or no --tune",
+            ));
+        }
+    }
     Ok(env.clone())
 }
 

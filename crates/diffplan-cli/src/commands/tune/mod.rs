@@ -5,7 +5,7 @@ mod progress;
 
 pub(crate) use after_training::{AfterTraining, check as check_after_training};
 
-use crate::args::TuneArgs;
+use crate::args::{RunArgs, TuneArgs};
 use crate::error::{Error, Result};
 use crate::interrupt::on_interrupt;
 use crate::{aims, json, output, settings};
@@ -44,7 +44,11 @@ pub(crate) fn run(args: TuneArgs, registry: &Registry) -> Result<()> {
     if !args.vary.is_empty() {
         tuning.space = Some(Space::of_texts(&args.vary)?);
     }
-    let timed = args.run.pool()?;
+    let run = RunArgs {
+        threads: args.threads,
+        json: args.json,
+    };
+    let timed = run.pool()?;
     let threads = timed.current_num_threads();
     let of = json!({
         "checkpoint": hash(&folder)?,
@@ -59,7 +63,7 @@ pub(crate) fn run(args: TuneArgs, registry: &Registry) -> Result<()> {
         }
         None => TuneRows::in_memory(),
     };
-    if !args.run.json {
+    if !args.json {
         let rate = args.hz.map_or("any".into(), |hz| format!("{hz} plans/s"));
         let plural = if threads == 1 { "" } else { "s" };
         output::print(table::fields(&[
@@ -86,7 +90,7 @@ pub(crate) fn run(args: TuneArgs, registry: &Registry) -> Result<()> {
         Some(out) => save(out, &tuned)?,
         None => Vec::new(),
     };
-    if args.run.json {
+    if args.json {
         return json::print_line(&tuned);
     }
     output::print(format!("\n{}", tuned.text()))?;

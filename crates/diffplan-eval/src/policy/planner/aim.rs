@@ -81,6 +81,14 @@ impl Aim {
             .map(|goal| places("goal", goal, names))
             .transpose()?;
         let waypoints = text.waypoints.iter().map(|text| waypoint(text, names));
+        let waypoints = waypoints.collect::<Result<Vec<_>>>()?;
+        if let Some(both) = waypoints.iter().find(|waypoint| Some(waypoint.time) == text.goal_time) {
+            return Err(setting(
+                "waypoint",
+                &both.time.to_string(),
+                "another step than the goal's, at which all of the observation is said",
+            ));
+        }
         Ok(Self {
             goal: goal.map(|(dims, values)| Goal {
                 dims,
@@ -88,7 +96,7 @@ impl Aim {
                 tolerance: None,
             }),
             goal_time: text.goal_time,
-            waypoints: waypoints.collect::<Result<_>>()?,
+            waypoints,
         })
     }
 
@@ -136,8 +144,10 @@ impl Aim {
             }
         }
         held.extend(self.waypoints.iter().filter_map(|waypoint| {
+            // Where the goal is held there is no other place to be.
+            let time = at(waypoint.time).filter(|&time| end.is_none() || time < horizon - 1)?;
             Some(Held {
-                time: at(waypoint.time)?,
+                time,
                 part: Part::Observation,
                 dims: Some(waypoint.dims.clone()),
                 values: waypoint.values.iter().map(|&v| v as f32).collect(),
