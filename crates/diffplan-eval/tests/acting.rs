@@ -409,7 +409,8 @@ fn plans_end_at_the_goal_and_turn_when_it_moves() {
     let text = AimText {
         goal: Some("dy/dt=0.25".into()),
         goal_time: Some(9),
-        waypoints: vec!["4:x=2".into()],
+        // The second falls on the last step of the plan that is made at step 4, where the goal is.
+        waypoints: vec!["4:x=2".into(), "19:x=2.5".into()],
     };
     let aim = Aim::parse(&text, &names).unwrap();
     let mut policy = led(|options| (options.n_action_steps, options.warm_start) = (3, 0.5))

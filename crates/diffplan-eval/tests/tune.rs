@@ -129,7 +129,7 @@ fn a_tuning_that_was_cut_short_goes_on() {
             .zip(&tuned.trials)
             .all(|(poor, trial)| poor.search.len() >= trial.search.len())
     );
-    assert!(poor.against_default.is_none_or(|difference| difference.episodes == 10));
+    assert!(poor.against_default.is_none_or(|difference| difference.episodes == 2));
 
     // The default and the plan without guidance are in the final, whoever else is.
     assert_eq!(tuned.trials[0].options, bench.options);
@@ -140,7 +140,7 @@ fn a_tuning_that_was_cut_short_goes_on() {
     );
     assert!(tuned.trials[..2].iter().all(|trial| trial.last.len() == 12));
     let finalists = tuned.trials.iter().filter(|trial| !trial.last.is_empty());
-    assert!((3..=5).contains(&finalists.count()));
+    assert!((2..=3).contains(&finalists.count()));
     let best = &tuned.trials[tuned.best];
     assert_eq!(best.last.len(), 12);
     let text = tuned.text();
@@ -151,6 +151,14 @@ fn a_tuning_that_was_cut_short_goes_on() {
     // What is written says the same options when it is read over the reference's.
     let config = tuned.planning_config();
     assert_eq!(config.over(PlanOptions::default()), best.options);
+    // Nor does it matter what a checkpoint's own file says.
+    let own = PlanOptions {
+        temperature: 4.0,
+        scale: 9.0,
+        rescore: !best.options.rescore,
+        ..bench.options.clone()
+    };
+    assert_eq!(config.over(own), best.options);
     assert!(tuned.csv().lines().count() > 3);
     let frontier = tuned.frontier(2);
     let means: Vec<f64> = frontier
