@@ -68,7 +68,7 @@ fn a_plan_is_led_to_its_goal_by_its_waypoints() {
         ("--goal z=1", &["\"z\"", "dx/dt"]),
         ("--goal 1,2 --goal-time 9", &["goal_time = 9", "1 to 7"]),
         ("--goal 1,2 --waypoint 8:x=1", &["waypoint = 8", "1 to 7"]),
-        ("--goal 1,2 --waypoint 7:x=1", &["two conditions"]),
+        ("--goal 1,2 --waypoint 7:x=1", &["waypoint = 7", "a step before 7"]),
     ] {
         let command = format!("plan --obs 1,1,0,0 {args} --checkpoint");
         diffplan(&command, &[maze.path()]).refused_after_warnings(words);

@@ -3,6 +3,7 @@
 use super::row::{End, Row};
 use super::settings::{Config, Settings};
 use crate::{stats, table};
+use diffplan_data::RecordedEnv;
 use diffplan_envs::d4rl;
 use diffplan_pipelines::ViolationsSummary;
 use serde::{Deserialize, Serialize};
@@ -274,6 +275,18 @@ impl Report {
         table::table(&header, &rows)
     }
 
+    /// Where the goals are the environment's own.
+    fn known_returns(&self) -> Option<String> {
+        if self.config.aim.goal.is_some() {
+            return None;
+        }
+        known_returns(&RecordedEnv {
+            id: self.env.clone(),
+            kwargs: self.config.env_kwargs.clone(),
+            max_episode_steps: self.config.max_episode_steps,
+        })
+    }
+
     fn fields(&self) -> Vec<(&'static str, String)> {
         let n = self.episodes.len();
         let plus_minus = |error: Option<f64>| error.map_or(String::new(), |error| format!(" ± {error:.1}"));
@@ -328,7 +341,7 @@ impl Report {
         if let Some(success) = &self.success {
             fields.insert(3, ("success", success.text()));
         }
-        if let Some(known) = known_returns(&self.env) {
+        if let Some(known) = self.known_returns() {
             fields.insert(1, ("to compare", known));
         }
         if let Some(worst) = self.worst() {
@@ -351,13 +364,20 @@ impl Report {
     }
 }
 
-/// What returns in an environment come to that are known, in words: of a random policy, of a good one.
-pub fn known_returns(env: &str) -> Option<String> {
-    let known = d4rl::known_returns(env)?;
-    Some(format!(
-        "a random policy gets about {:.0}, {} {:.0}",
-        known.random, known.whose, known.good
-    ))
+/// What returns in an environment come to that are known, in words: of a random policy, of a good one. None of one that was made otherwise
+/// than it is by default: they are other returns.
+pub fn known_returns(env: &RecordedEnv) -> Option<String> {
+    let known = d4rl::known_returns(&env.id)?;
+    let as_registered = |steps: usize| {
+        let spec = diffplan_envs::registered().into_iter().find(|spec| spec.id == env.id);
+        spec.is_none_or(|spec| spec.max_episode_steps == Some(steps))
+    };
+    (env.kwargs.is_empty() && env.max_episode_steps.is_none_or(as_registered)).then(|| {
+        format!(
+            "a random policy gets about {:.0}, {} {:.0}",
+            known.random, known.whose, known.good
+        )
+    })
 }
 
 fn dash(score: Option<f64>) -> String {

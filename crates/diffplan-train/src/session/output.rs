@@ -150,7 +150,7 @@ impl Output {
     }
 
     /// The text of planning_config.json: what it says already, with environment, horizon and conditions where it does not say them,
-    /// or `anew`.
+    /// or `anew`, and how candidates are chosen.
     fn planning_config(&self, path: &Path, anew: bool) -> Result<Vec<u8>> {
         let mut config: Map<String, Value> = match fs::read(path) {
             Ok(text) => parse_json_object(&text, path)?,
@@ -183,9 +183,32 @@ impl Output {
                 config.insert(key.into(), value);
             }
         }
+        let valued = exists(&self.folder.path().join(Kind::Value.part()))?;
+        choose_candidates(&mut config, valued);
         json(&config)
     }
 }
+
+/// Says how a plan is chosen, where nothing does: the best of some by the value of the finished plan. No gradient has been tried on anybody yet, and
+/// one that is too long leads off the data, to plans that are worse than without; what is only chosen is as likely as any. Without a
+/// value function there is nothing to choose by, so one candidate is enough.
+fn choose_candidates(config: &mut Map<String, Value>, valued: bool) {
+    let said = ["n_guide_steps", "scale", "rescore", "guidance"];
+    if said.iter().any(|key| config.contains_key(*key)) {
+        return;
+    }
+    // One is what was written before there was a value function.
+    if config.get("batch_size").is_none_or(|n| valued && *n == json!(1)) {
+        config.insert("batch_size".into(), json!(if valued { CANDIDATES } else { 1 }));
+    }
+    if valued {
+        config.insert("n_guide_steps".into(), json!(0));
+        config.insert("rescore".into(), json!(true));
+    }
+}
+
+/// Of how many plans the best is chosen: more cost more, and by the values of a network that errs are not better in the end.
+const CANDIDATES: usize = 8;
 
 /// What belongs in normalizer.json: the dataset's statistics, and of values those that are there if none are needed.
 fn normalizers_of(folder: &RunFolder, settings: &Settings, data: &Data, resumed: &[Kind]) -> Result<Normalizers> {
@@ -223,4 +246,29 @@ fn json(value: &impl Serialize) -> Result<Vec<u8>> {
     let mut text = serde_json::to_vec_pretty(value).map_err(Error::encode("JSON"))?;
     text.push(b'\n');
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn candidates_are_chosen_by_value_once_there_is_one_unless_a_user_said_how() {
+        let after = |config: Value, valued: bool| {
+            let mut config = config.as_object().unwrap().clone();
+            choose_candidates(&mut config, valued);
+            Value::Object(config)
+        };
+        let chosen = json!({"batch_size": 8, "n_guide_steps": 0, "rescore": true});
+        let planner = after(json!({}), false);
+        assert_eq!(planner, json!({"batch_size": 1}));
+        assert_eq!(after(planner, true), chosen);
+        assert_eq!(after(json!({}), true), chosen);
+        assert_eq!(after(chosen.clone(), false), chosen);
+        let few = json!({"batch_size": 3, "n_guide_steps": 0, "rescore": true});
+        assert_eq!(after(json!({"batch_size": 3}), true), few);
+        for own in [json!({"scale": 0.1}), json!({"n_guide_steps": 2, "batch_size": 1})] {
+            assert_eq!(after(own.clone(), true), own);
+        }
+    }
 }

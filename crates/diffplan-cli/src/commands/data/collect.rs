@@ -323,7 +323,7 @@ impl Summary {
                 ),
             ),
         ]);
-        if let Some(known) = known_returns(&self.env) {
+        if let Some(known) = known_returns(&made) {
             rows.push(("known", known));
         }
         rows.push(("saved", self.out.display().to_string()));

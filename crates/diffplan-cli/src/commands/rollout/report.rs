@@ -91,7 +91,12 @@ pub(super) fn text(summary: &Summary, episodes: &[Episode]) -> String {
         Some(error) => format!(" ± {error:.1} (standard error of {} episodes)", episodes.len()),
         None => String::new(),
     };
-    let mut context = known_returns(summary.env).map_or(String::new(), |known| format!("\n  {known}"));
+    // Of the environment's own goals.
+    let known = match summary.config.aim.goal {
+        None => known_returns(&summary.config.made()),
+        Some(_) => None,
+    };
+    let mut context = known.map_or(String::new(), |known| format!("\n  {known}"));
     if let Some(success) = summary.success {
         context += &format!("\n  success {}", success.text());
     }

@@ -157,17 +157,22 @@ impl Aim {
         held
     }
 
-    /// Checks that all that it says lies within a plan that is made at an episode's first step.
+    /// Checks that all that it says lies within a plan that is made at an episode's first step, at whose end a goal is held.
     ///
     /// # Errors
-    /// [`Error::Setting`] for what is beyond the horizon, or at the step that is observed.
+    /// [`Error::Setting`] for what is beyond the horizon, or at the step that is observed, and for a waypoint where the goal is.
     pub fn check_horizon(&self, horizon: usize) -> Result<()> {
+        let last = horizon.saturating_sub(1);
         let times = self.waypoints.iter().map(|waypoint| ("waypoint", waypoint.time));
         for (name, time) in times.chain(self.goal_time.map(|time| ("goal_time", time))) {
-            if !(1..horizon).contains(&time) {
-                let expected = format!("a step from 1 to {}, within the horizon", horizon - 1);
-                return Err(setting(name, &time.to_string(), &expected));
-            }
+            let expected = if !(1..horizon).contains(&time) {
+                format!("a step from 1 to {last}, within the horizon")
+            } else if name == "waypoint" && time == last && self.goal.is_some() {
+                format!("a step before {last}, the plan's last, at which it is to be at the goal")
+            } else {
+                continue;
+            };
+            return Err(setting(name, &time.to_string(), &expected));
         }
         Ok(())
     }
@@ -320,6 +325,9 @@ mod tests {
         assert_eq!(held(9), [(7, 4)]);
         assert!(aim.check_horizon(10).is_ok());
         assert!(aim.check_horizon(8).unwrap_err().to_string().contains("goal_time = 9"));
+        let last = |goal: Option<&str>| super::tests::aim(goal, None, &["7:y=7"]).unwrap().check_horizon(8);
+        assert!(last(None).is_ok());
+        assert!(last(Some("1,2")).unwrap_err().to_string().contains("a step before 7"));
     }
 
     #[test]

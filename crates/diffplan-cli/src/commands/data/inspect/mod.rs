@@ -205,14 +205,13 @@ impl Report {
         }
     }
 
-    fn env_text(&self) -> String {
-        let Some(id) = &self.env else { return "not said".into() };
-        let env = RecordedEnv {
-            id: id.clone(),
+    /// The environment, if it is said.
+    fn made(&self) -> Option<RecordedEnv> {
+        Some(RecordedEnv {
+            id: self.env.clone()?,
             kwargs: self.env_kwargs.clone(),
             max_episode_steps: self.max_episode_steps,
-        };
-        env.to_string()
+        })
     }
 
     fn text(&self) -> String {
@@ -221,7 +220,7 @@ impl Report {
         let arrays: Vec<String> = arrays.map(Array::text).collect();
         let mut rows = vec![
             ("format", self.format.to_owned()),
-            ("env", self.env_text()),
+            ("env", self.made().map_or_else(|| "not said".into(), |env| env.to_string())),
             ("arrays", arrays.join(", ")),
         ];
         let metadata: Vec<String> = self
@@ -237,7 +236,7 @@ impl Report {
         if let Some(episodes) = &self.episodes {
             rows.extend(episodes.fields());
         }
-        if let Some(known) = self.env.as_deref().and_then(known_returns) {
+        if let Some(known) = self.made().as_ref().and_then(known_returns) {
             rows.push(("known", known));
         }
         let mut text = format!("{}\n\n{}\n", self.file.display(), table::fields(&rows));
