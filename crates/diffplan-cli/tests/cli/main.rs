@@ -58,8 +58,17 @@ fn ended(command: &mut Command) -> Outcome {
     Outcome {
         status: output.status.code(),
         stdout: text(output.stdout),
-        stderr: text(output.stderr),
+        stderr: without_progress(&text(output.stderr)),
     }
+}
+
+/// Without the lines that say how far a command is, which only a slow machine sees.
+fn without_progress(stderr: &str) -> String {
+    let progress = [" of the budget, ", " plans/s, ", " steps/s, "];
+    let lines = stderr.split_inclusive('\n');
+    lines
+        .filter(|line| !progress.iter().any(|words| line.contains(words)))
+        .collect()
 }
 
 impl Outcome {
