@@ -23,3 +23,40 @@ pub struct Walls {
     /// The radius of the thing that moves between them.
     pub radius: f64,
 }
+
+impl Walls {
+    /// Whether a position `[x, y]` is in a box, or outside the rectangle around all of them.
+    pub fn blocks(&self, [x, y]: [f64; 2]) -> bool {
+        let corner = |index: usize, fold: fn(f64, f64) -> f64, from: f64| {
+            self.boxes.iter().map(|shape| shape[index]).fold(from, fold)
+        };
+        let (low, high) = (f64::INFINITY, f64::NEG_INFINITY);
+        let around = [
+            corner(0, f64::min, low),
+            corner(1, f64::min, low),
+            corner(2, f64::max, high),
+            corner(3, f64::max, high),
+        ];
+        let within = |shape: &[f64; 4]| shape[0] <= x && x <= shape[2] && shape[1] <= y && y <= shape[3];
+        !self.boxes.is_empty() && (!within(&around) || self.boxes.iter().any(within))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn walls_and_what_is_outside_of_them_block() {
+        let mut walls = Walls {
+            dims: [0, 1],
+            boxes: vec![[0.0, 0.0, 1.0, 3.0], [2.0, 0.0, 3.0, 3.0]],
+            radius: 0.1,
+        };
+        let blocked = [[0.5, 1.0], [2.0, 3.0], [1.5, 3.5], [-0.1, 1.0], [30.0, 2.0]];
+        assert!(blocked.iter().all(|&place| walls.blocks(place)));
+        assert!(!walls.blocks([1.5, 1.0]));
+        walls.boxes.clear();
+        assert!(!walls.blocks([9.0, 9.0]));
+    }
+}

@@ -100,7 +100,7 @@ pub enum Error {
         expected: String,
     },
     /// Two kinds of thing of one name, or none of a name that was asked for.
-    #[error("{what} {name:?} is not known: {}there are {}", nearest.as_ref().map_or(String::new(), |n| format!("did you mean {n}? ")), known.join(", "))]
+    #[error("{what} {name:?} is not known: {}there are {}", nearest.as_ref().map_or(String::new(), |n| format!("did you mean {n}? ")), if known.is_empty() { "none".into() } else { known.join(", ") })]
     Unknown {
         /// The kind of thing.
         what: &'static str,

@@ -12,7 +12,7 @@ use crate::units::denormalize;
 use diffplan_data::Normalizers;
 use diffplan_models::Network;
 use diffplan_schedulers::{Registry as Schedulers, Scheduler};
-use ndarray::{Array1, ArrayViewMut, Dimension, RemoveAxis};
+use ndarray::{Array1, ArrayView1, ArrayViewMut, Axis, Dimension, RemoveAxis};
 use std::sync::Arc;
 
 /// diffusers' `ValueGuidedRLPipeline`: planner network, guides, scheduler, normalisers, and what is said about how to plan.
@@ -282,6 +282,25 @@ impl ValueGuidedPipeline {
     /// If they have other dimensions.
     pub fn denormalize<D: Dimension + RemoveAxis>(&self, trajectories: ArrayViewMut<'_, f32, D>) -> Result<()> {
         denormalize(&self.layout, &self.normalizers, trajectories)
+    }
+
+    /// Values of plans (any number) as the discounted returns that they stand for, in the environment's units. `None` where the checkpoint has no
+    /// statistics of values, or a plan's value is another thing than one learned return: a cost counts in it, or several values do.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if the statistics are of more than one number.
+    pub fn returns(&self, values: ArrayView1<f32>) -> Result<Option<Array1<f32>>> {
+        let mut counting = self.guides.0.iter().filter(|term| term.weight != 0.0);
+        let alone = counting.next().filter(|_| counting.next().is_none());
+        let learned = alone.is_some_and(|term| term.weight == 1.0 && term.guide.is_return());
+        match self.normalizers.values().filter(|_| learned) {
+            // A value each is a row of one.
+            Some(normalizer) => {
+                let returns = normalizer.denormalize(values.insert_axis(Axis(1)))?;
+                Ok(Some(returns.remove_axis(Axis(1))))
+            }
+            None => Ok(None),
+        }
     }
 
     /// The normalisers.

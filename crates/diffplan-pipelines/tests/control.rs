@@ -464,6 +464,11 @@ fn gradients_that_never_come_are_refused() {
     assert!(error.contains("guidance_start = 0.9"), "{error}");
     let error = refused(&|_| (), [0.8, 1.0]).unwrap();
     assert!(error.contains("range [0.8, 1.0]") && error.contains("judge"), "{error}");
-    // Where there would be none anyway, as with the reference, there is nothing to say.
-    assert_eq!(refused(&|options| options.t_stopgrad = 5000, [0.0, 1.0]), None);
+    let error = refused(&|options| options.t_stopgrad = 5000, [0.0, 1.0]).unwrap();
+    assert!(error.contains("t_stopgrad = 5000"), "{error}");
+    let error = refused(&|options| options.prefix_steps = Some(3), [0.0, 1.0]).unwrap();
+    assert!(
+        error.contains("prefix_steps = 3: expected a prefix beside it"),
+        "{error}"
+    );
 }

@@ -92,7 +92,14 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
     let env = settings::known_env(registry, env.as_ref());
     let names = Names::of(env.as_ref(), pipeline.observation_dim(), pipeline.action_dim());
     let aim = args.aim.text();
-    let held = held(&aim, &pipeline, options.planning_horizon, &names)?;
+    let held = held(&aim, &pipeline, options.planning_horizon, (&names, env.as_ref()))?;
+    if let Some(walls) = env.as_ref().and_then(BoxEnv::walls) {
+        let number = |dim: usize| args.obs.get(dim).copied().map(f64::from);
+        let [x, y] = walls.dims.map(number);
+        if x.zip(y).is_some_and(|(x, y)| walls.blocks([x, y])) {
+            output::remark("warning: the observation is in a wall, or outside the maze: no plan leads out of there");
+        }
+    }
     let now = [Condition::observation(0, aview1(&args.obs))];
     let conditions: Vec<Condition> = now.into_iter().chain(held.iter().map(Held::condition)).collect();
     if args.check_guides {
@@ -203,11 +210,17 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
 }
 
 /// What is imposed on a plan beside the observation that it begins at.
-fn held(aim: &AimText, pipeline: &ValueGuidedPipeline, horizon: usize, names: &Names) -> Result<Vec<Held>> {
+fn held(
+    aim: &AimText,
+    pipeline: &ValueGuidedPipeline,
+    horizon: usize,
+    (names, env): (&Names, Option<&BoxEnv>),
+) -> Result<Vec<Held>> {
     let trained = pipeline.planning_config().conditions;
     let aim = Aim::parse(aim, names)?;
     aim.check(trained)?;
     aim.check_horizon(horizon)?;
+    env.map_or(Ok(()), |env| aims::check_places(&aim, env))?;
     let end = aim.end(None, pipeline.observation_dim());
     match end {
         None if trained == Some(TrainedConditions::Goal) => Err(aims::no_goal("none was given", names)),
@@ -380,10 +393,8 @@ fn describe_values(plan: &Plan, pipeline: &ValueGuidedPipeline) -> Result<String
         format!("best {best:.digits$}, median {median:.digits$}, worst {worst:.digits$}")
     };
     let mut text = summary(values, 4);
-    if let Some(normalizer) = pipeline.normalizers().values() {
-        // A value each is a row of one.
-        let returns = normalizer.denormalize(values.view().insert_axis(Axis(1)))?;
-        text += &format!(" (discounted return: {})", summary(&returns.remove_axis(Axis(1)), 1));
+    if let Some(returns) = pipeline.returns(values.view())? {
+        text += &format!(" (discounted return: {})", summary(&returns, 1));
     }
     Ok(text)
 }

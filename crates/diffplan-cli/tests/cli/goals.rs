@@ -66,6 +66,9 @@ fn a_plan_is_led_to_its_goal_by_its_waypoints() {
         ("", &["goal = none", "trained with goals", "--goal x="][..]),
         ("--goal 1,2,3,4,5", &["goal", "at most 4 numbers"]),
         ("--goal z=1", &["\"z\"", "dx/dt"]),
+        ("--goal x=2,y=2", &["goal", "not in a wall"]),
+        ("--goal 30,2", &["goal", "30,2", "not in a wall"]),
+        ("--goal 1,2 --waypoint 4:x=2,y=2", &["waypoint", "not in a wall"]),
         ("--goal 1,2 --goal-time 9", &["goal_time = 9", "1 to 7"]),
         ("--goal 1,2 --waypoint 8:x=1", &["waypoint = 8", "1 to 7"]),
         ("--goal 1,2 --waypoint 7:x=1", &["waypoint = 7", "a step before 7"]),
@@ -73,6 +76,14 @@ fn a_plan_is_led_to_its_goal_by_its_waypoints() {
         let command = format!("plan --obs 1,1,0,0 {args} --checkpoint");
         diffplan(&command, &[maze.path()]).refused_after_warnings(words);
     }
+    let in_a_wall = diffplan("plan --obs 2,2,0,0 --goal 1,2 --checkpoint", &[maze.path()]);
+    assert!(
+        in_a_wall.stderr.contains("warning: the observation is in a wall"),
+        "{}",
+        in_a_wall.stderr
+    );
+    diffplan("rollout --waypoint 500:x=1 --checkpoint", &[maze.path()])
+        .refused_after_warnings(&["waypoint = 500", "1 to 300"]);
     let learned_none = ["not trained with goals", "--conditions goal"];
     diffplan("plan --obs 1,0,0 --goal 1 --checkpoint", &[&checkpoint()]).failed_with(&learned_none);
     diffplan("rollout --goal 1 --checkpoint", &[&checkpoint()]).failed_with(&learned_none);

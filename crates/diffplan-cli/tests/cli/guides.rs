@@ -52,6 +52,8 @@ fn constraints_hold_and_violations_are_told() {
         "{recorded}"
     );
     let text = plan("", &guides).succeeded();
+    // With a cost among them values are no returns.
+    assert!(text.contains("values") && !text.contains("discounted return"), "{text}");
     assert!(text.contains("state-limits (dθ/dt): violated by "), "{text}");
     assert!(text.contains(", 0.0000 after; 4 of 4 candidates hold it"), "{text}");
 }

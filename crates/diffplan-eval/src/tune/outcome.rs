@@ -202,7 +202,7 @@ impl Tuned {
             rows.push(vec![
                 name.to_owned(),
                 format!("{:.2}", trial.median_ms),
-                format!("{:.0}", 1e3 / trial.median_ms),
+                rate(1e3 / trial.median_ms),
                 played.episodes.to_string(),
                 format!("{:.1}", played.mean),
                 half,
@@ -224,6 +224,12 @@ impl Tuned {
         }
         text
     }
+}
+
+/// Plans a second; of few their tenths too.
+fn rate(plans: f64) -> String {
+    let digits = usize::from(plans < 10.0);
+    format!("{plans:.digits$}")
 }
 
 impl TrialResult {

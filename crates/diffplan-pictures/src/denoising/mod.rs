@@ -47,6 +47,8 @@ struct Moment {
     values: Option<Array1<f32>>,
     /// (batch, horizon, dimensions), normalised.
     sample: Array3<f32>,
+    /// What the network took the finished plan to be; as the sample.
+    predicted: Array3<f32>,
 }
 
 /// One frame of the animation.
@@ -84,6 +86,7 @@ impl Recording {
                     timestep: step.timestep,
                     values: step.values.map(|values| values.to_owned()),
                     sample: step.guided.to_owned(),
+                    predicted: step.original.to_owned(),
                 });
             }
         }
@@ -224,14 +227,10 @@ mod tests {
         let values = Values::of(&rescored, &pipeline).unwrap().unwrap();
         assert_eq!((&values.visits[..], values.values.dim()), (&[0, 1, 2][..], (4, 4)));
         let plan = rescored.plan();
-        let normalizer = pipeline.normalizers().values();
-        for (value, &candidate) in plan.values.as_ref().unwrap().iter().zip(&plan.order) {
-            let mut expected = array![[*value]];
-            if let Some(normalizer) = normalizer {
-                expected = normalizer.denormalize(expected.view()).unwrap();
-            }
+        let returns = pipeline.returns(plan.values.as_ref().unwrap().view()).unwrap().unwrap();
+        for (expected, &candidate) in returns.iter().zip(&plan.order) {
             let found = values.last()[candidate];
-            assert!((found - f64::from(expected[[0, 0]])).abs() < 1e-4, "{found} {expected}");
+            assert!((found - f64::from(*expected)).abs() < 1e-4, "{found} {expected}");
         }
         let unguided = pipeline.with_guides([]);
         assert!(Values::of(&rescored, &unguided).unwrap().is_none());

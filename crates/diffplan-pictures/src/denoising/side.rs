@@ -58,9 +58,13 @@ impl Side {
         };
         let last = values.last();
         let mean = last.iter().sum::<f64>() / last.len().max(1) as f64;
-        let what = if values.label == "value" { "value" } else { "return" };
+        let what = if values.label == "value" {
+            "value"
+        } else {
+            "predicted return"
+        };
         format!(
-            "{}   ·   predicted {what} {:.2}, mean of all {mean:.2}",
+            "{}   ·   {what} of the finished plan {:.2}, mean of all {mean:.2}",
             self.name, last[self.order[0]]
         )
     }

@@ -236,10 +236,10 @@ impl Still {
         for (i, side) in self.sides.iter().enumerate().take(self.pictures.len()) {
             let bold = text(17, FontStyle::Bold, side.colour, HPos::Left);
             let at = (px(self.picture_left(i)) as i32, px(HEADER + TITLE / 2 - 4) as i32);
-            let name = if self.sides.len() > 1 {
-                side.name
-            } else {
-                "the plan, and the other candidates"
+            let name = match (self.sides.len(), side.order.len()) {
+                (1, 1) => "the plan",
+                (1, _) => "the plan, and the other candidates",
+                _ => side.name,
             };
             root.draw(&Text::new(name, at, bold))?;
         }

@@ -3,7 +3,7 @@
 use super::Recording;
 use crate::error::Result;
 use diffplan_pipelines::{GuideTerm, Moment, Sees, ValueGuidedPipeline};
-use ndarray::{Array1, Array2, ArrayView3, Axis};
+use ndarray::{Array1, Array2, ArrayView3};
 use std::sync::Arc;
 
 /// What the guides of a pipeline say of every candidate at every moment of a recording.
@@ -18,15 +18,14 @@ pub(super) struct Values {
 }
 
 impl Values {
-    /// Asked of the samples once the guide had bent them, and of the plan at timestep 0. They are the same questions whether the plan
-    /// was guided or not. `None` where a pipeline has no guides that see noised plans.
+    /// Asked of what each guide sees, the samples once they had been bent or the predicted clean ones, and of the plan at timestep 0. They are
+    /// the same questions whether the plan was guided or not. `None` where a pipeline has no guides.
     ///
     /// # Errors
     /// What a guide or the normaliser says.
     pub(super) fn of(recording: &Recording, pipeline: &ValueGuidedPipeline) -> Result<Option<Self>> {
-        // One that sees the clean plan has nothing to say of a noised one.
-        let sees_noise = |term: &&GuideTerm| term.guide.sees() == Sees::Noised;
-        let guides: Vec<&GuideTerm> = pipeline.guides().iter().filter(sees_noise).collect();
+        let counts = |term: &&GuideTerm| term.weight != 0.0;
+        let guides: Vec<&GuideTerm> = pipeline.guides().iter().filter(counts).collect();
         if guides.is_empty() {
             return Ok(None);
         }
@@ -49,7 +48,11 @@ impl Values {
                 Ok(out)
             };
             for (index, moment) in moments.iter().enumerate() {
-                let asked = ask(index, moment.sample.view())?;
+                let seen = match guide.sees() {
+                    Sees::Noised => &moment.sample,
+                    Sees::Clean => &moment.predicted,
+                };
+                let asked = ask(index, seen.view())?;
                 values.row_mut(index).scaled_add(weight, &asked);
             }
             // Those of a plan are sorted.
@@ -58,17 +61,13 @@ impl Values {
                 values[[moments.len(), candidate]] += weight * value;
             }
         }
-        let label = match pipeline.normalizers().values() {
-            Some(normalizer) => {
-                // A value each is a row of one.
-                for mut row in values.outer_iter_mut() {
-                    let returns = normalizer.denormalize(row.view().insert_axis(Axis(1)))?;
-                    row.assign(&returns.remove_axis(Axis(1)));
-                }
-                "discounted return, predicted"
+        let mut label = "value";
+        for mut row in values.outer_iter_mut() {
+            if let Some(returns) = pipeline.returns(row.view())? {
+                row.assign(&returns);
+                label = "discounted return, predicted";
             }
-            None => "value",
-        };
+        }
         Ok(Some(Self {
             visits: moments.iter().map(|moment| moment.visit).collect(),
             values: values.mapv(f64::from),

@@ -137,8 +137,9 @@ fn draw_path(root: &Area, scale: &Scale, plane: &Plane, (path, planned): (&Plane
         .split(|point| !is_number(point))
         .filter(|part| part.len() > 1)
     {
-        let line = thinned(part.iter().map(|&point| scale.at(point)));
-        root.draw(&PathElement::new(line, style(path.role, planned)))?;
+        for line in smooth(&thinned(part.iter().map(|&point| scale.at(point)))) {
+            root.draw(&PathElement::new(line.to_vec(), style(path.role, planned)))?;
+        }
         for inside in within(plane, part) {
             let line = thinned(inside.into_iter().map(|point| scale.at(point)));
             let width = if matches!(path.role, Role::Chosen | Role::True) {
@@ -182,6 +183,25 @@ fn thinned(line: impl Iterator<Item = Pixel>) -> Vec<Pixel> {
         kept.push(end);
     }
     kept
+}
+
+/// The parts of a line between its sharp corners, whose mitres would stick out like thorns; each begins where the one before ends.
+fn smooth(line: &[Pixel]) -> Vec<&[Pixel]> {
+    let sharp = |corner: &[Pixel]| {
+        let [a, b, c] = [0, 1, 2].map(|i| (f64::from(corner[i].0), f64::from(corner[i].1)));
+        let (to, on) = ((b.0 - a.0, b.1 - a.1), (c.0 - b.0, c.1 - b.1));
+        // More than a right angle off the way.
+        to.0 * on.0 + to.1 * on.1 < 0.0
+    };
+    let (mut parts, mut begun) = (Vec::new(), 0);
+    for (at, corner) in line.windows(3).enumerate() {
+        if sharp(corner) {
+            parts.push(&line[begun..at + 2]);
+            begun = at + 1;
+        }
+    }
+    parts.push(&line[begun..]);
+    parts
 }
 
 /// What of a line lies within obstacles.

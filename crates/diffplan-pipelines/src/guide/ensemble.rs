@@ -59,6 +59,10 @@ impl Guide for Ensemble {
         &self.name
     }
 
+    fn is_return(&self) -> bool {
+        self.guides.iter().all(|guide| guide.is_return())
+    }
+
     fn check(&self, horizon: usize, dims: usize) -> Result<()> {
         self.guides.iter().try_for_each(|guide| guide.check(horizon, dims))
     }

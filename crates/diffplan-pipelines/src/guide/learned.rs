@@ -47,6 +47,10 @@ impl Guide for CleanValue {
         "value"
     }
 
+    fn is_return(&self) -> bool {
+        true
+    }
+
     fn check(&self, horizon: usize, dims: usize) -> Result<()> {
         self.value.check(horizon, dims)
     }

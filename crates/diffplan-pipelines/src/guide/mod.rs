@@ -42,6 +42,11 @@ pub trait Guide: std::fmt::Debug + Send + Sync {
         None
     }
 
+    /// Whether its values are discounted returns as the planner's statistics of values scale them, rather than anything else.
+    fn is_return(&self) -> bool {
+        false
+    }
+
     /// A use of it, computed as `compute` says, with buffers of its own.
     fn session(self: Arc<Self>, compute: Compute) -> Box<dyn GuideSession>;
 }
@@ -121,6 +126,10 @@ impl ValueNetwork {
 impl Guide for ValueNetwork {
     fn name(&self) -> &str {
         "value"
+    }
+
+    fn is_return(&self) -> bool {
+        true
     }
 
     fn check(&self, horizon: usize, dims: usize) -> Result<()> {

@@ -234,6 +234,13 @@ impl PlanOptions {
                 ),
             });
         }
+        if let (Prefix::None, Some(steps)) = (self.prefix, self.prefix_steps) {
+            return Err(Error::Option {
+                name: "prefix_steps",
+                value: steps.to_string(),
+                expected: "a prefix beside it, which these steps are of".into(),
+            });
+        }
         match self.batch_size.checked_mul(self.planning_horizon) {
             Some(steps) if steps <= MAX_STEPS => Ok(()),
             _ => Err(Error::Option {

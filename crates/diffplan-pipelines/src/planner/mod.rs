@@ -84,7 +84,17 @@ impl ValueGuidedPipeline {
 fn check_steps(pipeline: &ValueGuidedPipeline, options: &PlanOptions, any: bool, guided: &[f32]) -> Result<()> {
     let visits = guided.len();
     if !any {
-        return Ok(());
+        // As it comes from the reference it leaves nothing of a single visit at timestep 0, which is no mistake of anybody's.
+        return match options.n_guide_steps > 0 && options.t_stopgrad > PlanOptions::default().t_stopgrad {
+            true => Err(Error::Option {
+                name: "t_stopgrad",
+                value: options.t_stopgrad.to_string(),
+                expected: format!(
+                    "what leaves one of {visits} timesteps a gradient step; n_guide_steps = 0 plans without"
+                ),
+            }),
+            false => Ok(()),
+        };
     }
     if guided.iter().all(|&weight| weight == 0.0) {
         let (name, value) = match options.guide_every {

@@ -48,6 +48,13 @@ struct Report<'a> {
 
 pub(super) fn run(args: &BenchArgs, source: &Source, registry: &Registry) -> Result<()> {
     let budget = args.deadline.deadline.unwrap_or_default();
+    if budget.is_zero() {
+        return Err(Error::Setting {
+            name: "deadline",
+            value: "0".into(),
+            expected: "more time than none".into(),
+        });
+    }
     let pipeline = source.pipeline(registry)?;
     let options = args.planning.over(pipeline.options())?;
     let made = pool(args)?;

@@ -20,12 +20,20 @@ impl StateFollower {
     /// Of these dimensions of the observation: one position for each dimension of the action, and the velocity of each, or none.
     ///
     /// # Errors
-    /// [`Error::Parts`] where there is no position, or another number of velocities than none or one each.
+    /// [`Error::Parts`] where there is no position, another number of velocities than none or one each, or one dimension twice.
     pub fn new(positions: Vec<usize>, velocities: Vec<usize>) -> Result<Self> {
         let (count, speeds) = (positions.len(), velocities.len());
         if count == 0 || (speeds != 0 && speeds != count) {
             return Err(Error::Parts(format!(
                 "a controller of {count} positions and {speeds} velocities: expected at least one position, and as many velocities or none"
+            )));
+        }
+        let mut dims: Vec<usize> = positions.iter().chain(&velocities).copied().collect();
+        dims.sort_unstable();
+        if let Some(twice) = dims.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Error::Parts(format!(
+                "a controller of dimension {} twice: expected each position and each velocity once",
+                twice[0]
             )));
         }
         Ok(Self {
@@ -166,6 +174,7 @@ mod tests {
             ("0,1:2", "2 positions and 1 velocities"),
             ("sinθ:2", "sin θ"),
             ("7", "7"),
+            ("1:1", "dimension 1 twice"),
         ] {
             let error = StateFollower::parse(text, &pendulum).unwrap_err().to_string();
             assert!(error.contains(word), "{text}: {error}");

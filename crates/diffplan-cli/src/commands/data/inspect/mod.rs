@@ -220,7 +220,10 @@ impl Report {
         let arrays: Vec<String> = arrays.map(Array::text).collect();
         let mut rows = vec![
             ("format", self.format.to_owned()),
-            ("env", self.made().map_or_else(|| "not said".into(), |env| env.to_string())),
+            (
+                "env",
+                self.made().map_or_else(|| "not said".into(), |env| env.to_string()),
+            ),
             ("arrays", arrays.join(", ")),
         ];
         let metadata: Vec<String> = self
