@@ -93,6 +93,8 @@ pub enum TuneEvent {
         /// Of how many.
         of: usize,
     },
+    /// A step of the episodes that are being played is over.
+    Step,
     /// An episode is over.
     Episode,
 }
@@ -396,8 +398,10 @@ impl Search<'_> {
             let (before, budget) = (self.before, self.tuning.budget.as_secs_f64().max(1e-3));
             let (begun, mut since, mut failed) = (self.begun, Instant::now(), None);
             let mut heed = |event: EvaluationEvent| {
+                let spent = (before + begun.elapsed().as_secs_f64()) / budget;
+                // Seen at every step: an episode may take minutes.
                 let EvaluationEvent::Finished(result) = event else {
-                    return ControlFlow::Continue(());
+                    return watch(TuneEvent::Step, spent);
                 };
                 let seconds = since.elapsed().as_secs_f64();
                 since = Instant::now();
@@ -419,7 +423,7 @@ impl Search<'_> {
                     failed = Some(error);
                     return ControlFlow::Break(());
                 }
-                watch(TuneEvent::Episode, (before + begun.elapsed().as_secs_f64()) / budget)
+                watch(TuneEvent::Episode, spent)
             };
             evaluate(&mut policy, &mut self.envs, missing, &mut heed)?;
             if let Some(error) = failed {

@@ -311,6 +311,9 @@ mod tests {
         );
         for (name, text) in unusual {
             let mut config = PlanningConfig::default();
+            if name == "prefix_steps" {
+                config.set("prefix", "ones").unwrap();
+            }
             config.set(name, text).unwrap();
             let options = config.over(PlanOptions::default());
             options.validate().unwrap();
