@@ -234,13 +234,6 @@ impl PlanOptions {
                 ),
             });
         }
-        if let (Prefix::None, Some(steps)) = (self.prefix, self.prefix_steps) {
-            return Err(Error::Option {
-                name: "prefix_steps",
-                value: steps.to_string(),
-                expected: "a prefix beside it, which these steps are of".into(),
-            });
-        }
         match self.batch_size.checked_mul(self.planning_horizon) {
             Some(steps) if steps <= MAX_STEPS => Ok(()),
             _ => Err(Error::Option {
@@ -311,9 +304,6 @@ mod tests {
         );
         for (name, text) in unusual {
             let mut config = PlanningConfig::default();
-            if name == "prefix_steps" {
-                config.set("prefix", "ones").unwrap();
-            }
             config.set(name, text).unwrap();
             let options = config.over(PlanOptions::default());
             options.validate().unwrap();

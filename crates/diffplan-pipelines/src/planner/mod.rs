@@ -10,7 +10,7 @@ use crate::condition::Condition;
 use crate::error::{Error, Result};
 use crate::guide::{GuideSchedule, GuideTerm, within};
 use crate::noise::NoiseSource;
-use crate::options::{Guidance, PlanOptions};
+use crate::options::{Guidance, PlanOptions, Prefix};
 use crate::pipeline::ValueGuidedPipeline;
 use crate::plan::{Plan, Query};
 use buffers::Buffers;
@@ -127,6 +127,14 @@ fn check_steps(pipeline: &ValueGuidedPipeline, options: &PlanOptions, any: bool,
 impl Planner {
     fn new(pipeline: ValueGuidedPipeline, options: PlanOptions) -> Result<Self> {
         options.validate()?;
+        // Not of a file by itself, whose prefix may be said elsewhere.
+        if let (Prefix::None, Some(steps)) = (options.prefix, options.prefix_steps) {
+            return Err(Error::Option {
+                name: "prefix_steps",
+                value: steps.to_string(),
+                expected: "a prefix beside it, which these steps are of".into(),
+            });
+        }
         let channels = pipeline.layout.channels();
         let horizon = options.planning_horizon;
         let in_unet = |error| Error::Network { part: "unet", error };
