@@ -7,8 +7,8 @@ use diffplan_eval::{Episode, Held};
 use diffplan_pictures::{Plane, PlanePanel, PlanePath, Role};
 use diffplan_pipelines::Part;
 
-/// The plane of an environment's walls, with the obstacles of the guides that were recorded, and its goal.
-pub(crate) fn plane(walls: &Walls, goal: Option<&Goal>, records: &[String]) -> Result<Plane> {
+/// The plane of an environment's walls, with the obstacles of the guides that were recorded, its goal, and what is passed on the way.
+pub(crate) fn plane(walls: &Walls, goal: Option<&Goal>, waypoints: &[Goal], records: &[String]) -> Result<Plane> {
     let corner =
         |index: usize, fold: fn(f64, f64) -> f64, from: f64| walls.boxes.iter().map(|one| one[index]).fold(from, fold);
     let (low, high) = (f64::INFINITY, f64::NEG_INFINITY);
@@ -26,26 +26,41 @@ pub(crate) fn plane(walls: &Walls, goal: Option<&Goal>, records: &[String]) -> R
             plane.walls.extend(boxes);
         }
     }
-    if let Some(goal) = goal {
+    let position = |goal: &Goal| {
         let of = |dim: usize| {
             let place = goal.dims.iter().position(|&other| other == dim)?;
             goal.values.get(place).copied()
         };
-        plane.goal = of(walls.dims[0]).zip(of(walls.dims[1])).map(|(x, y)| [x, y]);
+        of(walls.dims[0]).zip(of(walls.dims[1])).map(|(x, y)| [x, y])
+    };
+    if let Some(goal) = goal {
+        plane.goal = position(goal);
         plane.goal_radius = goal.tolerance.unwrap_or(0.0);
     }
+    plane.waypoints = waypoints.iter().filter_map(position).collect();
     Ok(plane)
 }
 
 /// What is held at the last step of a plan, if that is anything, as the goal to draw.
 pub(crate) fn goal_of(held: &[Held], horizon: usize) -> Option<Goal> {
     let at_end = |held: &&Held| held.part == Part::Observation && held.time + 1 == horizon;
-    let end = held.iter().find(at_end)?;
-    Some(Goal {
-        dims: end.dims.clone().unwrap_or_else(|| (0..end.values.len()).collect()),
-        values: end.values.iter().copied().map(f64::from).collect(),
+    held.iter().find(at_end).map(place_of)
+}
+
+/// What is held at other steps of a plan, as places to draw; not the goal, that may be held from an earlier one on.
+pub(crate) fn waypoints_of(held: &[Held], horizon: usize) -> Vec<Goal> {
+    let goal = goal_of(held, horizon);
+    let on_the_way = |held: &&Held| held.part == Part::Observation && held.time + 1 != horizon;
+    let places = held.iter().filter(on_the_way).map(place_of);
+    places.filter(|place| Some(place) != goal.as_ref()).collect()
+}
+
+fn place_of(held: &Held) -> Goal {
+    Goal {
+        dims: held.dims.clone().unwrap_or_else(|| (0..held.values.len()).collect()),
+        values: held.values.iter().copied().map(f64::from).collect(),
         tolerance: None,
-    })
+    }
 }
 
 /// The paths of episodes in such a plane.

@@ -11,7 +11,7 @@ use diffplan_eval::evaluation::check_plan_size;
 use diffplan_eval::{Controller, PolicyOptions, Registry, env_with, make_env};
 use diffplan_files::Folder;
 use diffplan_pipelines::doctor::{self, Dims, Finding};
-use diffplan_pipelines::{GuideTerm, PlanOptions, ValueGuidedPipeline, check_variant, snapshot};
+use diffplan_pipelines::{Follow, GuideTerm, PlanOptions, ValueGuidedPipeline, check_variant, snapshot};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::fs;
 use std::io::ErrorKind;
@@ -263,13 +263,27 @@ pub(crate) fn env_facts(registry: &Registry, recorded: &RecordedEnv) -> Option<E
 }
 
 impl<const ACTS: bool> PlanningArgs<ACTS> {
-    /// `options` with what was typed in place of theirs.
+    /// `options` with what was typed in place of theirs. What of that changes nothing is said.
     ///
     /// # Errors
     /// If candidates and horizon together need more memory than makes sense.
     pub(crate) fn over(&self, options: PlanOptions) -> Result<PlanOptions> {
         let options = self.0.over(options);
         check_plan_size(&options)?;
+        for (given, without) in [
+            (
+                self.0.scale.is_some() && options.n_guide_steps == 0,
+                "--scale changes nothing without guide steps",
+            ),
+            (
+                self.0.follow_dims.is_some() && options.follow == Follow::Actions,
+                "--follow-dims changes nothing where plans are followed by their actions",
+            ),
+        ] {
+            if given {
+                output::remark(&format!("warning: {without}"));
+            }
+        }
         Ok(options)
     }
 }

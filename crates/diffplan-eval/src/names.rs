@@ -3,9 +3,10 @@
 use crate::error::{Error, Result};
 use diffplan_envs::{BoxEnv, Env};
 use diffplan_files::nearest;
+use serde::Serialize;
 
 /// The names of an environment's dimensions.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Names {
     /// Of observations.
     pub observations: Vec<String>,

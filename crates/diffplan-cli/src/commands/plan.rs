@@ -37,8 +37,31 @@ struct Report<'a> {
     chosen: usize,
     /// Of every constraint; null where there are none.
     violations: Option<Vec<Violated<'a>>>,
+    /// Of `--compare-unguided`; null without.
+    unguided: Option<Unguided>,
     observation: &'a [f32],
+    /// Of a trajectory's columns: of actions, then of observations.
+    names: &'a Names,
     config: Config<'a>,
+}
+
+/// The plan from the same noise without guidance.
+#[derive(Serialize)]
+struct Unguided {
+    action: Vec<f32>,
+    /// Of the finished plans, highest first.
+    values: Option<Vec<f32>>,
+    best_trajectory: Vec<Vec<f32>>,
+}
+
+impl Unguided {
+    fn of(plan: &Plan) -> Self {
+        Self {
+            action: plan.action.to_vec(),
+            values: plan.values.as_ref().map(|values| values.to_vec()),
+            best_trajectory: chosen(plan).outer_iter().map(|row| row.to_vec()).collect(),
+        }
+    }
 }
 
 /// How far candidates, in the order of their values, were and are from satisfying a constraint.
@@ -134,7 +157,8 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
     let plane = match env.as_ref().and_then(BoxEnv::walls) {
         Some(walls) if picture.is_some() => {
             let goal = planes::goal_of(&held, options.planning_horizon);
-            Some((planes::plane(&walls, goal.as_ref(), &recorded)?, walls.dims))
+            let waypoints = planes::waypoints_of(&held, options.planning_horizon);
+            Some((planes::plane(&walls, goal.as_ref(), &waypoints, &recorded)?, walls.dims))
         }
         _ => None,
     };
@@ -153,7 +177,9 @@ pub(crate) fn run(args: PlanArgs, registry: &Registry) -> Result<()> {
             order: &plan.order,
             chosen: plan.chosen,
             violations: plan.violations.as_ref().map(violated),
+            unguided: unguided.as_ref().map(|recording| Unguided::of(recording.plan())),
             observation: &args.obs,
+            names: &names,
             config: Config {
                 checkpoint,
                 variant: folder.variant(),

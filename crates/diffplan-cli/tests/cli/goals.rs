@@ -102,6 +102,8 @@ fn both_ways_of_following_are_evaluated_and_gone_on_with() {
         assert_eq!(report["config"]["follow"], way);
         assert_eq!((&report["plans"], &report["lengths"][2]), (&6.into(), &6.into()));
         assert_eq!(report["success"]["of"], 3);
+        // D4RL's references are of whole episodes.
+        assert_eq!(report["normalized_score"], Value::Null);
         let csv = fs::read_to_string(folder.join(way).join("episodes.csv")).unwrap();
         assert!(csv.lines().next().unwrap().contains(",success,"), "{csv}");
     }
@@ -175,6 +177,7 @@ fn a_plan_is_followed_for_several_steps() {
         (&report["success"], &report["config"]["prefix"]),
         (&Value::Null, &"linear".into())
     );
+    evaluate(&format!("{QUICK} --episodes 1 --follow-dims 0:2"), &[]).warned(&["--follow-dims", "actions"]);
     let words = ["follow_dims", "cos θ"];
     evaluate(&format!("{QUICK} --follow states"), &[]).failed_with(&words);
     evaluate(&format!("{QUICK} --observation-delay 40"), &[]).failed_with(&["observation_delay = 40", "32"]);

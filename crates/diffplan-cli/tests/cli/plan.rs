@@ -56,6 +56,28 @@ fn without_guidance_there_are_no_values() {
     assert!(object["chosen"].as_u64().unwrap() < 3);
     let rescored = plan("--obs 1,0,0 --batch-size 3 --n-guide-steps 0 --rescore");
     assert_eq!(numbers(&rescored["values"]).len(), 3);
+    diffplan(
+        "plan --obs 1,0,0 --batch-size 2 --num-inference-steps 2 --n-guide-steps 0 --scale 1 --json --checkpoint",
+        &[&checkpoint()],
+    )
+    .warned(&["--scale", "guide steps"]);
+}
+
+#[test]
+fn both_plans_are_in_json() {
+    let place = TempDir::new().unwrap();
+    let file = place.path().join("both.png");
+    let both = plan(&format!(
+        "--obs 1,0,0 --batch-size 3 --compare-unguided --render {}",
+        file.display()
+    ));
+    let alone = plan("--obs 1,0,0 --batch-size 3 --n-guide-steps 0 --rescore");
+    for key in ["action", "values", "best_trajectory"] {
+        assert_eq!(both["unguided"][key], alone[key], "{key}");
+    }
+    assert_eq!(alone["unguided"], Value::Null);
+    assert_eq!(both["names"]["observations"][0], "cos θ");
+    assert_eq!(both["names"]["actions"][0], "torque");
 }
 
 #[test]

@@ -334,6 +334,15 @@ fn a_stop_at_a_state_changes_nothing() {
     // A run that is over stays as it is.
     place.train("both --resume", "parts").succeeded();
     place.same("whole", "parts");
+    // What begins rather than goes on is said.
+    place.train(&format!("planner {TINY} --steps 9"), "alone").succeeded();
+    let begun = place.train("both --resume --value-steps 9", "alone");
+    assert_eq!(begun.status, Some(0), "{}", begun.stderr);
+    assert!(
+        begun.stderr.contains("no value function to go on with"),
+        "{}",
+        begun.stderr
+    );
 }
 
 #[test]

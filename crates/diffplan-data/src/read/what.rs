@@ -25,6 +25,9 @@ pub(super) fn named(start: &[u8]) -> Option<&'static str> {
     if matches!(start, [_, _, _, _, _, 0, 0, 0, b'{', ..]) {
         return Some("it is a safetensors file, of weights and not of steps");
     }
+    if is_toml(&text) {
+        return Some("it is TOML text, of settings or guides and not of steps");
+    }
     if text.starts_with('{') || text.starts_with('[') {
         return Some("it is JSON text: write its arrays with numpy.savez");
     }
@@ -68,6 +71,18 @@ const KNOWN: [(&[u8], &str); 11] = [
     (b"\x89PNG", "it is a picture (PNG)"),
 ];
 
+/// Whether lower-case text begins with a table's name in brackets, one or two. A list of JSON has numbers, quotes or words of its own there.
+fn is_toml(text: &str) -> bool {
+    let Some(name) = text.strip_prefix("[[").or_else(|| text.strip_prefix('[')) else {
+        return false;
+    };
+    let name = name.split(']').next().unwrap_or_default();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(plain)
+        && !["true", "false", "null", "nan"].contains(&name)
+}
+
 /// Whether the first file of a zip archive is one of those that PyTorch writes.
 fn is_torch(start: &[u8]) -> bool {
     // The name's length stands at 26, the name at 30.
@@ -107,6 +122,10 @@ mod tests {
                 b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.".to_vec(),
                 "PyTorch",
             ),
+            (b"[[guide]]\nkind".to_vec(), "TOML"),
+            (b"[tuned]\n".to_vec(), "TOML"),
+            (b"[[1.0, 2.0]]".to_vec(), "JSON"),
+            (b"[true]".to_vec(), "JSON"),
             (zip("archive/data.pkl"), "PyTorch"),
             (zip("model/.format_version"), "PyTorch"),
             (b"\x40\0\0\0\0\0\0\0{\"a\"".to_vec(), "safetensors"),

@@ -7,7 +7,7 @@
 
 use crate::error::{Error, Result};
 use crate::{stats, table};
-use diffplan_envs::d4rl;
+use diffplan_envs::d4rl::ReferenceReturns;
 use diffplan_files::{Folder, folder_of};
 use diffplan_pipelines::{NoiseSource, PlanOptions, RngNoise};
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,13 @@ struct Played {
     finished: bool,
     #[serde(default)]
     config: Map<String, Value>,
+}
+
+impl Played {
+    fn references(&self) -> Option<ReferenceReturns> {
+        let steps = self.config.get("max_episode_steps").and_then(Value::as_u64);
+        super::report::references(&self.env, steps.and_then(|steps| usize::try_from(steps).ok()))
+    }
 }
 
 fn yes() -> bool {
@@ -168,7 +175,7 @@ impl Comparison {
         let enough = a.returns.len().min(b.returns.len()) > 1;
         let interval = enough.then(|| interval(&a.returns, &b.returns, paired));
         let mean_return = stats::mean(&b.returns) - stats::mean(&a.returns);
-        let references = d4rl::reference_returns(&a.env).filter(|_| a.env == b.env);
+        let references = a.references().filter(|_| a.env == b.env && b.references().is_some());
         Self {
             difference: Difference {
                 mean_return,
@@ -254,7 +261,7 @@ impl Side {
             episodes: played.returns.len(),
             mean_return,
             standard_error: stats::standard_error(&played.returns),
-            normalized_score: d4rl::normalized_score(&played.env, mean_return),
+            normalized_score: played.references().map(|references| references.score(mean_return)),
         }
     }
 

@@ -80,6 +80,7 @@ where
         Instant::now(),
         rows.iter().map(|row| row.elapsed_seconds).fold(0.0, f64::max),
     );
+    let references = report::references(&settings.env, settings.config.max_episode_steps);
     let (mut calls, mut failed) = (Vec::new(), None);
     let mut heed = |event: EvaluationEvent| match event {
         EvaluationEvent::Stepped { planned, plan_time, .. } => {
@@ -88,7 +89,7 @@ where
         }
         EvaluationEvent::Finished(result) => {
             let elapsed = seconds_before + begun.elapsed().as_secs_f64();
-            let row = Row::new(result, &settings.env, elapsed);
+            let row = Row::new(result, references, elapsed);
             let added = output.as_mut().map_or(Ok(()), |output| output.add(&row));
             rows.push(row);
             if let Err(error) = added {

@@ -4,7 +4,7 @@ use super::row::{End, Row};
 use super::settings::{Config, Settings};
 use crate::{stats, table};
 use diffplan_data::RecordedEnv;
-use diffplan_envs::d4rl;
+use diffplan_envs::d4rl::{self, ReferenceReturns};
 use diffplan_pipelines::ViolationsSummary;
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +28,7 @@ pub struct Report {
     median_return: f64,
     min_return: f64,
     max_return: f64,
-    /// Null where D4RL has no references.
+    /// Null where D4RL has no references, or episodes are of another length than theirs.
     normalized_score: Option<Score>,
     mean_length: f64,
     min_length: usize,
@@ -146,7 +146,7 @@ impl Report {
             median_return: stats::median(&returns),
             min_return: stats::quantile(&returns, 0.0),
             max_return: stats::quantile(&returns, 1.0),
-            normalized_score: d4rl::reference_returns(&env).map(|references| Score {
+            normalized_score: references(&env, config.max_episode_steps).map(|references| Score {
                 mean: references.score(mean_return),
                 standard_error: standard_error.map(|error| references.scale(error)),
             }),
@@ -190,6 +190,11 @@ impl Report {
     /// The episodes, in order.
     pub fn rows(&self) -> &[Row] {
         &self.episodes
+    }
+
+    /// D4RL's references, where it has them for episodes such as these.
+    pub fn references(&self) -> Option<ReferenceReturns> {
+        references(&self.env, self.config.max_episode_steps)
     }
 
     /// The environment.
@@ -304,6 +309,9 @@ impl Report {
                 score.mean,
                 plus_minus(score.standard_error)
             ),
+            None if d4rl::reference_returns(&self.env).is_some() => {
+                "- (D4RL's are of episodes of another length)".to_owned()
+            }
             None => format!("- (D4RL has no reference returns for {})", &self.env),
         };
         let lengths = format!(
@@ -368,16 +376,26 @@ impl Report {
 /// than it is by default: they are other returns.
 pub fn known_returns(env: &RecordedEnv) -> Option<String> {
     let known = d4rl::known_returns(&env.id)?;
-    let as_registered = |steps: usize| {
-        let spec = diffplan_envs::registered().into_iter().find(|spec| spec.id == env.id);
-        spec.is_none_or(|spec| spec.max_episode_steps == Some(steps))
-    };
-    (env.kwargs.is_empty() && env.max_episode_steps.is_none_or(as_registered)).then(|| {
+    (env.kwargs.is_empty() && is_of_full_length(&env.id, env.max_episode_steps)).then(|| {
         format!(
             "a random policy gets about {:.0}, {} {:.0}",
             known.random, known.whose, known.good
         )
     })
+}
+
+/// D4RL's references for episodes of an environment that are so long: none of a length that is not theirs.
+pub(super) fn references(env: &str, max_episode_steps: Option<usize>) -> Option<ReferenceReturns> {
+    d4rl::reference_returns(env).filter(|_| is_of_full_length(env, max_episode_steps))
+}
+
+/// Whether episodes are as long as those of the environment as registered.
+fn is_of_full_length(env: &str, max_episode_steps: Option<usize>) -> bool {
+    let as_registered = |steps: usize| {
+        let spec = diffplan_envs::registered().into_iter().find(|spec| spec.id == env);
+        spec.is_none_or(|spec| spec.max_episode_steps == Some(steps))
+    };
+    max_episode_steps.is_none_or(as_registered)
 }
 
 fn dash(score: Option<f64>) -> String {

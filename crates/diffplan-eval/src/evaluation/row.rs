@@ -1,7 +1,7 @@
 //! An episode as a row of `episodes.csv` and as an object of `evaluation.json`.
 
 use crate::episodes::EpisodeResult;
-use diffplan_envs::d4rl;
+use diffplan_envs::d4rl::ReferenceReturns;
 use serde::Serialize;
 
 /// The columns.
@@ -77,8 +77,8 @@ pub struct Row {
 }
 
 impl Row {
-    /// Of an episode of `env` that ended so many seconds after the evaluation began.
-    pub fn new(result: &EpisodeResult, env: &str, elapsed_seconds: f64) -> Self {
+    /// Of an episode that ended so many seconds after the evaluation began, with D4RL's references where its score is known.
+    pub fn new(result: &EpisodeResult, references: Option<ReferenceReturns>, elapsed_seconds: f64) -> Self {
         Self {
             episode: result.index,
             seed: result.seed,
@@ -88,7 +88,7 @@ impl Row {
                 true => End::Terminated,
                 false => End::Truncated,
             },
-            normalized_score: d4rl::normalized_score(env, result.episode_return),
+            normalized_score: references.map(|references| references.score(result.episode_return)),
             plans: result.plans,
             planning_seconds: result.planning_time.as_secs_f64(),
             elapsed_seconds,

@@ -12,7 +12,7 @@ pub(super) const VIOLATION: RGBColor = RGBColor(200, 40, 30);
 const FLOOR: RGBColor = RGBColor(246, 248, 251);
 const WALL: RGBColor = RGBColor(108, 117, 132);
 const DISC: RGBColor = COLOURS[1];
-const GOAL: RGBColor = COLOURS[2];
+pub(super) const GOAL: RGBColor = COLOURS[2];
 /// A path that came to the goal, one that did not.
 const REACHED: RGBColor = COLOURS[0];
 const MISSED: RGBColor = MUTED;
@@ -82,6 +82,11 @@ pub(crate) fn draw_plane(
     }
     if let Some(goal) = plane.goal {
         draw_star(root, scale.at(goal))?;
+        draw_name(root, &scale, goal, "goal")?;
+    }
+    for &waypoint in &plane.waypoints {
+        draw_diamond(root, scale.at(waypoint))?;
+        draw_name(root, &scale, waypoint, "waypoint")?;
     }
     // The episodes of a picture begin all over it, candidates where the plan does.
     let begins = |path: &&&PlanePath| !matches!(path.role, Role::Candidate { rank: 1.., .. });
@@ -240,6 +245,27 @@ fn draw_star(root: &Area, (x, y): Pixel) -> DrawResult {
     root.draw(&Polygon::new(corners.clone(), GOAL.filled()))?;
     let outline = corners.iter().chain(&corners[..1]).copied().collect::<Vec<Pixel>>();
     root.draw(&PathElement::new(outline, WHITE.stroke_width(px(1))))
+}
+
+fn draw_diamond(root: &Area, (x, y): Pixel) -> DrawResult {
+    let r = px(9) as i32;
+    let corners = vec![(x, y - r), (x + r, y), (x, y + r), (x - r, y)];
+    root.draw(&Polygon::new(corners.clone(), GOAL.filled()))?;
+    let outline = corners.iter().chain(&corners[..1]).copied().collect::<Vec<Pixel>>();
+    root.draw(&PathElement::new(outline, WHITE.stroke_width(px(1))))
+}
+
+/// Beside a mark, on the side that has more room.
+fn draw_name(root: &Area, scale: &Scale, point: [f64; 2], name: &str) -> DrawResult {
+    let (x, y) = scale.at(point);
+    let left = x - scale.from.0 > scale.to.0 - x;
+    let beside = px(16) as i32;
+    let (x, anchor) = match left {
+        true => (x - beside, HPos::Right),
+        false => (x + beside, HPos::Left),
+    };
+    let label = text(15, FontStyle::Bold, INK, anchor);
+    root.draw(&Text::new(name.to_owned(), (x, y), label))
 }
 
 /// What the lines of planes are, as far as there are any.

@@ -37,6 +37,8 @@ pub struct Plane {
     pub goal: Option<[f64; 2]>,
     /// How close to it is close enough; 0 draws a mark alone.
     pub goal_radius: f64,
+    /// What a path is to pass through on its way.
+    pub waypoints: Vec<[f64; 2]>,
 }
 
 /// A path through a plane.
@@ -118,6 +120,11 @@ impl Plane {
             return Err(Error::Plane(format!(
                 "the goal is {goal:?} with a radius of {}, expected finite numbers, the radius not negative",
                 self.goal_radius
+            )));
+        }
+        if let Some(waypoint) = self.waypoints.iter().find(|point| !point.iter().all(|x| x.is_finite())) {
+            return Err(Error::Plane(format!(
+                "a waypoint is {waypoint:?}, expected finite numbers"
             )));
         }
         Ok(())
@@ -250,6 +257,23 @@ mod tests {
     }
 
     #[test]
+    fn goals_and_waypoints_are_marked() {
+        let none = PlanePanel {
+            plane: Plane::of([0.0, 0.0, 4.0, 4.0]),
+            ..PlanePanel::default()
+        };
+        let green = |change: &dyn Fn(&mut Plane)| {
+            let mut panel = none.clone();
+            change(&mut panel.plane);
+            count(&planes_png("", "", &[panel]).unwrap(), draw::GOAL)
+        };
+        let goal = green(&|plane| plane.goal = Some([1.0, 1.0]));
+        let waypoints = green(&|plane| plane.waypoints = vec![[1.0, 1.0], [3.0, 3.0]]);
+        assert_eq!(green(&|_| ()), 0);
+        assert!(goal > 100 && waypoints > 100, "{goal} {waypoints}");
+    }
+
+    #[test]
     fn planes_stand_side_by_side_and_keep_their_shape() {
         let panel = disc_in_the_way(
             vec![[0.5, 2.0], [f64::NAN, 0.0], [1e9, -1e9]],
@@ -283,6 +307,7 @@ mod tests {
         }
         assert!(error(&|plane| plane.walls[0][2] = f64::NAN).contains("a wall"));
         assert!(error(&|plane| plane.discs[0][2] = -1.0).contains("an obstacle"));
+        assert!(error(&|plane| plane.waypoints.push([f64::NAN, 0.0])).contains("a waypoint"));
         assert!(planes_png("", "", &[]).is_err());
     }
 }

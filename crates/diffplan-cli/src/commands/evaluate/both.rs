@@ -7,7 +7,6 @@ use super::one;
 use crate::args::EvaluateArgs;
 use crate::error::Result;
 use crate::{guides, json, output, settings};
-use diffplan_envs::d4rl;
 use diffplan_eval::evaluation::Saved;
 use diffplan_eval::{Registry, Report, stats, table};
 use diffplan_pipelines::{Follow, OPTIONS, PlanningConfig, TrainedConditions};
@@ -52,6 +51,10 @@ pub(super) fn run(args: &EvaluateArgs, registry: &Registry) -> Result<()> {
     for way in WAYS {
         let mut own = asked.clone();
         own.planning.0.follow = Some(way);
+        if way == Follow::Actions {
+            // Of the controller alone.
+            own.planning.0.follow_dims = None;
+        }
         own.out = args.out.as_ref().map(|out| out.join(way.name()));
         if !args.run.json {
             let blank = if reports.is_empty() { "" } else { "\n" };
@@ -141,7 +144,7 @@ fn text(states: &Report, actions: &Report) -> String {
     let pairs = states.returns().iter().zip(actions.returns());
     let differences: Vec<f64> = pairs.map(|(states, actions)| states - actions).collect();
     let mean = stats::mean(&differences);
-    let score = d4rl::reference_returns(states.env()).map_or(String::new(), |references| {
+    let score = states.references().map_or(String::new(), |references| {
         format!(", {:+.1} in scores", references.scale(mean))
     });
     let interval = stats::confidence_interval(&differences).map_or(String::new(), |[low, high]| {

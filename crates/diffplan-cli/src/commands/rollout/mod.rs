@@ -12,7 +12,7 @@ use diffplan_data::RecordedEnv;
 use diffplan_envs::{BoxEnv, Env, Goal, ResetOptions, Walls};
 use diffplan_eval::evaluation::{describe, describe_aim, with_simulator};
 use diffplan_eval::{
-    AimText, Held, Names, PlannerPolicy, Policy, PolicyOptions, Registry, Start, rollout, table, trajectories_npz,
+    Aim, AimText, Held, Names, PlannerPolicy, Policy, PolicyOptions, Registry, Start, rollout, table, trajectories_npz,
 };
 use diffplan_pictures::{EpisodePicture, Film, Plane, Recording, Stage, episode_png, planes_png};
 use diffplan_pipelines::{Condition, PlanOptions, Query, SampleLayout, TrainedConditions, ValueGuidedPipeline};
@@ -230,7 +230,13 @@ impl Settings {
             let other = goal_of(self.first + 1)?;
             goal = goal.filter(|first| other.as_ref() == Some(first));
         }
-        planes::plane(walls, goal.as_ref(), &self.guides)
+        let waypoints = Aim::parse(&self.aim, &Names::of_env(env)?)?.waypoints;
+        let waypoints = waypoints.into_iter().map(|waypoint| Goal {
+            dims: waypoint.dims,
+            values: waypoint.values,
+            tolerance: None,
+        });
+        planes::plane(walls, goal.as_ref(), &waypoints.collect::<Vec<_>>(), &self.guides)
     }
 
     /// How plans were made, or who acted.

@@ -106,6 +106,15 @@ fn train(what: &str, kinds: &[Kind], args: &TrainOptions, value_flags: &ValueKey
     if !args.json {
         output::print(text(&settings, &data, &runs, &folder, pool.current_num_threads()))?;
     }
+    let goes_on = args.resume && runs.iter().any(|run| run.steps() > 0);
+    for (run, network) in runs.iter().zip(&settings.networks) {
+        if goes_on && run.steps() == 0 {
+            let (what, folder) = (network.kind.words(), folder.path().display());
+            output::remark(&format!(
+                "note: {folder} has no {what} to go on with: its training begins"
+            ));
+        }
+    }
     warn(&warnings);
     let stop = on_interrupt()?;
     let mut summaries = Vec::new();
