@@ -263,28 +263,28 @@ pub(crate) fn env_facts(registry: &Registry, recorded: &RecordedEnv) -> Option<E
 }
 
 impl<const ACTS: bool> PlanningArgs<ACTS> {
-    /// `options` with what was typed in place of theirs. What of that changes nothing is said.
+    /// `options` with what was typed in place of theirs; what of that changes nothing is said.
     ///
     /// # Errors
     /// If candidates and horizon together need more memory than makes sense.
     pub(crate) fn over(&self, options: PlanOptions) -> Result<PlanOptions> {
         let options = self.0.over(options);
         check_plan_size(&options)?;
-        for (given, without) in [
-            (
-                self.0.scale.is_some() && options.n_guide_steps == 0,
-                "--scale changes nothing without guide steps",
-            ),
-            (
-                self.0.follow_dims.is_some() && options.follow == Follow::Actions,
-                "--follow-dims changes nothing where plans are followed by their actions",
-            ),
-        ] {
-            if given {
-                output::remark(&format!("warning: {without}"));
-            }
-        }
+        self.warn_of_idle(&options);
         Ok(options)
+    }
+
+    /// Says what was typed and, among all these options, changes nothing. A file of options has some that do not, by right.
+    pub(crate) fn warn_of_idle(&self, options: &PlanOptions) {
+        let typed = |name: &str| self.1.contains(&name);
+        let unguided = options.n_guide_steps == 0;
+        if typed("scale") && self.0.scale.is_some() && unguided {
+            output::remark("warning: --scale changes nothing without guide steps");
+        }
+        let by_actions = options.follow == Follow::Actions;
+        if typed("follow_dims") && self.0.follow_dims.is_some() && by_actions {
+            output::remark("warning: --follow-dims changes nothing where plans are followed by their actions");
+        }
     }
 }
 
@@ -311,11 +311,12 @@ mod tests {
 
     #[test]
     fn flags_win_and_sizes_have_a_limit() {
-        let args: PlanningArgs = PlanningArgs(PlanningConfig {
+        let config = PlanningConfig {
             batch_size: Some(4),
             rescore: Some(false),
             ..PlanningConfig::default()
-        });
+        };
+        let args: PlanningArgs = PlanningArgs(config, vec!["batch_size", "rescore"]);
         let options = PlanOptions {
             rescore: true,
             scale: 0.5,

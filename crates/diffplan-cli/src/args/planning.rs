@@ -7,8 +7,10 @@ use std::path::Path;
 
 /// What was given of the planning options. What was not comes from the checkpoint's planning_config.json, then from diffusers'
 /// defaults. Options that say what is done of plans one after another are among them only where there is an episode, `ACTS`.
+///
+/// The second part are the names of those that were typed, and are not of a file.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct PlanningArgs<const ACTS: bool = false>(pub(crate) PlanningConfig);
+pub(crate) struct PlanningArgs<const ACTS: bool = false>(pub(crate) PlanningConfig, pub(crate) Vec<&'static str>);
 
 /// Options of plans, and of what is done of them.
 pub(crate) type ActingOptions = PlanningArgs<true>;
@@ -91,6 +93,7 @@ impl<const ACTS: bool> FromArgMatches for PlanningArgs<ACTS> {
         }
         for spec in offered(ACTS) {
             if let Some(text) = matches.get_one::<String>(spec.name) {
+                self.1.push(spec.name);
                 let set = self.0.set(spec.name, text);
                 set.map_err(|error| clap::Error::raw(clap::error::ErrorKind::ValueValidation, error))?;
             }

@@ -270,7 +270,7 @@ mod tests {
         let goal = green(&|plane| plane.goal = Some([1.0, 1.0]));
         let waypoints = green(&|plane| plane.waypoints = vec![[1.0, 1.0], [3.0, 3.0]]);
         assert_eq!(green(&|_| ()), 0);
-        assert!(goal > 100 && waypoints > 100, "{goal} {waypoints}");
+        assert!(goal > 50 && waypoints > 2 * 50, "{goal} {waypoints}");
     }
 
     #[test]

@@ -139,6 +139,7 @@ fn play(
             };
             let options = settings.config.options.clone().unwrap_or_default();
             check_plan_size(&options)?;
+            args.planning.warn_of_idle(&options);
             settings.set_run(&asked, Some(&checkpoint), threads, played)?;
             settings::warn_of_horizon(&pipeline, &options);
             let env = settings::env(registry, &settings.made())?;
