@@ -13,6 +13,7 @@
 //! Every measurement is a row on disk at once ([`TuneRows`]), and a tuning that goes on reads them first. How far it gets depends on the clock;
 //! what an episode comes to does not.
 
+mod demand;
 mod outcome;
 mod rows;
 mod run;

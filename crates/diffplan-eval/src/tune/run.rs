@@ -1,5 +1,6 @@
 //! [`Tuning`]: the search.
 
+use super::demand::Demand;
 use super::outcome::{PairedDifference, TrialResult, Tuned};
 use super::rows::{Measured, Row, TuneRows};
 use super::space::Space;
@@ -22,6 +23,9 @@ const SEARCH: f64 = 0.6;
 
 /// Of so many survivors of a round one goes on.
 const ETA: usize = 3;
+
+/// Episodes that a round adds at the most.
+const MOST: usize = 100;
 
 /// Episodes of the final that are played by all before anybody plays more.
 const CHUNK: usize = 10;
@@ -148,6 +152,7 @@ impl Tuning {
             begun: Instant::now(),
             before,
             trials: Vec::new(),
+            passed_over: 0,
             watch,
         };
         search.time_all(subject.options)?;
@@ -166,6 +171,8 @@ struct Search<'a> {
     /// Seconds that were spent before this run.
     before: f64,
     trials: Vec<TrialResult>,
+    /// Combinations that were not timed, for one that takes no longer was too slow.
+    passed_over: usize,
     watch: Watch<'a>,
 }
 
@@ -182,7 +189,8 @@ impl Search<'_> {
         }
     }
 
-    /// The default, the plan without guidance where that is another, and the others as far as there is time.
+    /// The default, the plan without guidance where that is another, and the others as far as there is time; but for what takes at least as long as
+    /// one that was too slow for the control rate.
     fn time_all(&mut self, options: &PlanOptions) -> Result<()> {
         let mut all = vec![options.clone()];
         let unguided = PlanOptions {
@@ -195,30 +203,51 @@ impl Search<'_> {
             all.push(unguided);
         }
         let always = all.len();
-        let own = Space::around(self.subject.pipeline, options);
-        let space = self.tuning.space.as_ref().unwrap_or(&own);
-        let drawn = space.trials(self.subject.pipeline, options, self.tuning.trials, self.tuning.seed)?;
-        all.extend(
-            drawn
-                .into_iter()
-                .filter(|trial| *trial != all[always - 1])
-                .collect::<Vec<_>>(),
-        );
-        let of = all.len();
-        for (done, options) in all.into_iter().enumerate() {
-            // What was timed before costs nothing.
-            if done >= always && self.known_time(&options).is_none() && self.spent() > TIMING {
+        let (pipeline, tuning) = (self.subject.pipeline, self.tuning);
+        let most = tuning.trials + always;
+        for options in all {
+            self.time_one(options, most)?;
+        }
+        let own = Space::around(pipeline, options);
+        let space = tuning.space.as_ref().unwrap_or(&own);
+        let mut draws = space.draws(pipeline, options, tuning.trials, tuning.seed);
+        let mut hopeless: Vec<Demand> = Vec::new();
+        while self.trials.len() < most
+            && let Some(drawn) = draws.next()?
+        {
+            let demand = Demand::of(pipeline, &drawn)?;
+            let there = self.trials.iter().any(|trial| trial.options == drawn);
+            if there {
                 continue;
             }
-            let [median, p95] = self.time(&options)?;
-            let fast_enough = self.tuning.hz.is_none_or(|hz| p95 <= 1e3 / hz);
-            let search = self.known_search(&options);
-            let mut trial = TrialResult::new(options, fast_enough, [median, p95]);
-            trial.search = search;
-            self.trials.push(trial);
-            self.tell(TuneEvent::Timed { done: done + 1, of })?;
+            if hopeless.iter().any(|slow| demand.covers(slow)) {
+                self.passed_over += 1;
+                continue;
+            }
+            // What was timed before costs nothing.
+            if self.known_time(&drawn).is_none() && self.spent() > TIMING {
+                continue;
+            }
+            let median = self.time_one(drawn, most)?;
+            // By the median: a machine that was busy for a moment shuts nothing out.
+            if tuning.hz.is_some_and(|hz| median > 1e3 / hz) {
+                hopeless.push(demand);
+            }
         }
-        Ok(())
+        draws.check()
+    }
+
+    /// Times one, of so many at most, and gives its median in milliseconds.
+    fn time_one(&mut self, options: PlanOptions, of: usize) -> Result<f64> {
+        let [median, p95] = self.time(&options)?;
+        let fast_enough = self.tuning.hz.is_none_or(|hz| p95 <= 1e3 / hz);
+        let search = self.known_search(&options);
+        let mut trial = TrialResult::new(options, fast_enough, [median, p95]);
+        trial.search = search;
+        self.trials.push(trial);
+        let done = self.trials.len();
+        self.tell(TuneEvent::Timed { done, of })?;
+        Ok(median)
     }
 
     /// Milliseconds that were measured before.
@@ -322,7 +351,7 @@ impl Search<'_> {
                 left.truncate(fit);
             }
             let each: f64 = left.iter().map(|&trial| self.seconds_of(trial)).sum();
-            episodes += ((seconds / each.max(1e-9)) as usize).clamp(2, 25);
+            episodes += ((seconds / each.max(1e-9)) as usize).clamp(2, MOST);
             self.tell(TuneEvent::Round {
                 number,
                 trials: left.len(),
@@ -474,6 +503,7 @@ impl Search<'_> {
     }
 
     fn outcome(self, winner: Option<usize>, unguided: Option<usize>, (played, of): (usize, usize)) -> Tuned {
+        let passed_over = self.passed_over;
         let trials = self.trials;
         let less = |these: usize, others: usize| PairedDifference::of(&trials[these].last, &trials[others].last);
         let mut remarks = Vec::new();
@@ -505,6 +535,11 @@ impl Search<'_> {
         remarks.push(format!(
             "{timed} combinations timed, {slow} of them too slow, {searched} played in the search"
         ));
+        if passed_over > 0 {
+            remarks.push(format!(
+                "{passed_over} others, which take at least as long as one of those, were not timed"
+            ));
+        }
         if played < of {
             remarks.push(format!(
                 "the budget was over after {played} of the final's {of} episodes: --resume with a larger one plays the rest"

@@ -109,35 +109,88 @@ impl Space {
         count: usize,
         seed: u64,
     ) -> Result<Vec<PlanOptions>> {
-        let mut noise = RngNoise::seed(seed);
-        let (mut trials, mut refused): (Vec<PlanOptions>, _) = (Vec::new(), None);
-        // Draws that were there already are drawn in vain; a small space is soon exhausted.
-        for _ in 0..50 * count {
-            if trials.len() == count {
-                break;
-            }
-            let mut drawn = PlanningConfig::default();
-            for dimension in &self.dimensions {
-                const PARTS: usize = 1 << 20;
-                let varied =
-                    (noise.pick_index(PARTS).map_err(pipeline_error)? as f64) < dimension.chance * PARTS as f64;
-                let value = noise.pick_index(dimension.values.len()).map_err(pipeline_error)?;
-                if varied {
-                    drawn.set(&dimension.option, &dimension.values[value])?;
-                }
-            }
-            let trial = sensible(pipeline, options, drawn.over(options.clone()));
-            if trial == *options || trials.contains(&trial) {
+        let mut draws = self.draws(pipeline, options, count, seed);
+        let mut trials = Vec::new();
+        while trials.len() < count
+            && let Some(trial) = draws.next()?
+        {
+            trials.push(trial);
+        }
+        draws.check()?;
+        Ok(trials)
+    }
+
+    /// The same one by one, for a number of trials.
+    pub(super) fn draws<'a>(
+        &'a self,
+        pipeline: &'a ValueGuidedPipeline,
+        options: &'a PlanOptions,
+        count: usize,
+        seed: u64,
+    ) -> Draws<'a> {
+        Draws {
+            space: self,
+            pipeline,
+            options,
+            noise: RngNoise::seed(seed),
+            left: 50 * count,
+            drawn: Vec::new(),
+            refused: None,
+        }
+    }
+}
+
+/// Different combinations, one after another.
+pub(super) struct Draws<'a> {
+    space: &'a Space,
+    pipeline: &'a ValueGuidedPipeline,
+    options: &'a PlanOptions,
+    noise: RngNoise,
+    /// Draws that were there already are drawn in vain; a small space is soon exhausted.
+    left: usize,
+    drawn: Vec<PlanOptions>,
+    refused: Option<Error>,
+}
+
+impl Draws<'_> {
+    /// The next that makes a plan.
+    pub(super) fn next(&mut self) -> Result<Option<PlanOptions>> {
+        while self.left > 0 {
+            self.left -= 1;
+            let trial = self.draw()?;
+            if trial == *self.options || self.drawn.contains(&trial) {
                 continue;
             }
-            match check_plan_size(&trial).and_then(|()| Ok(pipeline.planner(trial.clone())?)) {
-                Ok(_) => trials.push(trial),
-                Err(error) => refused = Some(error),
+            match check_plan_size(&trial).and_then(|()| Ok(self.pipeline.planner(trial.clone())?)) {
+                Ok(_) => {
+                    self.drawn.push(trial.clone());
+                    return Ok(Some(trial));
+                }
+                Err(error) => self.refused = Some(error),
             }
         }
-        match refused {
-            Some(error) if trials.is_empty() => Err(error),
-            _ => Ok(trials),
+        Ok(None)
+    }
+
+    fn draw(&mut self) -> Result<PlanOptions> {
+        const PARTS: usize = 1 << 20;
+        let mut drawn = PlanningConfig::default();
+        for dimension in &self.space.dimensions {
+            let part = self.noise.pick_index(PARTS).map_err(pipeline_error)?;
+            let value = self.noise.pick_index(dimension.values.len()).map_err(pipeline_error)?;
+            if (part as f64) < dimension.chance * PARTS as f64 {
+                drawn.set(&dimension.option, &dimension.values[value])?;
+            }
+        }
+        Ok(sensible(self.pipeline, self.options, drawn.over(self.options.clone())))
+    }
+
+    /// # Errors
+    /// Why one makes no plan, where none did.
+    pub(super) fn check(self) -> Result<()> {
+        match self.refused {
+            Some(error) if self.drawn.is_empty() => Err(error),
+            _ => Ok(()),
         }
     }
 }

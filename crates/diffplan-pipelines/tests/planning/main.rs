@@ -346,11 +346,12 @@ fn torch_noise_is_drawn_in_the_order_of_the_reference() {
 
 #[test]
 fn values_have_the_length_of_the_batch_whatever_the_last_timestep() {
-    // All timesteps below the stop-gradient step: nothing moves, but candidates are ranked all the same, as in the reference.
+    // A single visit, at timestep 0 and below the stop-gradient step: nothing moves, but candidates are ranked all the same, as in the reference.
     let plan = plan(
         &pipeline(),
         PlanOptions {
-            t_stopgrad: 100,
+            num_inference_steps: Some(1),
+            t_stopgrad: 2,
             ..options()
         },
     );
