@@ -288,7 +288,7 @@ impl ValueGuidedPipeline {
     /// statistics of values, or a plan's value is another thing than one learned return: a cost counts in it, or several values do.
     ///
     /// # Errors
-    /// [`Error::Data`] if the statistics are of more than one number.
+    /// [`Error::Normalizer`] if the statistics are of more than one number.
     pub fn returns(&self, values: ArrayView1<f32>) -> Result<Option<Array1<f32>>> {
         let mut counting = self.guides.0.iter().filter(|term| term.weight != 0.0);
         let alone = counting.next().filter(|_| counting.next().is_none());
