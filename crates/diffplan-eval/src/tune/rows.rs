@@ -98,6 +98,12 @@ impl TuneRows {
         Ok(())
     }
 
+    /// How many combinations have been timed.
+    pub(super) fn timed(&self) -> usize {
+        let latency = |row: &&Row| matches!(row.measured, Measured::Latency { .. });
+        self.known.iter().filter(latency).count()
+    }
+
     /// Seconds of all of them.
     pub(super) fn seconds(&self) -> f64 {
         self.known.iter().map(|row| row.seconds).sum()

@@ -226,7 +226,10 @@ impl Search<'_> {
             }
             // What was timed before costs nothing.
             if self.known_time(&drawn).is_none() && self.spent() > TIMING {
-                continue;
+                match self.trials.len() < self.rows.timed() {
+                    true => continue,
+                    false => break,
+                }
             }
             let median = self.time_one(drawn, most)?;
             // By the median: a machine that was busy for a moment shuts nothing out.
