@@ -37,9 +37,7 @@ pub(crate) fn check_places(aim: &Aim, env: &BoxEnv) -> Result<()> {
     let waypoints = aim.waypoints.iter();
     let waypoints = waypoints.map(|waypoint| ("waypoint", &waypoint.dims, waypoint.values.to_vec()));
     for (name, dims, values) in goal.chain(waypoints) {
-        let number = |dim: usize| values.get(dims.iter().position(|&other| other == dim)?).copied();
-        let [x, y] = walls.dims.map(number);
-        if let Some(place) = x.zip(y).map(|(x, y)| [x, y]).filter(|&place| walls.blocks(place)) {
+        if let Some(place) = walls.position(dims, &values).filter(|&place| walls.blocks(place)) {
             return Err(Error::Setting {
                 name,
                 value: format!("{},{}", place[0], place[1]),

@@ -9,15 +9,7 @@ use diffplan_pipelines::Part;
 
 /// The plane of an environment's walls, with the obstacles of the guides that were recorded, its goal, and what is passed on the way.
 pub(crate) fn plane(walls: &Walls, goal: Option<&Goal>, waypoints: &[Goal], records: &[String]) -> Result<Plane> {
-    let corner =
-        |index: usize, fold: fn(f64, f64) -> f64, from: f64| walls.boxes.iter().map(|one| one[index]).fold(from, fold);
-    let (low, high) = (f64::INFINITY, f64::NEG_INFINITY);
-    let mut plane = Plane::of([
-        corner(0, f64::min, low),
-        corner(1, f64::min, low),
-        corner(2, f64::max, high),
-        corner(3, f64::max, high),
-    ]);
+    let mut plane = Plane::of(walls.extent());
     plane.walls.clone_from(&walls.boxes);
     for record in records {
         if let Some(controls) = guides::of_record(record)? {
@@ -26,13 +18,7 @@ pub(crate) fn plane(walls: &Walls, goal: Option<&Goal>, waypoints: &[Goal], reco
             plane.walls.extend(boxes);
         }
     }
-    let position = |goal: &Goal| {
-        let of = |dim: usize| {
-            let place = goal.dims.iter().position(|&other| other == dim)?;
-            goal.values.get(place).copied()
-        };
-        of(walls.dims[0]).zip(of(walls.dims[1])).map(|(x, y)| [x, y])
-    };
+    let position = |goal: &Goal| walls.position(&goal.dims, &goal.values.to_vec());
     if let Some(goal) = goal {
         plane.goal = position(goal);
         plane.goal_radius = goal.tolerance.unwrap_or(0.0);

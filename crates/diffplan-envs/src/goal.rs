@@ -27,18 +27,29 @@ pub struct Walls {
 impl Walls {
     /// Whether a position `[x, y]` is in a box, or outside the rectangle around all of them.
     pub fn blocks(&self, [x, y]: [f64; 2]) -> bool {
+        let within = |shape: &[f64; 4]| shape[0] <= x && x <= shape[2] && shape[1] <= y && y <= shape[3];
+        !self.boxes.is_empty() && (!within(&self.extent()) || self.boxes.iter().any(within))
+    }
+
+    /// The rectangle around all boxes: x_min, y_min, x_max, y_max. Of no box it is inside out.
+    pub fn extent(&self) -> [f64; 4] {
         let corner = |index: usize, fold: fn(f64, f64) -> f64, from: f64| {
             self.boxes.iter().map(|shape| shape[index]).fold(from, fold)
         };
         let (low, high) = (f64::INFINITY, f64::NEG_INFINITY);
-        let around = [
+        [
             corner(0, f64::min, low),
             corner(1, f64::min, low),
             corner(2, f64::max, high),
             corner(3, f64::max, high),
-        ];
-        let within = |shape: &[f64; 4]| shape[0] <= x && x <= shape[2] && shape[1] <= y && y <= shape[3];
-        !self.boxes.is_empty() && (!within(&around) || self.boxes.iter().any(within))
+        ]
+    }
+
+    /// The position that `values` of these dimensions of an observation say, where they say both of its numbers.
+    pub fn position(&self, dims: &[usize], values: &[f64]) -> Option<[f64; 2]> {
+        let number = |dim: usize| values.get(dims.iter().position(|&other| other == dim)?).copied();
+        let [x, y] = self.dims.map(number);
+        x.zip(y).map(|(x, y)| [x, y])
     }
 }
 
@@ -56,6 +67,9 @@ mod tests {
         let blocked = [[0.5, 1.0], [2.0, 3.0], [1.5, 3.5], [-0.1, 1.0], [30.0, 2.0]];
         assert!(blocked.iter().all(|&place| walls.blocks(place)));
         assert!(!walls.blocks([1.5, 1.0]));
+        assert_eq!(walls.extent(), [0.0, 0.0, 3.0, 3.0]);
+        assert_eq!(walls.position(&[2, 1, 0], &[9.0, 2.0, 1.0]), Some([1.0, 2.0]));
+        assert_eq!(walls.position(&[0, 2], &[1.0, 9.0]), None);
         walls.boxes.clear();
         assert!(!walls.blocks([9.0, 9.0]));
     }

@@ -1,7 +1,6 @@
 //! [`Demand`]: what a plan asks of the machine, as far as it can be told without making one.
 
-use crate::error::Result;
-use diffplan_pipelines::{PlanOptions, ValueGuidedPipeline};
+use diffplan_pipelines::{PlanOptions, Planner};
 
 /// Numbers that a plan takes longer with, and the options that they are not from.
 #[derive(Clone, Debug)]
@@ -14,17 +13,17 @@ pub(super) struct Demand {
 }
 
 impl Demand {
-    /// # Errors
-    /// If these options make no plan.
-    pub(super) fn of(pipeline: &ValueGuidedPipeline, options: &PlanOptions) -> Result<Self> {
-        let visits = pipeline.planner(options.clone())?.sampler().visits().len() as f64;
+    /// Of a planner's plans, after an episode's first.
+    pub(super) fn of(planner: &Planner) -> Self {
+        let options = planner.options();
+        let visits = planner.sampler().visits().len() as f64;
         let made = match options.warm_start {
             share if share > 0.0 => (visits * f64::from(share)).max(1.0),
             _ => visits,
         };
         let steps = made * options.n_guide_steps as f64 / options.guide_every.max(1) as f64;
         let same = PlanOptions::default();
-        Ok(Self {
+        Self {
             amounts: [
                 options.batch_size as f64,
                 options.planning_horizon as f64,
@@ -49,7 +48,7 @@ impl Demand {
                 ..options.clone()
             },
             options: options.clone(),
-        })
+        }
     }
 
     /// Whether a plan of these takes at least as long as one of the others, as far as that is sure: no amount is less, and all else is the same.
@@ -64,6 +63,7 @@ impl Demand {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use diffplan_pipelines::ValueGuidedPipeline;
 
     #[test]
     fn more_of_anything_takes_longer_and_less_of_something_may_not() {
@@ -77,8 +77,8 @@ mod tests {
         let covers = |change: &dyn Fn(&mut PlanOptions)| {
             let mut options = slow.clone();
             change(&mut options);
-            let of = |options| Demand::of(&pipeline, options).unwrap();
-            of(&options).covers(&of(&slow))
+            let of = |options| Demand::of(&pipeline.planner(options).unwrap());
+            of(options).covers(&of(slow.clone()))
         };
         assert!(covers(&|_| ()));
         assert!(covers(&|options| options.batch_size = 16));

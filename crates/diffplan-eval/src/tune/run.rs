@@ -213,9 +213,9 @@ impl Search<'_> {
         let mut draws = space.draws(pipeline, options, tuning.trials, tuning.seed);
         let mut hopeless: Vec<Demand> = Vec::new();
         while self.trials.len() < most
-            && let Some(drawn) = draws.next()?
+            && let Some(planner) = draws.next()?
         {
-            let demand = Demand::of(pipeline, &drawn)?;
+            let (drawn, demand) = (planner.options().clone(), Demand::of(&planner));
             let there = self.trials.iter().any(|trial| trial.options == drawn);
             if there {
                 continue;

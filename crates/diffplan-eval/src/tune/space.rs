@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::evaluation::check_plan_size;
-use diffplan_pipelines::{NoiseSource, OPTIONS, PlanOptions, PlanningConfig, RngNoise, ValueGuidedPipeline};
+use diffplan_pipelines::{NoiseSource, OPTIONS, PlanOptions, Planner, PlanningConfig, RngNoise, ValueGuidedPipeline};
 
 /// For some options the values that they may take; every other one stays as it is.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,9 +112,9 @@ impl Space {
         let mut draws = self.draws(pipeline, options, count, seed);
         let mut trials = Vec::new();
         while trials.len() < count
-            && let Some(trial) = draws.next()?
+            && let Some(planner) = draws.next()?
         {
-            trials.push(trial);
+            trials.push(planner.options().clone());
         }
         draws.check()?;
         Ok(trials)
@@ -153,8 +153,8 @@ pub(super) struct Draws<'a> {
 }
 
 impl Draws<'_> {
-    /// The next that makes a plan.
-    pub(super) fn next(&mut self) -> Result<Option<PlanOptions>> {
+    /// What plans by the next.
+    pub(super) fn next(&mut self) -> Result<Option<Planner>> {
         while self.left > 0 {
             self.left -= 1;
             let trial = self.draw()?;
@@ -162,9 +162,9 @@ impl Draws<'_> {
                 continue;
             }
             match check_plan_size(&trial).and_then(|()| Ok(self.pipeline.planner(trial.clone())?)) {
-                Ok(_) => {
-                    self.drawn.push(trial.clone());
-                    return Ok(Some(trial));
+                Ok(planner) => {
+                    self.drawn.push(trial);
+                    return Ok(Some(planner));
                 }
                 Err(error) => self.refused = Some(error),
             }

@@ -52,7 +52,7 @@ pub(super) fn run(args: &BenchArgs, source: &Source, registry: &Registry) -> Res
         return Err(Error::Setting {
             name: "deadline",
             value: "0".into(),
-            expected: "more time than none".into(),
+            expected: "a time above 0, such as 20ms".into(),
         });
     }
     let pipeline = source.pipeline(registry)?;
