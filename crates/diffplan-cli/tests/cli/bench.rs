@@ -85,7 +85,7 @@ fn deadlines_that_cannot_be_kept_and_flags_of_another_task_are_refused() {
     for (args, words) in [
         (
             "--task deadline --deadline 0ms --batch-size 2 --num-inference-steps 2",
-            "deadline = 0: expected more time",
+            "deadline = 0: expected a time above 0",
         ),
         ("--task plan --deadline 5ms", "with --task deadline alone"),
         ("--task unet --pin", "with --task deadline alone"),
