@@ -15,10 +15,12 @@ fn wrong_type(message: String) -> PyErr {
 
 /// Numbers of any shape.
 pub(crate) fn numbers(value: &Bound<'_, PyAny>, name: &str) -> PyResult<ArrayD<f32>> {
-    if let Ok(array) = value.cast::<PyArrayDyn<f32>>() {
-        return Ok(array.to_owned_array());
-    }
     let py = value.py();
+    if let Ok(array) = value.cast::<PyArrayDyn<f32>>()
+        && array.is_aligned()
+    {
+        return copied(array, name);
+    }
     let told = |what: String| wrong_type(format!("{name} is {what}, expected an array of real numbers (float32)"));
     let made;
     let array = match value.cast::<PyUntypedArray>() {
@@ -44,8 +46,22 @@ pub(crate) fn numbers(value: &Bound<'_, PyAny>, name: &str) -> PyResult<ArrayD<f
         return Err(told(format!("{of}an array of dtype {dtype}")));
     }
     let converted = array.call_method1(intern!(py, "astype"), (numpy::dtype::<f32>(py),))?;
-    let converted = converted.cast::<PyArrayDyn<f32>>()?.to_owned_array();
-    Ok(converted)
+    copied(converted.cast::<PyArrayDyn<f32>>()?, name)
+}
+
+/// More axes than anything here has; the library that makes ndarray's of NumPy's panics at 33.
+const MOST_AXES: usize = 8;
+
+/// A copy of an array that is aligned, and whose strides are therefore whole elements.
+fn copied(array: &Bound<'_, PyArrayDyn<f32>>, name: &str) -> PyResult<ArrayD<f32>> {
+    if array.ndim() > MOST_AXES {
+        let message = format!("{name} has {} axes, expected at most {MOST_AXES}", array.ndim());
+        return Err(Trouble::new("InvalidValue", "shape", message).into());
+    }
+    match array.is_empty() {
+        true => Ok(ArrayD::zeros(array.shape())),
+        false => Ok(array.to_owned_array()),
+    }
 }
 
 fn type_name(value: &Bound<'_, PyAny>) -> String {

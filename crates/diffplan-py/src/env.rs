@@ -187,7 +187,7 @@ impl Env {
     /// What the episode is to reach: dimensions, values, tolerance; None where there are no goals.
     #[getter]
     fn goal(&self) -> Option<(Vec<usize>, Vec<f64>, Option<f64>)> {
-        self.lock().goal().map(|goal| (goal.dims, goal.values, goal.tolerance))
+        self.lock().goal().map(|goal| (goal.dims, goal.values.to_vec(), goal.tolerance))
     }
 }
 

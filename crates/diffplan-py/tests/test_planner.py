@@ -108,6 +108,22 @@ def test_lists_and_integers_are_observations(planner):
         np.testing.assert_array_equal(planner.plan(obs, seed=0).trajectories, expected)
 
 
+def test_observations_of_any_memory(planner):
+    expected = planner.plan(OBS, seed=0).trajectories
+    packed = np.zeros(3, dtype=[("flag", "u1"), ("x", "f4")])
+    packed["x"] = OBS
+    wide = np.zeros((3, 5), np.float32, order="F")
+    wide[:, 3] = OBS
+    frozen = OBS.copy()
+    frozen.flags.writeable = False
+    for obs in (packed["x"], wide[:, 3], OBS[::-1].copy()[::-1], np.repeat(OBS, 3)[::3], frozen):
+        np.testing.assert_array_equal(planner.plan(obs, seed=0).trajectories, expected)
+    with pytest.raises(diffplan.InvalidValue, match="obs has 12 axes"):
+        planner.plan(np.zeros((1,) * 12, np.float32))
+    with pytest.raises(diffplan.InvalidValue, match="0 numbers, expected 3"):
+        planner.plan(np.zeros((4, 0), np.float32)[::-1][0])
+
+
 def test_conditions(planner):
     goal = np.array([1.0, 0.0, 0.0])
     for conditions in (
