@@ -21,6 +21,11 @@ pub(crate) fn numbers(value: &Bound<'_, PyAny>, name: &str) -> PyResult<ArrayD<f
     {
         return copied(array, name);
     }
+    if let Ok(array) = value.cast::<PyArrayDyn<f64>>()
+        && array.is_aligned()
+    {
+        return Ok(copied(array, name)?.mapv(|number| number as f32));
+    }
     let told = |what: String| wrong_type(format!("{name} is {what}, expected an array of real numbers (float32)"));
     let made;
     let array = match value.cast::<PyUntypedArray>() {
@@ -53,13 +58,13 @@ pub(crate) fn numbers(value: &Bound<'_, PyAny>, name: &str) -> PyResult<ArrayD<f
 const MOST_AXES: usize = 8;
 
 /// A copy of an array that is aligned, and whose strides are therefore whole elements.
-fn copied(array: &Bound<'_, PyArrayDyn<f32>>, name: &str) -> PyResult<ArrayD<f32>> {
+fn copied<T: numpy::Element + Clone + Default>(array: &Bound<'_, PyArrayDyn<T>>, name: &str) -> PyResult<ArrayD<T>> {
     if array.ndim() > MOST_AXES {
         let message = format!("{name} has {} axes, expected at most {MOST_AXES}", array.ndim());
         return Err(Trouble::new("InvalidValue", "shape", message).into());
     }
     match array.is_empty() {
-        true => Ok(ArrayD::zeros(array.shape())),
+        true => Ok(ArrayD::default(array.shape())),
         false => Ok(array.to_owned_array()),
     }
 }

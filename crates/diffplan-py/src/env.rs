@@ -2,6 +2,7 @@
 
 use crate::arrays::{self, hand_over};
 use crate::errors::{OrRaise, Trouble};
+use crate::work::caught;
 use diffplan::envs::{
     BoxEnv, Dict, Dtype, Env as _, EpisodeLimit, MakeOptions, Registry, Space, Value, registered,
 };
@@ -16,8 +17,26 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(crate) struct Env(Mutex<BoxEnv>);
 
 impl Env {
+    /// Never while anything of Python is made: whoever waits for it has the GIL.
     fn lock(&self) -> MutexGuard<'_, BoxEnv> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An answer of the environment; its errors and panics are raised once the lock is free.
+    fn ask<T>(&self, of: impl FnOnce(&mut BoxEnv) -> diffplan::envs::Result<T>) -> PyResult<T> {
+        caught(|| {
+            let answer = of(&mut self.lock());
+            answer.or_raise()
+        })
+    }
+
+    /// An observation in the precision of its space.
+    fn observed(&self, py: Python<'_>, observation: Array1<f64>) -> Py<PyAny> {
+        let dtype = self.lock().observation_space().as_box().map(|space| space.dtype());
+        match dtype {
+            Ok(Dtype::Float32) => hand_over(py, observation.mapv(|x| x as f32)).into_any(),
+            _ => hand_over(py, observation).into_any(),
+        }
     }
 }
 
@@ -75,14 +94,6 @@ fn to_python<'py>(py: Python<'py>, all: &Dict) -> PyResult<Bound<'py, PyDict>> {
     Ok(given)
 }
 
-/// In the precision of its space.
-fn observed(py: Python<'_>, space: &Space, observation: Array1<f64>) -> Py<PyAny> {
-    match space.as_box().map(|space| space.dtype()) {
-        Ok(Dtype::Float32) => hand_over(py, observation.mapv(|x| x as f32)).into_any(),
-        _ => hand_over(py, observation).into_any(),
-    }
-}
-
 /// Bounds and dtype of a space.
 fn bounds<'py>(py: Python<'py>, space: &Space) -> PyResult<Bound<'py, PyDict>> {
     let space = space.as_box().or_raise()?;
@@ -106,7 +117,8 @@ impl Env {
             max_episode_steps: EpisodeLimit::Unlimited,
             kwargs: kwargs.map(of_python).transpose()?.unwrap_or_default(),
         };
-        Ok(Self(Mutex::new(Registry::default().make_with(id, &options).or_raise()?)))
+        let made = caught(|| Registry::default().make_with(id, &options).or_raise())?;
+        Ok(Self(Mutex::new(made)))
     }
 
     #[pyo3(signature = (seed=None, options=None))]
@@ -117,9 +129,8 @@ impl Env {
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<(Py<PyAny>, Bound<'py, PyDict>)> {
         let options = options.map(of_python).transpose()?.unwrap_or_default();
-        let mut env = self.lock();
-        let (observation, info) = env.reset(seed, &options).or_raise()?;
-        Ok((observed(py, env.observation_space(), observation), to_python(py, &info)?))
+        let (observation, info) = self.ask(|env| env.reset(seed, &options))?;
+        Ok((self.observed(py, observation), to_python(py, &info)?))
     }
 
     fn step<'py>(
@@ -128,16 +139,15 @@ impl Env {
         action: &Bound<'py, PyAny>,
     ) -> PyResult<(Py<PyAny>, f64, bool, bool, Bound<'py, PyDict>)> {
         let action = arrays::vector(action, "action")?;
-        let mut env = self.lock();
-        let step = env.step(&action).or_raise()?;
-        let observation = observed(py, env.observation_space(), step.observation);
+        let step = self.ask(|env| env.step(&action))?;
+        let observation = self.observed(py, step.observation);
         let info = to_python(py, &step.info)?;
         Ok((observation, step.reward, step.terminated, step.truncated, info))
     }
 
     /// A picture, (height, width, 3), uint8.
     fn render(&self, py: Python<'_>) -> PyResult<Py<PyArray3<u8>>> {
-        let frame = self.lock().render().or_raise()?;
+        let frame = self.ask(|env| env.render())?;
         let shape = (frame.height as usize, frame.width as usize, 3);
         let pixels = Array3::from_shape_vec(shape, frame.pixels);
         let pixels = pixels.map_err(|error| PyErr::from(Trouble::new("InternalError", "internal", error.to_string())))?;
@@ -146,7 +156,7 @@ impl Env {
 
     /// The state of the dynamics.
     fn state(&self, py: Python<'_>) -> PyResult<Py<PyArray1<f64>>> {
-        Ok(hand_over(py, self.lock().state().or_raise()?))
+        Ok(hand_over(py, self.ask(|env| env.state())?))
     }
 
     /// Puts the dynamics into a state, and gives the observation there.
@@ -155,19 +165,20 @@ impl Env {
         let state = numpy.call_method1("asarray", (state, numpy::dtype::<f64>(py)))?;
         let state: ArrayD<f64> = state.cast::<PyArrayDyn<f64>>()?.to_owned_array();
         let state = Array1::from_iter(state);
-        let mut env = self.lock();
-        let observation = env.set_state(state.view()).or_raise()?;
-        Ok(observed(py, env.observation_space(), observation))
+        let observation = self.ask(|env| env.set_state(state.view()))?;
+        Ok(self.observed(py, observation))
     }
 
     #[getter]
     fn observation_space<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        bounds(py, self.lock().observation_space())
+        let space = self.lock().observation_space().clone();
+        bounds(py, &space)
     }
 
     #[getter]
     fn action_space<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        bounds(py, self.lock().action_space())
+        let space = self.lock().action_space().clone();
+        bounds(py, &space)
     }
 
     /// Seconds of the environment's world in a step.
@@ -179,15 +190,19 @@ impl Env {
     /// What the dimensions of observations and of actions are called.
     #[getter]
     fn names<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>)> {
-        let env = self.lock();
+        let (observations, actions) = {
+            let env = self.lock();
+            (env.observation_names(), env.action_names())
+        };
         let list = |names: Option<Vec<String>>| PyList::new(py, names.unwrap_or_default());
-        Ok((list(env.observation_names())?, list(env.action_names())?))
+        Ok((list(observations)?, list(actions)?))
     }
 
     /// What the episode is to reach: dimensions, values, tolerance; None where there are no goals.
     #[getter]
     fn goal(&self) -> Option<(Vec<usize>, Vec<f64>, Option<f64>)> {
-        self.lock().goal().map(|goal| (goal.dims, goal.values.to_vec(), goal.tolerance))
+        let goal = self.lock().goal();
+        goal.map(|goal| (goal.dims, goal.values.to_vec(), goal.tolerance))
     }
 }
 

@@ -28,7 +28,7 @@ fn fetched(
     let refuse = |error: diffplan_hub::Error| -> PyErr { Trouble::new("FileMissing", "hub", error.to_string()).into() };
     let repository: RepoName = name.parse().map_err(refuse)?;
     let part = Part { subfolder, variant };
-    py.detach(|| {
+    crate::work::apart(py, || {
         let mut settings = Settings::from_env().map_err(refuse)?;
         settings.offline |= offline;
         let hub = Hub::new(settings);

@@ -2,17 +2,17 @@
 //!
 //! # What a Python program sees
 //!
-//! | name | what | here |
+//! | name | what | in |
 //! | --- | --- | --- |
-//! | `ValueGuidedRLPipeline` | diffusers' pipeline, by its constructor, `from_pretrained` and call | python/diffplan/_pipeline.py over [`pipeline`] |
+//! | `ValueGuidedRLPipeline` | diffusers' pipeline, by its constructor, `from_pretrained` and call | python/diffplan/_pipeline.py over `pipeline` |
 //! | `from_diffusers` | the same of a live pipeline of diffusers | python/diffplan/_convert.py |
-//! | `Planner`, `Plan` | a pipeline with options fixed; candidates, values, the one chosen | [`planner`], [`plan`] |
-//! | `UNet1DModel` | forward, values and gradients, vector-Jacobian products | [`unet`] |
-//! | `Scheduler`, `Sampler` | what a `scheduler_config.json` describes, and a run of it | [`scheduler`] |
-//! | `Normalizers` | a checkpoint's statistics | [`normalizers`] |
-//! | `Guide` | a function of Python that gives values and gradients | python/diffplan/_guide.py over [`guide`] |
-//! | `diffplan/…` of Gymnasium | the environments of diffplan-envs | python/diffplan/gym.py over [`env`](mod@env) |
-//! | `Error` and its kinds | what went wrong, in the library's words | python/diffplan/_errors.py, [`errors`] |
+//! | `Planner`, `Plan` | a pipeline with options fixed; candidates, values, the one chosen | `planner`, `plan` |
+//! | `UNet1DModel` | forward, values and gradients, vector-Jacobian products | `unet` |
+//! | `Scheduler`, `Sampler` | what a `scheduler_config.json` describes, and a run of it | `scheduler` |
+//! | `Normalizers` | a checkpoint's statistics | `normalizers` |
+//! | `Guide` | a function of Python that gives values and gradients | python/diffplan/_guide.py over `guide` |
+//! | `diffplan/…` of Gymnasium | the environments of diffplan-envs | python/diffplan/gym.py over `env` |
+//! | `Error` and its kinds | what went wrong, in the library's words | python/diffplan/_errors.py, `errors` |
 //!
 //! This crate binds, and computes nothing. What only a script of diffusers needs (statistics from `env.get_dataset()`, state dicts as arrays)
 //! is Python, in `python/diffplan/`, small and typed.
@@ -30,15 +30,15 @@
 //!
 //! - **Threads.** Every planner has threads of its own, so planners do not wait for each other; a plan asked for while a planner is busy is
 //!   made by another, which is then kept too. `threads=` says how many, all cores by default (or `RAYON_NUM_THREADS`).
-//! - **Fork.** A forked child has no threads but the one that forked. Threads are remembered with their process ([`work::Pool`]); the child
+//! - **Fork.** A forked child has no threads but the one that forked. Threads are remembered with their process (`work::Pool`); the child
 //!   starts its own at its first plan, and the parent's are never ended by it.
 //! - **Ctrl-C.** The calling thread does not compute, so it raises within some 10 ms however long a visit takes; the job ends after the
 //!   visit it is in, and its planner is dropped.
-//! - **Panics.** A job's is caught and raised as `InternalError`; pyo3 does the same, as `PanicException`, of what runs on the calling thread.
+//! - **Panics** of jobs, of loading and of environments are caught and raised as `InternalError`, with what they said.
 //! - **Randomness.** `seed=` is this project's generator, `torch_seed=` torch's without torch. With neither, torch's global generator draws
-//!   itself where torch has been imported, as it does for diffusers, and a fresh seed elsewhere ([`noise`]).
+//!   itself where torch has been imported, as it does for diffusers, and a fresh seed elsewhere (`noise`).
 //! - **Arrays** may have any strides. float32 is taken as it is, other real numbers are converted, and anything else is refused by its name
-//!   ([`arrays`]). Every array is copied in, so that nobody changes it while it is planned with.
+//!   (`arrays`). Every array is copied in, so that nobody changes it while it is planned with.
 //! - **Pickling** goes by contents, not by paths: configurations and parameters of the modules, statistics, and the Python objects of guides.
 //!
 //! # Building without Python
@@ -48,8 +48,6 @@
 //! no library of Rust and no test of Rust here (`crate-type`, `test = false` in Cargo.toml), and `cargo test --workspace` builds a shared
 //! object that nobody loads. Its tests are those of pytest in `tests/`, run by `.ci/python`.
 
-// pyo3's macros expand to calls from C, which are unsafe; no line of this crate's own is.
-#![allow(unsafe_code)]
 
 mod arrays;
 mod env;

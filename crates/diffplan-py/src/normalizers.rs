@@ -72,7 +72,7 @@ impl Normalizers {
     #[pyo3(signature = (path, kind="gaussian"))]
     fn of_file(py: Python<'_>, path: PathBuf, kind: &str) -> PyResult<Self> {
         let kind = kind_of(kind)?;
-        py.detach(|| {
+        crate::work::apart(py, || {
             let own = data::Normalizers::of_file(path, kind, &ReadOptions::default()).or_raise()?;
             Ok(Self(Arc::new(own)))
         })

@@ -7,6 +7,7 @@ use crate::planner::{self, Planner};
 use crate::scheduler::Scheduler;
 use crate::stock::{Asked, Held, Stock};
 use crate::unet::UNet1DModel;
+use crate::work::{apart, caught};
 use crate::{guide, json};
 use diffplan::envs::{BoxEnv, Env};
 use diffplan::eval::{Names, env_with, make_env};
@@ -52,23 +53,23 @@ impl Pipeline {
 
     /// The planners of these options, those that are there or new ones.
     fn stock(&self, options: PlanOptions, threads: Option<usize>) -> PyResult<Arc<Stock>> {
-        let find = |stocks: &mut Vec<Arc<Stock>>| {
-            let found = stocks
-                .iter()
-                .position(|stock| stock.threads() == threads && *stock.options() == options)?;
-            let stock = stocks.remove(found);
-            stocks.push(Arc::clone(&stock));
-            Some(stock)
+        let kept = || self.stocks.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = {
+            let mut stocks = kept();
+            let same = |stock: &Arc<Stock>| stock.threads() == threads && *stock.options() == options;
+            let found = stocks.iter().position(same);
+            found.map(|place| stocks.remove(place))
         };
-        let mut stocks = self.stocks.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(stock) = find(&mut stocks) {
-            return Ok(stock);
-        }
-        let stock = Arc::new(Stock::new(self.pipeline.clone(), options, threads)?);
-        if stocks.len() >= KEPT {
-            stocks.remove(0);
-        }
-        stocks.push(Arc::clone(&stock));
+        let stock = match found {
+            Some(stock) => stock,
+            None => Arc::new(Stock::new(self.pipeline.clone(), options, threads)?),
+        };
+        let dropped = {
+            let mut stocks = kept();
+            stocks.push(Arc::clone(&stock));
+            (stocks.len() > KEPT).then(|| stocks.remove(0))
+        };
+        drop(dropped);
         Ok(stock)
     }
 
@@ -202,7 +203,7 @@ impl Pipeline {
         action_dim: Option<usize>,
     ) -> PyResult<Self> {
         let normalizers = normalizers.map(|own| (*own.0).clone());
-        py.detach(|| {
+        apart(py, || {
             let mut folder = snapshot(&Folder::at(folder)).or_raise()?;
             if let Some(subfolder) = subfolder {
                 folder = folder.sub(subfolder.trim_end_matches('/'));
@@ -257,9 +258,11 @@ impl Pipeline {
         }
         if let Some(text) = text {
             let path = path.unwrap_or_else(|| "guides".into());
-            let controls = Controls::from_toml(text, &path).or_raise()?;
-            let context = context(&pipeline, env)?;
-            pipeline = controls.apply(pipeline, &context).or_raise()?;
+            pipeline = caught(|| {
+                let controls = Controls::from_toml(text, &path).or_raise()?;
+                let context = context(&pipeline, env)?;
+                controls.apply(pipeline.clone(), &context).or_raise()
+            })?;
         }
         let mut terms: Vec<GuideTerm> = pipeline.guides().to_vec();
         for one in &guides {

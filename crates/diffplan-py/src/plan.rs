@@ -147,6 +147,57 @@ impl Plan {
         columns(self.trajectories.bind(py), &self.observations)
     }
 
+    /// One like it, of its parts: for ``pickle``.
+    #[staticmethod]
+    #[expect(clippy::too_many_arguments, clippy::type_complexity, reason = "all that a plan is")]
+    fn _of_parts(
+        arrays: (
+            Py<PyArray1<f32>>,
+            Py<PyArray2<f32>>,
+            Py<PyArray3<f32>>,
+            Py<PyArray3<f32>>,
+            Option<Py<PyArray1<f32>>>,
+            Py<PyArray1<i64>>,
+        ),
+        chosen: usize,
+        violations: Option<Py<PyDict>>,
+        seconds: f64,
+        deadline: Option<Py<PyDict>>,
+        actions: (usize, usize),
+        observations: (usize, usize),
+    ) -> Self {
+        let (action, chunk, trajectories, normalized, values, order) = arrays;
+        Self {
+            action,
+            chunk,
+            chosen,
+            trajectories,
+            normalized,
+            values,
+            order,
+            violations,
+            seconds,
+            deadline,
+            actions: actions.0..actions.1,
+            observations: observations.0..observations.1,
+        }
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        let (py, own) = (slf.py(), slf.get());
+        let arrays = (&own.action, &own.chunk, &own.trajectories, &own.normalized, &own.values, &own.order);
+        let parts = (
+            arrays,
+            own.chosen,
+            &own.violations,
+            own.seconds,
+            &own.deadline,
+            (own.actions.start, own.actions.end),
+            (own.observations.start, own.observations.end),
+        );
+        Ok((slf.get_type().getattr("_of_parts")?, parts.into_pyobject(py)?))
+    }
+
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let action = self.action.bind(py).repr()?;
         let shape = numpy::PyUntypedArrayMethods::shape(self.trajectories.bind(py).as_untyped()).to_vec();

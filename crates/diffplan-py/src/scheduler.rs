@@ -192,7 +192,9 @@ impl Sampler {
         let sample = arrays::numbers(sample, "sample")?;
         let noise = noise.map(|noise| arrays::numbers(noise, "noise")).transpose()?;
         let noise = noise.as_ref().map(|noise| noise.view());
-        let made = self.run().step(visit, output.view(), sample.view(), noise).or_raise()?;
+        // Nothing of Python is made under the lock: whoever waits for it has the GIL.
+        let made = self.run().step(visit, output.view(), sample.view(), noise);
+        let made = made.or_raise()?;
         Ok((hand_over(py, made.prev_sample), hand_over(py, made.pred_original_sample)))
     }
 }

@@ -97,7 +97,8 @@ pub(crate) struct Stock {
     running: Mutex<(u64, Vec<(u64, CancelToken)>)>,
 }
 
-/// Locks are held for a moment, with the GIL, and nothing panics meanwhile.
+/// Locks are held for a moment, by whoever has the GIL, and nothing of Python is made meanwhile: so nobody waits for them, and no fork finds one
+/// held.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -105,7 +106,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Stock {
     /// With one planner made: what is wrong with the options is said now.
     pub(crate) fn new(pipeline: ValueGuidedPipeline, options: PlanOptions, threads: Option<usize>) -> PyResult<Self> {
-        let planner = pipeline.planner(options.clone()).or_raise()?;
+        let planner = work::caught(|| pipeline.planner(options.clone()).or_raise())?;
         let pool = Pool::new(threads)?;
         Ok(Self {
             pipeline,
@@ -156,7 +157,8 @@ impl Stock {
     }
 
     fn worker(&self) -> PyResult<Worker<Planner>> {
-        match lock(&self.idle).pop() {
+        let idle = lock(&self.idle).pop();
+        match idle {
             Some(worker) if worker.pool.is_alive() => Ok(worker),
             // After a fork: the planner is whole, its threads are not here.
             Some(Worker { planner, pool: _ }) => Ok(Worker {

@@ -3,7 +3,7 @@
 use crate::arrays::{self, hand_over};
 use crate::errors::{OrRaise, Trouble};
 use crate::json;
-use crate::work::{Pool, run};
+use crate::work::{Pool, apart, caught, run};
 use diffplan::Folder;
 use diffplan::models::{UNet1dModel, count_params, named_params};
 use diffplan::ndarray::{ArrayD, Ix3};
@@ -77,7 +77,7 @@ fn of_files(config: &Bound<'_, PyAny>, tensors: Vec<(String, ArrayD<f32>)>) -> P
         ("config.json".to_owned(), config.into_bytes()),
         ("diffusion_pytorch_model.safetensors".to_owned(), bytes),
     ];
-    UNet1dModel::from_folder(&Folder::in_memory("state dict", files)).or_raise()
+    caught(|| UNet1dModel::from_folder(&Folder::in_memory("state dict", files)).or_raise())
 }
 
 #[pymethods]
@@ -96,9 +96,11 @@ impl UNet1DModel {
         config.retain(|key, _| !key.starts_with('_'));
         let config = serde_json::from_value(config.into())
             .map_err(|error| PyErr::from(Trouble::new("InvalidValue", "config", format!("config: {error}"))))?;
-        let mut model = UNet1dModel::new(config).or_raise()?;
-        model.init(&mut StdRng::seed_from_u64(seed));
-        Ok(Self(Arc::new(model)))
+        caught(|| {
+            let mut model = UNet1dModel::new(config).or_raise()?;
+            model.init(&mut StdRng::seed_from_u64(seed));
+            Ok(Self(Arc::new(model)))
+        })
     }
 
     /// The network of a folder that diffusers, or this package, has saved.
@@ -119,7 +121,7 @@ impl UNet1DModel {
         subfolder: Option<&str>,
         variant: Option<&str>,
     ) -> PyResult<Self> {
-        cls.py().detach(|| {
+        apart(cls.py(), || {
             let mut folder = Folder::at(folder);
             if let Some(subfolder) = subfolder {
                 folder = folder.sub(subfolder.trim_end_matches('/'));
@@ -243,7 +245,7 @@ impl UNet1DModel {
 
     /// Writes ``config.json`` and ``diffusion_pytorch_model.safetensors``, which diffusers loads.
     fn save_pretrained(&self, py: Python<'_>, folder: PathBuf) -> PyResult<()> {
-        py.detach(|| self.0.save_pretrained(folder).or_raise())
+        apart(py, || self.0.save_pretrained(folder).or_raise())
     }
 
     /// That trajectories of so many steps can be taken; raises with the nearest that can, otherwise.

@@ -98,6 +98,16 @@ pub(crate) fn run<T: Send + 'static>(
     })
 }
 
+/// `work`, whose panics are exceptions.
+pub(crate) fn caught<T>(work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(internal(told(&*panic))))
+}
+
+/// `work` without the GIL, whose panics are exceptions.
+pub(crate) fn apart<T: Send>(py: Python<'_>, work: impl FnOnce() -> PyResult<T> + Send) -> PyResult<T> {
+    py.detach(|| caught(work))
+}
+
 /// What a panic said.
 fn told(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());

@@ -87,7 +87,7 @@ def test_arguments_of_the_constructor():
     with pytest.raises(diffplan.InvalidValue, match="gravity"):
         make("Pendulum-v1", gravity=1.62)
     with pytest.raises(ValueError, match="render_mode = 'human'"):
-        make("Pendulum-v1", render_mode="human", disable_env_checker=True)
+        type(earth.unwrapped)("Pendulum-v1", render_mode="human")
 
 
 def test_actions_that_are_none():

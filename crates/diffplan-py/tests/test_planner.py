@@ -66,7 +66,7 @@ def test_options(pipeline, quick):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch": 3}, "option = batch: expected batch_size, or one of"),
+        ({"batchsize": 3}, "option = batchsize: expected batch_size, or one of"),
         ({"batch_size": 0}, "batch_size = 0: expected at least 1"),
         ({"batch_size": 2.5}, "batch_size = 2.5: expected"),
         ({"guidance": "strong"}, "guidance = strong: expected one of diffusers, diffuser"),

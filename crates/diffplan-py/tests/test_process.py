@@ -26,7 +26,7 @@ def long_plan(pipeline, **keywords):
 
 
 def test_the_gil_is_released(pipeline):
-    planner = long_plan(pipeline)
+    planner = pipeline.planner(batch_size=64, n_guide_steps=2, threads=1)
     thread = threading.Thread(target=lambda: planner.plan(OBS, seed=0))
     began = time.perf_counter()
     thread.start()
@@ -36,7 +36,7 @@ def test_the_gil_is_released(pipeline):
         turns += 1
     took = time.perf_counter() - began
     # Every turn is a millisecond and some: a held GIL would let one through.
-    assert took > 0.2 and turns > 20 * took, (turns, took)
+    assert took > 0.05 and turns > 20 * took, (turns, took)
 
 
 def test_several_planners_in_several_threads(pipeline, quick):
@@ -168,6 +168,10 @@ def test_copies_and_pickles(pipeline, quick, again, tmp_path):
             np.testing.assert_array_equal(same.state_dict()[name], values)
     assert again(pipeline.scheduler).config == pipeline.scheduler.config
     assert again(pipeline.normalizers) == pipeline.normalizers
+    plan = planner.plan(OBS, seed=0)
+    same = again(plan)
+    np.testing.assert_array_equal(same.trajectories, plan.trajectories)
+    assert same.actions.shape == plan.actions.shape and repr(same) == repr(plan)
     error = again(diffplan.InvalidValue("a message"))
     assert str(error) == "a message" and isinstance(error, ValueError)
 
