@@ -48,7 +48,6 @@
 //! no library of Rust and no test of Rust here (`crate-type`, `test = false` in Cargo.toml), and `cargo test --workspace` builds a shared
 //! object that nobody loads. Its tests are those of pytest in `tests/`, run by `.ci/python`.
 
-
 mod arrays;
 mod env;
 mod errors;
