@@ -9,6 +9,7 @@
 
 mod acting;
 mod file;
+mod pairs;
 mod value;
 
 pub use acting::{Follow, Prefix, TrainedConditions};
