@@ -54,7 +54,7 @@ const goal = new Goal(
 );
 const panels = new Panels($("plan-panels"), { more: $("plan-more"), changed: () => drawPanels() });
 const film = new Film({
-  film: $("film"), play: $("film-play"), scrubber: $("scrubber"), step: $("film-step"), caption: $("film-caption"), panels: $("film-panels"),
+  film: $("film"), play: $("film-play"), scrubber: $("scrubber"), step: $("film-step"), caption: $("film-caption"), panels: $("film-panels"), more: $("film-more"), dimensions: $("film-dimensions"),
   plane: $("film-plane"), planeFigure: $("film-plane-figure"), values: $("film-values"), valuesFigure: $("film-values-figure"),
 });
 
@@ -171,6 +171,7 @@ function onOpened(info) {
   $("picture").hidden = true;
   if (plane) shape($("plane"), plane.extent);
   $("plan").hidden = Boolean(plane);
+  $("main").toggleAttribute("data-plane", Boolean(plane));
   const dimensions = model.dimensions ?? {};
   const named = (names, count, kind) => Array.from({ length: count }, (_, i) => ({ name: names?.[i] ?? `${kind} ${i}`, kind }));
   panels.name([...named(dimensions.observation, model.observation_dim, "observation"), ...named(dimensions.action, model.action_dim, "action")]);

@@ -83,10 +83,8 @@ export function drawTimes(canvas, times, deadline) {
   const x = scale(0, count - 1, LEFT, right - 6);
   const y = scale(0, top, bottom, 6);
   rows(context, ticks(0, top, 4), y, LEFT, right);
-  context.textAlign = "left";
   context.textBaseline = "top";
   context.fillStyle = palette.muted;
-  context.fillText("ms", 4, bottom + 5);
   context.textAlign = "right";
   context.fillText(`last ${times.length} ${times.length === 1 ? "plan" : "plans"}`, right, bottom + 5);
 

@@ -27,7 +27,7 @@ export class Film {
 
   constructor(parts) {
     this.#parts = parts;
-    this.#panels = new Panels(parts.panels, { changed: () => this.#request() });
+    this.#panels = new Panels(parts.panels, { more: parts.more, changed: () => this.#request() });
     this.#request = lazily(() => this.#draw(), parts.plane, parts.values, parts.panels);
     parts.scrubber.addEventListener("input", () => {
       this.#pause();
@@ -42,7 +42,7 @@ export class Film {
   configure({ plane, names }) {
     this.#plane = plane;
     this.#parts.planeFigure.hidden = !plane;
-    this.#parts.panels.hidden = Boolean(plane);
+    this.#parts.dimensions.hidden = Boolean(plane);
     if (plane) shape(this.#parts.plane, plane.extent);
     else this.#panels.name(names.map((name) => ({ name, kind: "observation" })));
   }

@@ -91,7 +91,7 @@ export class Panels {
       : wanted;
     const x = scale(-back, length - 1, LEFT, width - 6);
     const y = scale(panel.range[0], panel.range[1], bottom, 4);
-    rows(context, ticks(...panel.range, 3), y, LEFT, width - 6);
+    rows(context, ticks(...panel.range, 4), y, LEFT, width - 6);
     columns(context, ticks(-back, length - 1, 4).map(Math.round), x, bottom);
     context.save();
     context.beginPath();

@@ -46,12 +46,33 @@ export function drawPlane(canvas, plane, scene) {
   const candidates = scene.candidates ?? [];
   const range = bounds(scene.values ?? []) ?? [0, 0];
   const order = candidates.map((_, i) => i).sort((a, b) => (scene.values?.[a] ?? 0) - (scene.values?.[b] ?? 0));
-  context.globalAlpha = Math.min(0.9, Math.max(0.35, 8 / Math.max(candidates.length, 1)));
-  for (const i of order) line(context, paths(candidates[i]), colourOf(scene.values?.[i], ...range), 1.4);
-  context.globalAlpha = 1;
-  if (scene.chosen) rimmed(context, paths(scene.chosen), palette.high, 3, palette.well);
+  const size = plane.extent[1] - plane.extent[0] + plane.extent[3] - plane.extent[2];
+  const faint = Math.min(0.9, Math.max(0.35, 8 / Math.max(candidates.length, 1)));
+  for (const i of order) path(context, paths(candidates[i]), size * unit, colourOf(scene.values?.[i], ...range), 1.4, faint);
+  if (scene.chosen) path(context, paths(scene.chosen), size * unit, palette.high, 3, 1);
   if (scene.goal) star(context, to(scene.goal), Math.max(9, Math.min(unit * 0.26, 16)));
   if (scene.position) disc(context, to(scene.position), Math.max(5, Math.min(unit * 0.15, 10)));
+}
+
+/** A path: a line where it is one; where it is noise, to and fro between its points, the points, which the lines would hide. */
+function path(context, points, size, colour, width, alpha) {
+  let length = 0;
+  for (let i = 1; i < points.length; i++) length += Math.hypot(points[i][0] - points[i - 1][0], points[i][1] - points[i - 1][1]) || 0;
+  const smooth = Math.min(1, (2 * size) / Math.max(length, 1e-9));
+  context.globalAlpha = alpha * Math.max(smooth ** 2, 0.08);
+  if (width > 2 && smooth > 0.8) rimmed(context, points, colour, width, palette.well);
+  else line(context, points, colour, Math.max(1, width * smooth));
+  if (smooth < 1) {
+    context.globalAlpha = alpha * (1 - smooth ** 2);
+    context.fillStyle = colour;
+    const radius = 0.8 + width * 0.5;
+    for (const [x, y] of points) {
+      context.beginPath();
+      context.arc(x, y, radius, 0, 2 * Math.PI);
+      context.fill();
+    }
+  }
+  context.globalAlpha = 1;
 }
 
 function star(context, [x, y], radius) {
