@@ -240,7 +240,7 @@ $("denoise-form").addEventListener("submit", async (event) => {
   const fields = [...$("observation").querySelectorAll("input")];
   const observation = fields.length ? fields.map((field) => field.valueAsNumber || 0) : history.now?.observation;
   if (!observation) return;
-  const body = { observation, seed: Math.max(0, Math.floor($("denoise-seed").valueAsNumber || 0)), options: options.changed };
+  const body = { observation, seed: Math.max(0, Math.floor($("denoise-seed").valueAsNumber || 0)), of: $("denoise-of").value, options: options.changedOfPlans };
   if (goal.at) body.goal = goal.at;
   show(error, null);
   button.disabled = true;
@@ -297,12 +297,13 @@ $("token-form").addEventListener("submit", () => {
 
 // ---- The connection
 
-let state = "wait";
+/** Whether it was lost since it last stood. */
+let broken = false;
 
 function connection(to, text) {
-  if (to === "lost" && state !== "lost") announce("The connection to the server is lost. Trying again.");
-  if (to === "live" && state === "lost") announce("Connected again.");
-  state = to;
+  if (to === "lost" && !broken) announce("The connection to the server is lost. Trying again.");
+  if (to === "live" && broken) announce("Connected again.");
+  broken = to === "lost" || (broken && to !== "live");
   $("connection").dataset.state = to;
   $("connection-text").textContent = text;
 }
@@ -330,7 +331,7 @@ async function fetchModel() {
 }
 
 async function live() {
-  const again = state === "lost";
+  const again = broken;
   show($("alert"), null);
   connection("live", "Connected");
   if (!again) return;

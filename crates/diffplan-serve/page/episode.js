@@ -49,13 +49,12 @@ export class Episode {
           await this.#on.denied(error);
           continue;
         }
-        if (error.status === 404) this.#id = null;
-        const wait = WAITS[Math.min(failures, WAITS.length - 1)];
-        // The first 404 is an episode that is gone: a new one is asked for at once.
-        if (error.status === 404 && failures === 0) {
-          failures += 1;
+        if (error.status === 404 && this.#id !== null) {
+          // The server knows it no more: a new one.
+          this.#id = null;
           continue;
         }
+        const wait = WAITS[Math.min(failures, WAITS.length - 1)];
         failures += 1;
         this.#on.lost(error, wait / 1000);
         await pause(wait);

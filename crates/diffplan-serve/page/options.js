@@ -165,14 +165,16 @@ export class Options {
     this.#more = more;
     main.replaceChildren();
     rest.replaceChildren();
-    const known = new Map(model.options.map((spec) => [spec.name, spec]));
+    // What is done of plans one after another means nothing where no episode is played.
+    const offered = model.options.filter((spec) => model.environment || !spec.acting);
+    const known = new Map(offered.map((spec) => [spec.name, spec]));
     const add = (spec, where) => {
       const control = new Control(spec, model, (it) => this.#changed(it));
       this.#controls.set(spec.name, control);
       where.append(control.element);
     };
     for (const name of MAIN.keys()) if (known.has(name)) add(known.get(name), main);
-    for (const spec of model.options) if (!MAIN.has(spec.name)) add(spec, rest);
+    for (const spec of offered) if (!MAIN.has(spec.name)) add(spec, rest);
     more.hidden = rest.childElementCount === 0;
     defaults.onclick = () => {
       for (const control of this.#controls.values()) {
@@ -184,11 +186,16 @@ export class Options {
     this.#offer();
   }
 
-  /** What differs from the checkpoint's own settings, by name: for a plan, and for a new episode. */
+  /** What differs from the checkpoint's own settings, by name: for a new episode. */
   get changed() {
     const found = {};
     for (const [name, { value, spec }] of this.#controls) if (value !== undefined && !same(value, spec.default)) found[name] = value;
     return found;
+  }
+
+  /** The same for a plan alone. */
+  get changedOfPlans() {
+    return Object.fromEntries(Object.entries(this.changed).filter(([name]) => !this.#controls.get(name).spec.acting));
   }
 
   /** What is in force, of a frame: a control that waited for it no longer does, others follow unless they are in use. */

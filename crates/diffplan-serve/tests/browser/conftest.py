@@ -8,6 +8,7 @@ Environment variables:
 - `CHROMIUM`: the browser's executable; by default that of playwright, or `chromium` of the system.
 """
 
+import base64
 import json
 import os
 import pathlib
@@ -129,7 +130,8 @@ class Watched:
         self.context = browser.new_context(**({"viewport": {"width": 1440, "height": 900}} | context))
         self.page = self.context.new_page()
         self.errors = []
-        self.expected = []
+        # That one is of the test's own looking at what is drawn.
+        self.expected = [re.compile("willReadFrequently")]
         self.requests = []
         self.episode = None
         self.page.on("console", lambda message: message.type in ("error", "warning") and self.errors.append(message.text))
@@ -180,8 +182,6 @@ class Watched:
                return [c.width, c.height, btoa(text)]; }""",
             id,
         )
-        import base64
-
         return found[0], found[1], base64.b64decode(found[2])
 
     def shot(self, name, **options):

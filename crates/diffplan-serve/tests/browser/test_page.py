@@ -168,7 +168,8 @@ def test_an_episode_that_is_over_is_said_and_begun_again(watch, pendulum):
     set_slider(seen, "option-num_inference_steps-slider", 0)
     seen.page.select_option("#speed", "8")
     seen.wait("document.querySelector('#play .word').textContent === 'Again'", timeout=60_000)
-    assert seen.step() == 200 and "Ended" in seen.text("stage-caption")
+    assert seen.step() == 200
+    seen.wait("document.getElementById('stage-caption').textContent.includes('Ended')")
     seen.wait("document.getElementById('announcer').textContent.startsWith('The episode ended after 200 steps')")
     seen.page.click("#play")
     seen.wait("document.querySelector('#play .word').textContent === 'Pause' && Number(document.getElementById('now-step').textContent) < 150")
