@@ -34,6 +34,7 @@ export class Panels {
       const canvas = document.createElement("canvas");
       caption.append(Object.assign(document.createElement("b"), { textContent: name }), kind === "action" ? " action" : "");
       canvas.setAttribute("role", "img");
+      canvas.setAttribute("aria-label", `${name}: no plan yet`);
       figure.append(caption, canvas);
       return { name, kind, figure, canvas, range: null };
     });

@@ -61,7 +61,9 @@ def test_the_tabulator_reaches_every_control_and_all_have_names(watch, request, 
     missing = [wanted[i] for i in range(len(wanted)) if i not in reached]
     assert not missing, missing
     assert all(ring for _, ring in rings), [wanted[i] for i, ring in rings if not ring]
-    first = reached[: len(wanted)]
+    # The browser begins where was clicked last.
+    first = reached[reached.index(0) :] + reached[: reached.index(0)]
+    first = list(dict.fromkeys(first))
     assert first == sorted(first), "the order of keys is not that of the page"
 
 
