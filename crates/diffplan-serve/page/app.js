@@ -40,7 +40,8 @@ const show = (element, message) => {
   element.textContent = message ?? "";
   element.hidden = !message;
 };
-const capital = (text) => text[0].toUpperCase() + text.slice(1);
+/** A message as a sentence; one that begins with an option's name keeps it as it is spelled. */
+const capital = (text) => (/^[a-z]+ /.test(text) ? text[0].toUpperCase() + text.slice(1) : text);
 
 // ---- The drawings
 
@@ -139,7 +140,7 @@ function onFrame(frame) {
   const action = (frame.action ?? []).slice(0, 3).map((x) => say(x, 2)).join(", ");
   $("now-action").textContent = action + ((frame.action?.length ?? 0) > 3 ? ", …" : "") || "–";
   $("now-action").title = (frame.action ?? []).map((x) => say(x, 4)).join(", ");
-  $("denoise").disabled = !frame.observation;
+  $("denoise").disabled = denoising || !frame.observation;
   if (document.activeElement !== $("seed") && Number.isFinite(frame.seed)) $("seed").value = String(frame.seed);
   offer();
   drawAll();
@@ -234,6 +235,8 @@ async function reset(to) {
 
 // ---- A plan out of noise
 
+let denoising = false;
+
 $("denoise-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const [button, error] = [$("denoise"), $("denoise-error")];
@@ -243,7 +246,7 @@ $("denoise-form").addEventListener("submit", async (event) => {
   const body = { observation, seed: Math.max(0, Math.floor($("denoise-seed").valueAsNumber || 0)), of: $("denoise-of").value, options: options.changedOfPlans };
   if (goal.at) body.goal = goal.at;
   show(error, null);
-  button.disabled = true;
+  denoising = button.disabled = true;
   $("denoise-empty").hidden = true;
   $("denoising-where").textContent = episode ? `of step ${history.now.step}` : "";
   try {
@@ -254,7 +257,7 @@ $("denoise-form").addEventListener("submit", async (event) => {
     else if (!options.refuse(failure)) show(error, capital(failure.message));
     else show(error, "An option was refused: see above.");
   } finally {
-    button.disabled = false;
+    denoising = button.disabled = false;
   }
 });
 
@@ -377,6 +380,8 @@ async function begin() {
     },
   });
   window.addEventListener("pagehide", () => episode.close());
+  // Come back to from another page, as it was kept by the browser: its episode is over.
+  window.addEventListener("pageshow", (event) => event.persisted && location.reload());
   await episode.run({ seed: seed(), options: options.changed, paused: false, speed: Number($("speed").value) });
 }
 

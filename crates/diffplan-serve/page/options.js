@@ -51,16 +51,19 @@ class Control {
   constructor(spec, model, changed) {
     this.spec = spec;
     this.pending = false;
+    this.refused = null;
     const id = `option-${spec.name}`;
     this.element = make("div", { className: "control" });
     const head = make("div", { className: "control-head" });
     const label = make("label", { htmlFor: id });
     const title = MAIN.get(spec.name) ?? capital(spec.name.replaceAll("_", " "));
     label.append(title, make("code", { textContent: spec.name }));
+    const notes = make("div", { className: "notes" });
     this.help = make("p", { className: "help", id: `${id}-help`, textContent: `${spec.help}.` });
     this.error = make("p", { className: "error", id: `${id}-error`, hidden: true });
     this.error.setAttribute("role", "alert");
-    const later = make("p", { className: "pending", textContent: "from the next plan on" });
+    const later = make("p", { className: "pending", textContent: "From the next plan on." });
+    notes.append(this.help, later);
 
     const choices = spec.name === "scheduler" && model.schedulers?.length ? model.schedulers : spec.choices;
     if (spec.kind === "flag") {
@@ -98,7 +101,7 @@ class Control {
       changed(this);
     });
     this.input.addEventListener("blur", () => this.input.type === "number" && this.input.value === "" && this.spec.default !== null && this.set(this.spec.default));
-    this.element.append(later, this.help, this.error);
+    this.element.append(notes, this.error);
     this.set(spec.default);
   }
 
@@ -143,6 +146,8 @@ class Control {
   }
 
   refuse(message) {
+    /** What was said against it; `null` where nothing was. */
+    this.refused = message;
     this.error.textContent = message ?? "";
     this.error.hidden = !message;
     if (message) this.input.setAttribute("aria-invalid", "true");
@@ -234,9 +239,21 @@ export class Options {
     const changed = this.#queue;
     this.#queue = {};
     for (const name of Object.keys(changed)) this.#controls.get(name).wait(true);
-    const waits = await this.#send(changed);
+    const taken = await this.#send(changed);
     // Where no episode runs there is no next plan to wait for; where it was refused, none that would have it.
-    if (!waits) for (const name of Object.keys(changed)) this.#controls.get(name).wait(false);
+    if (!taken) for (const name of Object.keys(changed)) this.#controls.get(name).wait(false);
+    if (taken) this.#retry();
+  }
+
+  /** What was refused may have been so because of what is changed now: it is asked for again, one after another. */
+  async #retry() {
+    for (const [name, control] of this.#controls) {
+      if (!control.refused || control.value === undefined || name in this.#queue) continue;
+      const message = control.refused;
+      control.refuse(null);
+      control.wait(true);
+      if (!(await this.#send({ [name]: control.value }))) control.refuse(control.refused ?? message);
+    }
   }
 
   #offer() {

@@ -113,7 +113,7 @@ def test_frames_are_not_read_aloud(watch, pendulum):
     """What a screen reader says unasked is events: twenty frames a second would leave no room for anything else."""
     seen = watch(pendulum).playing()
     seen.page.evaluate(
-        """() => { window.said = 0; for (const e of document.querySelectorAll('[aria-live], [role=status], [role=alert]'))
+        """() => { window.said = 0; for (const e of document.querySelectorAll('[aria-live]:not([aria-live=off]), [role=status], [role=alert], output:not([aria-live=off])'))
            new MutationObserver(() => window.said++).observe(e, {childList: true, characterData: true, subtree: true}); }"""
     )
     step = seen.step()
@@ -122,3 +122,6 @@ def test_frames_are_not_read_aloud(watch, pendulum):
     seen.page.click("#play")
     seen.wait("document.getElementById('announcer').textContent.startsWith('Paused at step')")
     assert seen.page.evaluate("window.said") == 1
+    seen.page.click("#denoise")
+    seen.wait("document.getElementById('announcer').textContent.startsWith('A plan was denoised in 20 steps')")
+    assert seen.page.evaluate("window.said") == 2
