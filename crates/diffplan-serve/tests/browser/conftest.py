@@ -194,7 +194,7 @@ class Watched:
         self.context.close()
         errors = [text for text in self.errors if not any(pattern.search(text) for pattern in self.expected)]
         assert not errors, f"the console says: {errors}"
-        away = [url for url in self.requests if not url.startswith((self.server.url + "/", "data:"))]
+        away = [url for url in self.requests if not url.startswith((self.server.url + "/", "data:", "about:"))]
         assert not away, f"requests that leave the server: {away}"
 
 

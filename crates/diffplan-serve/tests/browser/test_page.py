@@ -1,8 +1,10 @@
 """The page of `diffplan serve` in a headless browser, on real servers: an episode is played, options take effect, a plan is denoised."""
 
+import urllib.error
+
 import pytest
 
-from conftest import Served
+from conftest import ROOT, Served
 
 
 def set_slider(seen, id, position):
@@ -304,8 +306,6 @@ def test_without_an_environment_an_observation_is_typed(watch, without_environme
 
 
 def test_a_token_is_asked_for(watch):
-    from conftest import ROOT
-
     server = Served(ROOT / "testdata" / "pendulum-hor32", token="correct horse")
     try:
         seen = watch(server).open()
@@ -328,8 +328,6 @@ def test_a_token_is_asked_for(watch):
 
 
 def test_a_lost_connection_is_said_and_found_again(watch):
-    from conftest import ROOT
-
     server = Served(ROOT / "testdata" / "pendulum-hor32")
     try:
         seen = watch(server).playing()
@@ -354,11 +352,8 @@ def test_a_lost_connection_is_said_and_found_again(watch):
 
 
 def test_leaving_the_page_ends_its_episode(watch, pendulum):
-    import urllib.error
-
     seen = watch(pendulum).playing()
     seen.page.goto("about:blank")
-    seen.requests.remove("about:blank") if "about:blank" in seen.requests else None
     seen.page.wait_for_timeout(500)
     with pytest.raises(urllib.error.HTTPError) as refused:
         pendulum.ask("PATCH", f"/v1/episodes/{seen.episode}", {"paused": True})
