@@ -97,7 +97,8 @@ const describe = paced(700, () => {
   const where = now.position ? ` Position x ${say(now.position[0], 3)}, y ${say(now.position[1], 3)}.` : "";
   const ended = over ? ` Ended: ${over.why}.` : "";
   const state = now.state_text ? ` ${now.state_text}` : "";
-  const scene = `${model.environment}, step ${now.step}.${where}${state}${ended}`;
+  const none = $("scene").hidden ? " This environment draws no picture of itself." : "";
+  const scene = `${model.environment}, step ${now.step}.${where}${state}${ended}${none}`;
   if (scene !== described) {
     described = scene;
     $("stage-caption").textContent = scene;
@@ -131,6 +132,7 @@ function onFrame(frame) {
     $("picture").src = frame.image;
     $("picture").hidden = false;
   }
+  $("scene").hidden = !plane && $("picture").hidden;
   goal.told(frame.goal);
   if (frame.options && (frame.values || frame.candidates || history.plan === null)) options.inForce(frame.options);
   $("now-step").textContent = String(frame.step);
