@@ -83,7 +83,7 @@ const drawCharts = lazily(() => {
 const planOf = (kind, index) => {
   const { plan, frames } = history;
   if (kind === "action") return plan?.actions ? { past: [], lines: [], values: [], chosen: column(plan.actions, index) } : null;
-  const past = frames.filter((frame) => frame.observation).map((frame) => frame.observation[index]);
+  const past = frames.filter((frame) => frame.observation).map((frame) => [frame.step - history.now.step, frame.observation[index]]);
   if (!plan) return { past, lines: [], values: [], chosen: null };
   return { past, lines: plan.candidates.map((path) => column(path, index)), values: plan.values, chosen: plan.chosen && column(plan.chosen, index) };
 };
@@ -316,6 +316,8 @@ function connection(to, text) {
 function lost(error, seconds) {
   // What the server answers belongs into words; that it does not answer is the connection's state.
   show($("alert"), error.status === 0 ? null : capital(error.message));
+  // A checkpoint that plans to goals, in an environment that has none: it is to be typed.
+  if (error.kind === "goal" && !goal.at) goal.told([0, 0]);
   connection(error.status === 0 ? "lost" : "wait", error.status === 0 ? `Connection lost, trying again in ${say(seconds)} s` : `Trying again in ${say(seconds)} s`);
 }
 

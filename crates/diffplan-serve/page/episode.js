@@ -74,13 +74,12 @@ export class Episode {
     else if (name === "error") this.#on.error(data.error ?? data);
   }
 
-  /** Changes what is given, options, goal, paused, speed; says what holds then. */
+  /** Changes what is given, options, goal, paused, speed; before there is an episode, for its opening. */
   async change(what) {
-    const info = await this.#server.ask("PATCH", this.#path(), what);
+    const info = this.#id === null ? null : await this.#server.ask("PATCH", this.#path(), what);
     const { options, ...rest } = what;
     this.#wish = { ...this.#wish, ...rest, options: { ...this.#wish.options, ...options } };
     this.#on.holds(info ?? what);
-    return info;
   }
 
   step() {

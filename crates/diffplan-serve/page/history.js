@@ -10,10 +10,8 @@ export class History {
     this.frames = [];
     /** What plans were valued at: `{step, value, sorted}`, the values in rising order. */
     this.plans = [];
-    /** The newest plan: `{values, candidates, chosen, actions}`. */
+    /** The newest plan: `{step, values, candidates, chosen, actions}`. */
     this.plan = null;
-    /** How many frames ago that was made. */
-    this.age = 0;
     /** The newest frame as it came. */
     this.now = null;
   }
@@ -25,10 +23,15 @@ export class History {
     this.clear();
   }
 
+  /** How many steps ago the newest plan was made. */
+  get age() {
+    return this.plan === null ? 0 : this.now.step - this.plan.step;
+  }
+
   add(frame) {
     // A reset that someone else asked for.
     if (this.now !== null && (frame.step < this.now.step || frame.seed !== this.now.seed)) this.clear();
-    // After a reconnection the last frame comes again.
+    // After a reconnection the last frame comes again; and the last of an episode has the step of the one before it, and where that led.
     const again = this.now !== null && frame.step === this.now.step;
     this.now = frame;
     if (again) this.frames.pop();
@@ -37,8 +40,7 @@ export class History {
     if (frame.deadline_ms !== undefined) this.deadline = frame.deadline_ms;
     if (frame.candidates?.length || frame.plan?.length) {
       const values = frame.values ?? [];
-      this.plan = { values, candidates: frame.candidates ?? [], chosen: frame.plan ?? null, actions: frame.plan_actions ?? null };
-      this.age = 0;
+      this.plan = { step: frame.step, values, candidates: frame.candidates ?? [], chosen: frame.plan ?? null, actions: frame.plan_actions ?? null };
       if (again) return;
       if (values.length) {
         const sorted = values.filter(Number.isFinite).sort((a, b) => a - b);
@@ -49,8 +51,6 @@ export class History {
         this.times.push({ ms: frame.latency_ms, met: frame.deadline?.met ?? null });
         this.times.splice(0, this.times.length - PLANS);
       }
-    } else if (!again) {
-      this.age += 1;
     }
   }
 }

@@ -216,9 +216,8 @@ export class Options {
 
   /** Puts an error where it belongs; `false` if that is at none of the controls. */
   refuse(error) {
-    const named = error.option ?? /[`'"]?\b([a-z]+(?:_[a-z]+)*)\b/.exec(error.message)?.[1];
-    const control = this.#controls.get(named);
-    if (!control || !(error.status === 0 || error.status === 400 || error.status === 422)) return false;
+    const control = this.#controls.get(error.option);
+    if (!control) return false;
     control.refuse(error.message);
     control.wait(false);
     if (this.#more.contains(control.element)) this.#more.open = true;

@@ -60,8 +60,8 @@ export class Panels {
   }
 
   /**
-   * Draws every panel. `of(panel, index)` gives `{past, lines, values, chosen}`: what came true up to now, the candidates' numbers with
-   * their values, the chosen one's; `null` leaves it empty. `age` is how many steps ago the plan was made. `settled` lets ranges only
+   * Draws every panel. `of(kind, index)` gives `{past, lines, values, chosen}`: what came true as `[steps from now, number]`, the
+   * candidates' numbers with their values, the chosen one's; `null` leaves it empty. `age` is how many steps ago the plan was made. `settled` lets ranges only
    * grow, for a drawing that goes to and fro.
    */
   draw(of, { age = 0, settled = false, reach = 0 } = {}) {
@@ -79,8 +79,8 @@ export class Panels {
     const bottom = height - 20;
     const length = Math.max(chosen?.length ?? 0, ...lines.map((l) => l.length), 2);
     const back = past.length > 1 ? Math.round(Math.max(length, reach) * 0.6) : 0;
-    const seen = past.slice(-back - 1);
-    const found = bounds([...seen, ...(chosen ?? []), ...lines.flat()]) ?? [0, 1];
+    const seen = past.filter(([at]) => at >= -back);
+    const found = bounds([...seen.map(([, value]) => value), ...(chosen ?? []), ...lines.flat()]) ?? [0, 1];
     const wanted = widened(found, 0.06);
     // It grows at once and shrinks slowly, so that a live chart is calm.
     panel.range = panel.range
@@ -102,7 +102,7 @@ export class Panels {
       context.fillStyle = palette.line;
       context.fillRect(Math.round(x(0)), 2, 1, bottom - 2);
     }
-    line(context, seen.map((value, i) => [x(i - seen.length + 1), y(value)]), palette.past, 4.5);
+    line(context, seen.map(([at, value]) => [x(at), y(value)]), palette.past, 4.5);
     const range = bounds(values ?? []) ?? [0, 0];
     const order = lines.map((_, i) => i).sort((a, b) => (values?.[a] ?? 0) - (values?.[b] ?? 0));
     context.globalAlpha = Math.min(0.85, Math.max(0.3, 8 / Math.max(lines.length, 1)));

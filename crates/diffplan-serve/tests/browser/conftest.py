@@ -191,6 +191,8 @@ class Watched:
             self.page.screenshot(path=pathlib.Path(folder) / f"{name}.png", **options)
 
     def close(self):
+        # A page that is closed by playwright is not told; one that goes elsewhere ends its episode.
+        self.page.goto("about:blank")
         self.context.close()
         errors = [text for text in self.errors if not any(pattern.search(text) for pattern in self.expected)]
         assert not errors, f"the console says: {errors}"
