@@ -225,6 +225,8 @@ $("play").addEventListener("click", async () => {
 });
 $("step").addEventListener("click", () => attempt(() => episode.step()));
 $("reset").addEventListener("click", () => reset(seed()));
+// Enter in a field is no reason to load the page anew.
+$("options").addEventListener("submit", (event) => event.preventDefault());
 $("seed").addEventListener("keydown", (event) => event.key === "Enter" && reset(seed()));
 $("speed").addEventListener("change", () => change({ speed: Number($("speed").value) }, $("stage-error")));
 

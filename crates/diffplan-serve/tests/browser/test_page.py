@@ -92,8 +92,10 @@ def test_an_option_that_is_refused_is_said_at_its_control(watch, pendulum):
     step = seen.step()
     seen.wait(f"Number(document.getElementById('now-step').textContent) > {step}")
     seen.page.fill("#option-batch_size", "4")
+    seen.page.press("#option-batch_size", "Enter")
     seen.wait("document.getElementById('option-batch_size-error').hidden")
     in_force(seen, "batch_size", 4)
+    assert seen.page.url == pendulum.url + "/" and seen.step() >= step
 
 
 def test_denoising_is_shown_step_by_step(watch, pendulum):
