@@ -69,6 +69,9 @@ const drawScene = lazily(() => {
   goal.place();
 }, $("plane"));
 
+/** Milliseconds of the environment's step; 0 where there is none. */
+const realTime = () => (model?.dt ?? 0) * 1000;
+
 const drawCharts = lazily(() => {
   const plans = history.plans;
   if (plans.length) {
@@ -77,7 +80,7 @@ const drawCharts = lazily(() => {
     const shown = plans.filter((plan) => plan.step >= from);
     drawValues($("values-chart"), shown, { values: history.plan?.values, from, to });
   }
-  drawTimes($("latency-chart"), history.times, history.deadline);
+  drawTimes($("latency-chart"), history.times, history.deadline, realTime());
 }, $("values-chart"), $("latency-chart"));
 
 const planOf = (kind, index) => {
@@ -105,7 +108,7 @@ const describe = paced(700, () => {
     $("picture").alt = `Picture of ${model.environment} at step ${now.step}${plan ? ", with poses of its plan" : ""}`;
   }
   $("values-caption").textContent = plan ? values : "No plan yet.";
-  $("latency-caption").textContent = sayTimes(times, deadline);
+  $("latency-caption").textContent = sayTimes(times, deadline, realTime());
   const range = bounds(plan?.values ?? []);
   $("stage-legend").hidden = !range || !plane;
   if (range) {

@@ -69,15 +69,20 @@ export function sayValues(values) {
   return `Best ${say(sorted.at(-1))}, median ${say(quantile(sorted, 0.5))}, lowest ${say(sorted[0])} of ${sorted.length} candidates.`;
 }
 
-/** Milliseconds of plans, one dot each, with the median, the 95th percentile and the deadline as lines. */
-export function drawTimes(canvas, times, deadline) {
+/**
+ * Milliseconds of plans, one dot each, with the median, the 95th percentile and the deadline as lines; and, where it is not far above
+ * them, how long the environment's step is: with a plan a step, plans below it keep up with real time.
+ */
+export function drawTimes(canvas, times, deadline, realTime) {
   const on = surface(canvas);
   if (!on || !times.length) return;
   const { context, width, height } = on;
   const bottom = height - BOTTOM;
   const sorted = times.map((time) => time.ms).sort((a, b) => a - b);
   // One that took very long would leave no room for all others: it is drawn at the edge, and the caption says how long it took.
-  const top = Math.max(Math.min(sorted.at(-1), quantile(sorted, 0.95) * 2.5), deadline ?? 0) * 1.08;
+  const highest = Math.max(Math.min(sorted.at(-1), quantile(sorted, 0.95) * 2.5), deadline ?? 0);
+  const isNear = realTime > 0 && realTime < highest * 2;
+  const top = Math.max(highest, isNear ? realTime : 0) * 1.08;
   const right = width - STRIP;
   const count = Math.max(times.length, 60);
   const x = scale(0, count - 1, LEFT, right - 6);
@@ -103,6 +108,8 @@ export function drawTimes(canvas, times, deadline) {
     { ms: quantile(sorted, 0.95), name: "p95", colour: palette.muted, dash: [] },
   ];
   if (deadline) marks.push({ ms: deadline, name: "deadline", colour: palette.bad, dash: [5, 4] });
+  if (isNear) marks.push({ ms: realTime, name: "real time", colour: palette.good, dash: [2, 5] });
+  marks.sort((a, b) => a.ms - b.ms);
   let lowest = Infinity;
   for (const { ms, name, colour, dash } of marks) {
     const at = y(Math.min(ms, top));
@@ -120,10 +127,10 @@ export function drawTimes(canvas, times, deadline) {
 }
 
 /** What a chart of times shows, in words. */
-export function sayTimes(times, deadline) {
+export function sayTimes(times, deadline, realTime) {
   const sorted = times.map((time) => time.ms).sort((a, b) => a - b);
   if (!sorted.length) return "No plan yet.";
   const late = deadline ? times.filter((time) => time.met === false || time.ms > deadline).length : 0;
   const ms = (part) => `${say(quantile(sorted, part), 3)} ms`;
-  return `p50 ${ms(0.5)}, p95 ${ms(0.95)}, max ${ms(1)}${deadline ? `; ${late} of ${sorted.length} later than ${say(deadline)} ms` : ""}.`;
+  return `p50 ${ms(0.5)}, p95 ${ms(0.95)}, max ${ms(1)}${deadline ? `; ${late} of ${sorted.length} later than ${say(deadline)} ms` : ""}.${realTime > 0 ? ` A step of the environment is ${say(realTime, 3)} ms.` : ""}`;
 }

@@ -1,6 +1,6 @@
 // The palette of style.css for drawings, and the colours of values.
 
-const NAMES = ["ground", "card", "well", "ink", "muted", "line", "grid", "accent", "wall", "past", "low", "middle", "high", "goal", "warn", "bad"];
+const NAMES = ["ground", "card", "well", "ink", "muted", "line", "grid", "accent", "wall", "past", "low", "middle", "high", "goal", "good", "bad"];
 const RAMP_STEPS = 64;
 const listeners = new Set();
 
