@@ -96,7 +96,7 @@ const drawPanels = lazily(() => !plane && panels.draw(planOf, { age: history.age
 const describe = paced(700, () => {
   const { now, plan, times, deadline } = history;
   if (!now) return;
-  const values = sayValues(plan?.values ?? []);
+  const values = sayValues(plan?.values);
   const where = now.position ? ` Position x ${say(now.position[0], 3)}, y ${say(now.position[1], 3)}.` : "";
   const ended = over ? ` Ended: ${over.why}.` : "";
   const state = now.state_text ? ` ${now.state_text}` : "";
@@ -257,7 +257,7 @@ $("denoise-form").addEventListener("submit", async (event) => {
   $("denoise-empty").hidden = true;
   $("denoising-where").textContent = episode ? `of step ${history.now.step}` : "";
   try {
-    const made = await film.run(server, body);
+    const made = await film.run(server, body, episode ? history.now.position : null);
     if (made) announce(`A plan was denoised in ${made.steps} steps${Number.isFinite(made.value) ? `, value ${say(made.value)}` : ""}.`);
   } catch (failure) {
     if (failure.status === 401) askToken(failure);

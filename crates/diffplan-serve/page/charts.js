@@ -25,6 +25,10 @@ export function drawValues(canvas, plans, { values, from, to, mark = null, range
   context.fillStyle = palette.muted;
   context.fillText(unit, width - 4, bottom + 5);
 
+  context.save();
+  context.beginPath();
+  context.rect(LEFT, 0, width - LEFT, bottom + 1);
+  context.clip();
   const band = (lower, upper, alpha) => {
     context.globalAlpha = alpha;
     context.fillStyle = palette.accent;
@@ -44,7 +48,10 @@ export function drawValues(canvas, plans, { values, from, to, mark = null, range
 
   const known = (values ?? []).filter(Number.isFinite);
   const range = bounds(known);
-  if (!range) return;
+  if (!range) {
+    context.restore();
+    return;
+  }
   context.fillStyle = palette.well;
   context.fillRect(right + 4, 4, STRIP - 8, bottom - 2);
   const order = known.map((value, i) => [value, i]).sort((a, b) => a[0] - b[0]);
@@ -59,12 +66,13 @@ export function drawValues(canvas, plans, { values, from, to, mark = null, range
     context.fill();
     context.stroke();
   }
+  context.restore();
 }
 
 /** What a chart of values shows, in words. */
 export function sayValues(values) {
-  const sorted = values.filter(Number.isFinite).sort((a, b) => a - b);
-  if (!sorted.length) return "This checkpoint has no values to rank candidates by.";
+  const sorted = (values ?? []).filter(Number.isFinite).sort((a, b) => a - b);
+  if (!sorted.length) return "Candidates have no values here.";
   if (sorted.length === 1) return `One candidate, of value ${say(sorted[0])}.`;
   return `Best ${say(sorted.at(-1))}, median ${say(quantile(sorted, 0.5))}, lowest ${say(sorted[0])} of ${sorted.length} candidates.`;
 }

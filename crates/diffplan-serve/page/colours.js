@@ -60,9 +60,10 @@ export function bindTheme(select) {
   apply();
 }
 
-/** The colour of `value` between `low` and `high`; that of the highest where all are equal or there is no value. */
+/** The colour of `value` between `low` and `high`: that of the highest where all are equal, of the middle where there is no value. */
 export function colourOf(value, low, high) {
-  const part = Number.isFinite(value) && high > low ? (value - low) / (high - low) : 1;
+  if (!Number.isFinite(value)) return palette.middle;
+  const part = high > low ? (value - low) / (high - low) : 1;
   return palette.ramp[Math.round(Math.min(Math.max(part, 0), 1) * (RAMP_STEPS - 1))];
 }
 

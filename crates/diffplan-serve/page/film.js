@@ -22,6 +22,7 @@ export class Film {
   #timer = null;
   #plane = null;
   #goal = null;
+  #position = null;
   #request;
   #calls = 0;
 
@@ -47,8 +48,8 @@ export class Film {
     else this.#panels.name(names.map((name) => ({ name, kind: "observation" })));
   }
 
-  /** Makes a plan and gathers its steps; returns what came, or throws what the server says. */
-  async run(server, body) {
+  /** Makes a plan and gathers its steps; returns what came, or throws what the server says. `position` is where it begins in the plane. */
+  async run(server, body, position) {
     const call = ++this.#calls;
     this.#pause();
     this.#steps = [];
@@ -56,6 +57,7 @@ export class Film {
     this.#following = true;
     this.#at = 0;
     this.#goal = body.goal ?? null;
+    this.#position = position;
     this.#panels.forget();
     let failure = null;
     await server.stream("POST", "/v1/plan/stream", {
@@ -64,7 +66,7 @@ export class Film {
       on: (name, data) => {
         if (call !== this.#calls) return;
         if (name === "step") this.#step(data);
-        else if (name === "plan") this.#plan = data;
+        else if (name === "plan") this.#finish(data);
         else if (name === "error") failure = data.error ?? data;
       },
     });
@@ -75,9 +77,15 @@ export class Film {
     return { steps: this.#of, tookMs: this.#plan.took_ms, value: this.#plan.value };
   }
 
+  /** The last step is what is planned: with what is imposed, and valued where that is done at the end alone. */
+  #finish(plan) {
+    this.#plan = plan;
+    const last = this.#steps.at(-1);
+    if (plan.paths && last?.done === last?.of) this.#steps[this.#steps.length - 1] = ranked({ ...last, candidates: plan.paths, values: plan.values });
+  }
+
   #step(data) {
-    const sorted = (data.values ?? []).filter(Number.isFinite).sort((a, b) => a - b);
-    this.#steps.push({ ...data, sorted });
+    this.#steps.push(ranked(data));
     this.#of = data.of;
     this.#parts.film.hidden = false;
     this.#parts.scrubber.max = String(Math.max(this.#steps.length - 1, 0));
@@ -94,7 +102,7 @@ export class Film {
     scrubber.setAttribute("aria-valuetext", text);
     step.textContent = text;
     const visited = now.done === 0 || now.timestep == null ? "" : `Timestep ${now.timestep} visited. `;
-    caption.textContent = `${visited}${sayValues(now.values ?? [])}`;
+    caption.textContent = `${visited}${sayValues(now.values)}`;
     this.#request();
   }
 
@@ -126,12 +134,11 @@ export class Film {
     if (!now) return;
     const candidates = now.candidates ?? [];
     const values = now.values ?? [];
-    // The one that ends up best, once that is known; until then the best so far.
-    const last = this.#plan ? this.#steps.at(-1) : now;
-    const best = last.values?.length ? last.values.indexOf(last.sorted.at(-1)) : 0;
+    // The best as of this step; without values the one that is done, which comes first in the end.
+    const best = now.sorted.length ? values.indexOf(now.sorted.at(-1)) : this.#plan && now === this.#steps.at(-1) ? 0 : -1;
     const chosen = candidates[best] ?? null;
     if (this.#plane) {
-      drawPlane(this.#parts.plane, this.#plane, { candidates, values, chosen, goal: this.#goal, position: candidates[0]?.[0] });
+      drawPlane(this.#parts.plane, this.#plane, { candidates, values, chosen, goal: this.#goal, position: this.#position });
     } else {
       const of = (kind, index) => ({ past: [], lines: candidates.map((path) => column(path, index)), values, chosen: chosen && column(chosen, index) });
       this.#panels.draw(of, { settled: true });
@@ -144,6 +151,9 @@ export class Film {
     const series = shown.map((step) => ({ step: step.done, value: step.sorted.at(-1), sorted: step.sorted }));
     // The far ends of the noisiest steps would press everything else together.
     const range = widened(bounds(series.flatMap(({ sorted }) => [quantile(sorted, 0.05), sorted.at(-1)])), 0.06);
-    drawValues(this.#parts.values, series, { values, from: series[0].step, to: now.of, mark: now.done, range });
+    drawValues(this.#parts.values, series, { values, from: 0, to: now.of, mark: now.done, range });
   }
 }
+
+/** A step with its values in rising order beside. */
+const ranked = (step) => ({ ...step, sorted: (step.values ?? []).filter(Number.isFinite).sort((a, b) => a - b) });

@@ -9,6 +9,7 @@ Environment variables:
 """
 
 import base64
+import itertools
 import json
 import os
 import pathlib
@@ -65,9 +66,8 @@ class Served:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
 
-    def frames(self, episode, count=1):
-        """The next frames of an episode, past the server's page."""
-        found = []
+    def watch(self, episode):
+        """The frames of an episode as they come, past the server's page."""
         with urllib.request.urlopen(f"{self.url}/v1/episodes/{episode}/events", timeout=30) as stream:
             name = None
             for line in stream:
@@ -75,10 +75,13 @@ class Served:
                 if line.startswith("event:"):
                     name = line[6:].strip()
                 elif line.startswith("data:") and name == "frame":
-                    found.append(json.loads(line[5:]))
-                    if len(found) == count:
-                        return found
-        raise AssertionError("the stream of frames ended")
+                    yield json.loads(line[5:])
+
+    def frames(self, episode, count=1):
+        """The next frames of an episode, the newest that there is among them."""
+        found = list(itertools.islice(self.watch(episode), count))
+        assert len(found) == count, "the stream of frames ended"
+        return found
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The page of `diffplan serve` in a headless browser, on real servers: an episode is played, options take effect, a plan is denoised."""
 
+import itertools
 import urllib.error
 
 import pytest
@@ -15,7 +16,7 @@ def set_slider(seen, id, position):
 def in_force(seen, name, value):
     """Waits until the page says that the option is in force, and looks at a frame from the server itself."""
     seen.wait(f"!document.getElementById('option-{name}').closest('.control').hasAttribute('data-pending')")
-    for frame in seen.server.frames(seen.episode, 20):
+    for frame in itertools.islice(seen.server.watch(seen.episode), 20):
         if frame.get("values") and frame["options"][name] == value:
             return frame
     raise AssertionError(f"no frame has {name} = {value}, the last: {frame['options']}")
