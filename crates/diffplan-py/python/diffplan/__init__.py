@@ -17,6 +17,7 @@ from typing import Any
 
 from . import _register
 from ._convert import from_diffusers
+from ._denoiser import Denoiser
 from ._diffplan import Normalizers, Plan, Sampler, Scheduler, UNet1DModel, UNet1DOutput, __version__
 from ._diffplan import options as _options
 from ._errors import (
@@ -44,6 +45,7 @@ __all__ = [
     "CheckpointError",
     "Condition",
     "DeadlineError",
+    "Denoiser",
     "Diverged",
     "Error",
     "FileError",
