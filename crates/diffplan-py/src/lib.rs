@@ -73,7 +73,7 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _diffplan {
     #[pymodule_export]
-    use super::env::{Env, envs};
+    use super::env::{Env, envs, look_for_mujoco_in};
     #[pymodule_export]
     use super::hub::fetch;
     #[pymodule_export]

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import _register
+from . import _mujoco, _register
 from ._convert import from_diffusers
 from ._denoiser import Denoiser
 from ._diffplan import Normalizers, Plan, Sampler, Scheduler, UNet1DModel, UNet1DOutput, __version__
@@ -72,4 +72,5 @@ __all__ = [
 OPTIONS: list[dict[str, Any]] = _options()
 """Every planning option: ``name``, ``default``, what it ``takes``, ``doc``, and whether it is about plans one after another (``acting``)."""
 
+_mujoco.tell_where_it_is()
 _register.when_gymnasium_is_there()
