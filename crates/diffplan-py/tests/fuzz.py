@@ -85,7 +85,7 @@ class Calls:
             made = made[::-1]
         elif turn == 1:
             made = made.T
-        elif turn == 2 and made.ndim:
+        elif turn == 2 and made.ndim and len(made):
             made = np.broadcast_to(made[:1], (self.random.choice([1, 3]), *made.shape[1:]))
         elif turn == 3 and made.dtype.itemsize > 1 and made.dtype.kind in "fiu":
             # Not aligned.
@@ -120,7 +120,8 @@ class Calls:
         return name, self.random.choice([self.number(), self.text(), spec["default"], self.anything()])
 
     def keywords(self, *names):
-        return {name: self.anything() for name in names if self.random.random() < 0.4}
+        """Few: one that is refused hides the others."""
+        return {name: self.anything() for name in names if self.random.random() < 0.1}
 
     def call(self):
         pick, good = self.random.random(), self.good
