@@ -29,10 +29,10 @@ class WithDataset(gymnasium.Wrapper):
 
     def __init__(self, env, path):
         super().__init__(env)
-        self._data = diffplan.Dataset(path) if hasattr(diffplan, "Dataset") else _read(path)
+        self._data = diffplan.load_dataset(path)
 
     def get_dataset(self):
-        return {"observations": self._data.observations, "actions": self._data.actions}
+        return self._data.to_dict()
 
 
 def pipeline_of(package, checkpoint, env):
@@ -72,7 +72,7 @@ def play(package, arguments):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", required=True)
-    parser.add_argument("--dataset", required=True, help="HDF5 in D4RL's layout")
+    parser.add_argument("--dataset", required=True, help="any that diffplan reads")
     parser.add_argument("--env", default="Hopper-v5")
     parser.add_argument("--package", choices=["diffplan", "diffusers"], default="diffplan")
     parser.add_argument("--both", action="store_true")
@@ -100,16 +100,6 @@ def main():
         print(f"actions at most {apart:.1e} apart over {len(pairs)} steps; diffplan is {ratio:.1f} times as fast (median of pairs)")
         if apart > arguments.tolerance:
             raise SystemExit(f"expected at most {arguments.tolerance} apart")
-
-
-def _read(path):
-    import h5py
-
-    class Data:
-        with h5py.File(path) as file:
-            observations, actions = file["observations"][:], file["actions"][:]
-
-    return Data
 
 
 if __name__ == "__main__":
