@@ -48,9 +48,13 @@
 //! no library of Rust and no test of Rust here (`crate-type`, `test = false` in Cargo.toml), and `cargo test --workspace` builds a shared
 //! object that nobody loads. Its tests are those of pytest in `tests/`, run by `.ci/python`.
 
+mod actor;
 mod arrays;
+mod conversion;
+mod dataset;
 mod env;
 mod errors;
+mod evaluation;
 mod guide;
 mod hub;
 mod json;
@@ -61,7 +65,9 @@ mod plan;
 mod planner;
 mod scheduler;
 mod stock;
+mod training;
 mod unet;
+mod watch;
 mod work;
 
 use pyo3::prelude::*;
@@ -70,7 +76,15 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _diffplan {
     #[pymodule_export]
+    use super::actor::Actor;
+    #[pymodule_export]
+    use super::conversion::convert;
+    #[pymodule_export]
+    use super::dataset::{Dataset, download_dataset};
+    #[pymodule_export]
     use super::env::{Env, envs};
+    #[pymodule_export]
+    use super::evaluation::{Evaluation, compare, evaluate};
     #[pymodule_export]
     use super::hub::fetch;
     #[pymodule_export]
@@ -83,6 +97,8 @@ mod _diffplan {
     use super::planner::Planner;
     #[pymodule_export]
     use super::scheduler::{Sampler, Scheduler};
+    #[pymodule_export]
+    use super::training::{train, training_keys, training_record};
     #[pymodule_export]
     use super::unet::{UNet1DModel, UNet1DOutput};
     use pyo3::prelude::*;

@@ -18,7 +18,9 @@ from typing import Any
 from . import _register
 from ._convert import from_diffusers
 from ._diffplan import Normalizers, Plan, Sampler, Scheduler, UNet1DModel, UNet1DOutput, __version__
+from ._data import Dataset, Episode, load_dataset
 from ._diffplan import options as _options
+from ._diffplan import training_keys as _training_keys
 from ._errors import (
     Cancelled,
     CheckpointError,
@@ -34,18 +36,28 @@ from ._errors import (
     ResetNeeded,
     Unsupported,
 )
+from ._evaluate import Comparison, EvaluationResult, evaluate
 from ._guide import Condition, Guide
+from ._import import Conversion, convert
 from ._pipeline import ValueGuidedRLPipeline
 from ._planner import Planner
+from ._progress import Progress
+from ._train import Training, train
 
 __all__ = [
     "OPTIONS",
+    "TRAINING_KEYS",
     "Cancelled",
     "CheckpointError",
+    "Comparison",
     "Condition",
+    "Conversion",
+    "Dataset",
     "DeadlineError",
     "Diverged",
+    "Episode",
     "Error",
+    "EvaluationResult",
     "FileError",
     "FileMissing",
     "Guide",
@@ -56,18 +68,27 @@ __all__ = [
     "Normalizers",
     "Plan",
     "Planner",
+    "Progress",
     "ResetNeeded",
     "Sampler",
     "Scheduler",
+    "Training",
     "UNet1DModel",
     "UNet1DOutput",
     "Unsupported",
     "ValueGuidedRLPipeline",
     "__version__",
+    "convert",
+    "evaluate",
     "from_diffusers",
+    "load_dataset",
+    "train",
 ]
 
 OPTIONS: list[dict[str, Any]] = _options()
 """Every planning option: ``name``, ``default``, what it ``takes``, ``doc``, and whether it is about plans one after another (``acting``)."""
+
+TRAINING_KEYS: list[str] = [name for name in _training_keys() if name not in ("dataset", "out", "sample_every")]
+"""Every setting of ``train``; docs/training.md tells what each does."""
 
 _register.when_gymnasium_is_there()
