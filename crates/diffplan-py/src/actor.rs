@@ -7,7 +7,7 @@ use crate::arrays::{self, hand_over};
 use crate::errors::{OrRaise, Raise, Trouble};
 use crate::planner::Planner;
 use crate::work::{self, Pool, caught};
-use diffplan::envs::{BoxSpace, Dtype, Env, Space};
+use diffplan::envs::{BoxSpace, Dtype, Space};
 use diffplan::eval::{self, Names, PlannerPolicy, Policy, PolicyOptions, Registry, Start, StateFollower};
 use diffplan::ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Ix1, Ix2};
 use diffplan::pipelines::deadline::CancelToken;
@@ -70,10 +70,17 @@ impl Policy for Called {
 
     fn begin(&mut self, slot: usize, start: &Start) -> eval::Result<()> {
         let Some(begin) = &self.begin else { return Ok(()) };
-        self.heed(Python::attach(|py| begin.call1(py, (slot, start.index, start.seed)).map(drop)))
+        self.heed(Python::attach(|py| {
+            begin.call1(py, (slot, start.index, start.seed)).map(drop)
+        }))
     }
 
-    fn act(&mut self, slots: &[usize], observations: ArrayView2<f64>, mut actions: ArrayViewMut2<f32>) -> eval::Result<()> {
+    fn act(
+        &mut self,
+        slots: &[usize],
+        observations: ArrayView2<f64>,
+        mut actions: ArrayViewMut2<f32>,
+    ) -> eval::Result<()> {
         let acted = Python::attach(|py| {
             let observations = PyArray2::from_owned_array(py, observations.mapv(|x| x as f32));
             let acted = match self.begin {
@@ -148,7 +155,9 @@ fn space(bounds: (&Bound<'_, PyAny>, &Bound<'_, PyAny>), name: &str) -> PyResult
     let side = |value: &Bound<'_, PyAny>| -> PyResult<Array1<f64>> {
         Ok(arrays::of_rank::<Ix1>(value, name, "(dimensions,)")?.mapv(f64::from))
     };
-    Ok(BoxSpace::new(side(bounds.0)?, side(bounds.1)?, Dtype::Float32).or_raise()?.into())
+    Ok(BoxSpace::new(side(bounds.0)?, side(bounds.1)?, Dtype::Float32)
+        .or_raise()?
+        .into())
 }
 
 #[pymethods]
@@ -224,7 +233,11 @@ impl Actor {
         let observations = space((&observations.0, &observations.1), "the bounds of observations")?;
         let actions = space((&actions.0, &actions.1), "the bounds of actions")?;
         let dims = actions.as_box().or_raise()?.dim();
-        caught(|| lock(&self.policy).check_spaces(&observations, &actions).map_err(|error| self.raise(error)))?;
+        caught(|| {
+            lock(&self.policy)
+                .check_spaces(&observations, &actions)
+                .map_err(|error| self.raise(error))
+        })?;
         *lock(&self.action_dim) = Some(dims);
         Ok(())
     }
@@ -234,7 +247,11 @@ impl Actor {
     fn begin(&self, py: Python<'_>, slot: usize, index: usize, seed: u64, first: Option<u64>) -> PyResult<()> {
         let start = self.start(index, seed, first)?;
         // Without the GIL: a function of Python takes it itself.
-        work::apart(py, || lock(&self.policy).begin(slot, &start).map_err(|error| self.raise(error)))
+        work::apart(py, || {
+            lock(&self.policy)
+                .begin(slot, &start)
+                .map_err(|error| self.raise(error))
+        })
     }
 
     /// Actions in `slots` at `observations` (slots, observation dimensions); for which of them a plan was made, and the seconds it took.
@@ -247,15 +264,25 @@ impl Actor {
         // In the environment's own precision, where that is float64: controllers calculate in it.
         let observations = match observations.cast::<PyArray2<f64>>() {
             Ok(own) if own.is_aligned() => own.to_owned_array(),
-            _ => arrays::of_rank::<Ix2>(observations, "observations", "(episodes, observation dimensions)")?.mapv(f64::from),
+            _ => arrays::of_rank::<Ix2>(observations, "observations", "(episodes, observation dimensions)")?
+                .mapv(f64::from),
         };
         if observations.nrows() != slots.len() {
-            let message = format!("{} observations for {} slots, expected one for each", observations.nrows(), slots.len());
+            let message = format!(
+                "{} observations for {} slots, expected one for each",
+                observations.nrows(),
+                slots.len()
+            );
             return Err(Trouble::new("InvalidValue", "shape", message).into());
         }
         let policy = self.policy();
-        let columns = (*lock(&self.action_dim))
-            .ok_or_else(|| Trouble::new("ResetNeeded", "spaces", "actions were asked for before the spaces were checked"))?;
+        let columns = (*lock(&self.action_dim)).ok_or_else(|| {
+            Trouble::new(
+                "ResetNeeded",
+                "spaces",
+                "actions were asked for before the spaces were checked",
+            )
+        })?;
         let acted = work::run(py, &self.pool, &CancelToken::new(), move || {
             let mut policy = lock(&policy);
             let mut actions = Array2::zeros((slots.len(), columns));

@@ -4,7 +4,9 @@ use crate::dataset::{located, options};
 use crate::errors::{OrRaise, Raise, Trouble};
 use crate::json;
 use crate::work::apart;
+use diffplan::data::NormalizerKind;
 use diffplan::import::{self, Checkpoint, Options, Precision, Source, Statistics, Target, WeightFormat, jannerm};
+use pyo3::conversion::FromPyObjectOwned;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::Value;
@@ -39,7 +41,7 @@ where
 /// A keyword, where it is given and not None.
 fn given<'py, T>(keywords: &Bound<'py, PyDict>, name: &str) -> PyResult<Option<T>>
 where
-    T: for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>,
+    T: FromPyObjectOwned<'py>,
 {
     let value = keywords.get_item(name)?.filter(|value| !value.is_none());
     let Some(value) = value else { return Ok(None) };
@@ -64,15 +66,24 @@ pub(crate) fn convert<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let (planner, value): (Option<PathBuf>, Option<PathBuf>) = (given(keywords, "planner")?, given(keywords, "value")?);
     let text = |name: &str| given::<String>(keywords, name);
-    let read = options(given(keywords, "max_episode_steps")?, text("keys")?.as_deref(), text("rewards")?.as_deref())?;
-    let statistics = match (given::<PathBuf>(keywords, "dataset")?, given::<PathBuf>(keywords, "stats")?) {
-        (Some(_), Some(_)) => return Err(Trouble::value("dataset and stats are both given, expected one of them").into()),
+    let read = options(
+        given(keywords, "max_episode_steps")?,
+        text("keys")?.as_deref(),
+        text("rewards")?.as_deref(),
+    )?;
+    let statistics = match (
+        given::<PathBuf>(keywords, "dataset")?,
+        given::<PathBuf>(keywords, "stats")?,
+    ) {
+        (Some(_), Some(_)) => {
+            return Err(Trouble::value("dataset and stats are both given, expected one of them").into());
+        }
         (Some(path), None) => Statistics::Dataset(located(&path)?),
         (None, Some(path)) => Statistics::File(path),
         (None, None) => Statistics::None,
     };
     let normalizer = match text("normalizer")? {
-        Some(kind) => Some(kind.parse().or_raise()?),
+        Some(kind) => Some(kind.parse::<NormalizerKind>().or_raise()?),
         None => None,
     };
     let options = Options {
@@ -84,7 +95,11 @@ pub(crate) fn convert<'py>(
         precision: one_of(
             "dtype",
             &text("dtype")?.unwrap_or_else(|| "f32".into()),
-            &[("f32", Precision::F32), ("f16", Precision::F16), ("bf16", Precision::Bf16)],
+            &[
+                ("f32", Precision::F32),
+                ("f16", Precision::F16),
+                ("bf16", Precision::Bf16),
+            ],
         )?,
         weights: one_of(
             "weights",
@@ -112,7 +127,9 @@ pub(crate) fn convert<'py>(
         // Said before anything is read.
         Checkpoint::check_destination(&out, overwrite).or_raise()?;
         let checkpoint = match &source {
-            Some(source) => Source::of(source).and_then(|source| source.convert(&options)).or_raise()?,
+            Some(source) => Source::of(source)
+                .and_then(|source| source.convert(&options))
+                .or_raise()?,
             None => jannerm::convert(planner.as_deref(), value.as_deref(), &options).or_raise()?,
         };
         checkpoint.save(&out, overwrite).or_raise()?;

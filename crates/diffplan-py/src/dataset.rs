@@ -10,12 +10,13 @@ use crate::work::apart;
 use diffplan::data::findings;
 use diffplan::data::read::DatasetReader;
 use diffplan::data::{
-    self, ArrayInfo, Conversion, EpisodeRange, Keys, NormalizerKind, RawDataset, ReadOptions, RecordedEnv, RewardRule, WriteFormat,
+    self, ArrayInfo, Conversion, EpisodeRange, Keys, NormalizerKind, RawDataset, ReadOptions, RecordedEnv, RewardRule,
+    WriteFormat,
 };
 use diffplan::envs::Registry;
 use diffplan::eval::env_facts;
 use diffplan::ndarray::{ArrayBase, Data, Dimension};
-use numpy::{Element, PyArray, PyArray1, PyArray2, PyArrayMethods};
+use numpy::{Element, PyArray, PyArray1, PyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::path::{Path, PathBuf};
@@ -73,7 +74,11 @@ impl Dataset {
 }
 
 /// How a file is read, from keywords of Python.
-pub(crate) fn options(max_episode_steps: Option<usize>, keys: Option<&str>, rewards: Option<&str>) -> PyResult<ReadOptions> {
+pub(crate) fn options(
+    max_episode_steps: Option<usize>,
+    keys: Option<&str>,
+    rewards: Option<&str>,
+) -> PyResult<ReadOptions> {
     let keys: Option<Keys> = match keys.map(str::parse) {
         Some(Err(error)) => return Err(Trouble::value(format!("keys: {error}")).into()),
         Some(Ok(keys)) => Some(keys),
@@ -135,7 +140,10 @@ fn downloaded(name: &str) -> PyResult<PathBuf> {
     };
     let options = Options::default();
     let datasets = Datasets::from_env().map_err(refuse)?;
-    Ok(datasets.download(&known, &options, &look, &|_| {}).map_err(refuse)?.path)
+    Ok(datasets
+        .download(&known, &options, &look, &|_| {})
+        .map_err(refuse)?
+        .path)
 }
 
 #[cfg(not(feature = "hub"))]
@@ -268,7 +276,8 @@ impl Dataset {
     #[getter]
     fn arrays(&self) -> Vec<(String, Vec<u64>, String)> {
         let all = self.arrays.iter();
-        all.map(|array| (array.name.clone(), array.shape.clone(), array.dtype.clone())).collect()
+        all.map(|array| (array.name.clone(), array.shape.clone(), array.dtype.clone()))
+            .collect()
     }
 
     #[getter]
@@ -348,7 +357,10 @@ impl Dataset {
                 };
                 env_facts(&Registry::default(), &made)
             });
-            let conversion = Conversion::new(raw, limit).or_raise()?.with_facts(facts).with_dataset_id(id_of(&path));
+            let conversion = Conversion::new(raw, limit)
+                .or_raise()?
+                .with_facts(facts)
+                .with_dataset_id(id_of(&path));
             conversion.write(format, &path).map_err(Raise::raise)?;
             Ok(conversion.notes(format))
         })

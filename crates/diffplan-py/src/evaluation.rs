@@ -131,7 +131,10 @@ pub(crate) fn evaluate(
         rows.sort_by_key(|row| row.episode);
         let (latency, words) = (Latency::of(&calls, settings.config.parallel), settings.text(0));
         let report = Report::of(settings, rows, latency).with_violations(policy.violations());
-        Ok(Some(Evaluation { settings: words, report }))
+        Ok(Some(Evaluation {
+            settings: words,
+            report,
+        }))
     };
     let mut seen = 0;
     let mut look = |_: Python<'_>| -> PyResult<()> {
@@ -147,7 +150,14 @@ pub(crate) fn evaluate(
     }
     look(py)?;
     let played = played.map_err(|error| actor.raise(error))?;
-    played.ok_or_else(|| Trouble::new("Cancelled", "cancelled", "the evaluation ended before all episodes were played").into())
+    played.ok_or_else(|| {
+        Trouble::new(
+            "Cancelled",
+            "cancelled",
+            "the evaluation ended before all episodes were played",
+        )
+        .into()
+    })
 }
 
 #[pymethods]
@@ -197,7 +207,10 @@ impl Evaluation {
         let (latency, words) = (Latency::of(&calls, settings.config.parallel), settings.text(0));
         let policy = actor.policy();
         let report = Report::of(settings, rows, latency).with_violations(lock(&policy).violations());
-        Ok(Self { settings: words, report })
+        Ok(Self {
+            settings: words,
+            report,
+        })
     }
 
     /// Everything, as ``evaluation.json`` has it.
@@ -212,9 +225,8 @@ impl Evaluation {
     /// The bytes of ``evaluation.json``.
     #[getter]
     fn bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let text = serde_json::to_vec(&self.report).map_err(|error| {
-            PyErr::from(Trouble::new("InternalError", "internal", error.to_string()))
-        })?;
+        let text = serde_json::to_vec(&self.report)
+            .map_err(|error| PyErr::from(Trouble::new("InternalError", "internal", error.to_string())))?;
         Ok(PyBytes::new(py, &text))
     }
 
@@ -234,7 +246,11 @@ impl Evaluation {
     #[getter]
     fn csv(&self) -> String {
         let rows = self.report.rows().iter().map(Row::text);
-        [HEADER.to_owned()].into_iter().chain(rows).map(|line| line + "\n").collect()
+        [HEADER.to_owned()]
+            .into_iter()
+            .chain(rows)
+            .map(|line| line + "\n")
+            .collect()
     }
 }
 
@@ -242,9 +258,10 @@ impl Evaluation {
 #[pyfunction]
 pub(crate) fn compare<'py>(
     py: Python<'py>,
-    a: (&str, &[u8]),
-    b: (&str, &[u8]),
+    a: (String, Bound<'py, PyBytes>),
+    b: (String, Bound<'py, PyBytes>),
 ) -> PyResult<(Bound<'py, PyAny>, String)> {
+    let (a, b) = ((a.0.as_str(), a.1.as_bytes()), (b.0.as_str(), b.1.as_bytes()));
     let compared = apart(py, || Comparison::of_json(a, b).map_err(Raise::raise))?;
     let object = serde_json::to_value(&compared).unwrap_or_default();
     let object = object.as_object().cloned().unwrap_or_default();

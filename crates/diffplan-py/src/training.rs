@@ -65,7 +65,8 @@ impl Observer for Watching {
     }
 
     fn step(&mut self, _: Kind, report: &StepReport) {
-        self.0.say(|at| (at.done, at.loss) = (report.step + 1, Some(report.loss)));
+        self.0
+            .say(|at| (at.done, at.loss) = (report.step + 1, Some(report.loss)));
     }
 
     fn validated(&mut self, _: Kind, _: u64, loss: f64) {
@@ -153,7 +154,10 @@ impl Job {
             .collect::<train::Result<_>>()
             .or_raise()?;
         if self.strict && !warnings.is_empty() {
-            let message = format!("the data is odd, which strict does not let pass: {}", warnings.join("; "));
+            let message = format!(
+                "the data is odd, which strict does not let pass: {}",
+                warnings.join("; ")
+            );
             return Err(Trouble::new("InvalidValue", "odd_data", message).into());
         }
         let _lock = match early {
@@ -233,7 +237,10 @@ pub(crate) fn train<'py>(
         folder: folder.clone(),
         start,
         strict,
-        arrays: arrays.iter().map(|(path, bytes)| (path.clone(), bytes.as_bytes().into())).collect(),
+        arrays: arrays
+            .iter()
+            .map(|(path, bytes)| (path.clone(), bytes.as_bytes().into()))
+            .collect(),
         typed_env,
     };
     let watch: Arc<Watch<At>> = Arc::default();
@@ -243,14 +250,19 @@ pub(crate) fn train<'py>(
         let (Some(progress), Some(at)) = (&progress, watch.news(&mut seen)) else {
             return Ok(());
         };
-        progress.call1((at.network, at.done, at.total, at.loss, at.validation_loss)).map(drop)
+        progress
+            .call1((at.network, at.done, at.total, at.loss, at.validation_loss))
+            .map(drop)
     };
     let (trained, raised) = watched(py, &pool, &watch, move || job.run(&own), &mut look)?;
     let trained = match (trained, raised) {
         (Ok(trained), None) => trained,
         (Ok(trained), Some(raised)) => {
             if let Some(at) = trained.interrupted {
-                let note = format!("{at}; train(out={:?}, resume=True) goes on", folder.path().display().to_string());
+                let note = format!(
+                    "{at}; train(out={:?}, resume=True) goes on",
+                    folder.path().display().to_string()
+                );
                 // Exceptions have notes since Python 3.11.
                 let _ = raised.value(py).call_method1("add_note", (note,));
             }

@@ -3,9 +3,9 @@
 ``ValueGuidedRLPipeline`` is diffusers' pipeline of that name: the same constructor, the same call, the same action for a torch seed. Below it,
 ``Planner`` plans again and again with options fixed, and returns every candidate.
 
->>> from diffplan import ValueGuidedRLPipeline  # doctest: +SKIP
->>> pipeline = ValueGuidedRLPipeline.from_pretrained("testdata/pendulum-hor32")  # doctest: +SKIP
->>> pipeline([1.0, 0.0, 0.1], batch_size=8, seed=0)  # doctest: +SKIP
+>>> from diffplan import ValueGuidedRLPipeline
+>>> pipeline = ValueGuidedRLPipeline.from_pretrained("testdata/pendulum-hor32")
+>>> pipeline([1.0, 0.0, 0.1], batch_size=8, seed=0)
 array([...], dtype=float32)
 
 Environments are registered with Gymnasium as ``diffplan/…`` where Gymnasium is installed: ``gymnasium.make("diffplan/Pendulum-v1")``.

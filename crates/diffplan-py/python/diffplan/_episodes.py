@@ -192,7 +192,7 @@ def _success_of(infos: dict[str, Any], slot: int, ended: bool) -> bool | None:
 class Start(NamedTuple):
     """Which episode, and its seed."""
 
-    index: int
+    number: int
     seed: int
 
 
@@ -264,7 +264,7 @@ def play(
         for (slot, episode), is_planned, step in zip(live, planned, slots.step(places, actions)):
             if not math.isfinite(step.reward):
                 raise InvalidValue(
-                    f"episode {episode.start.index} (seed {episode.start.seed}), step {len(episode.rewards)}: the reward is {step.reward}, "
+                    f"episode {episode.start.number} (seed {episode.start.seed}), step {len(episode.rewards)}: the reward is {step.reward}, "
                     "expected a finite number"
                 )
             episode.rewards.append(step.reward)
@@ -308,4 +308,5 @@ def actions_for(space: Any, actions: Any, count: int) -> NDArray[Any]:
         return batch
     if not np.isfinite(batch).all():
         raise InvalidValue("the policy's actions are not all finite numbers")
-    return np.clip(batch, low, high).astype(space.dtype)
+    clipped: NDArray[Any] = np.clip(batch, low, high).astype(space.dtype)
+    return clipped

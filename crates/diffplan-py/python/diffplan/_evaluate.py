@@ -347,7 +347,7 @@ def evaluate(
         first = None if seeds is not None else seed
 
         def begin(slot: int, start: Start) -> None:
-            actor.begin(slot, start.index, start.seed, first)
+            actor.begin(slot, start.number, start.seed, first)
 
         with Reporter(progress, "episodes") as report:
 
@@ -412,7 +412,7 @@ def _actor(
         raise InvalidType(
             f"policy is a {type(policy).__name__}, expected a planner, a pipeline, a folder, a name or a function of observations"
         )
-    called = name or getattr(policy, "__name__", type(policy).__name__)
+    called = name or str(getattr(policy, "__name__", type(policy).__name__))
     return _diffplan.Actor.of_function(policy if batched else _one_by_one(policy), called, getattr(policy, "begin", None))
 
 
@@ -492,9 +492,11 @@ def _slots(
 
     made: list[Any] = []
     if isinstance(env, str):
-        limit = {} if max_episode_steps is None else {"max_episode_steps": max_episode_steps}
+        keywords: dict[str, Any] = dict(env_kwargs or {})
+        if max_episode_steps is not None:
+            keywords["max_episode_steps"] = max_episode_steps
         count = min(parallel or _PARALLEL, episodes)
-        made = [gymnasium.make(env, **limit, **(env_kwargs or {})) for _ in range(count)]
+        made = [gymnasium.make(env, **keywords) for _ in range(count)]
         slots: Slots = Singles(made)
         first = made[0]
     else:
