@@ -11,6 +11,7 @@
 //! | `Scheduler`, `Sampler` | what a `scheduler_config.json` describes, and a run of it | `scheduler` |
 //! | `Normalizers` | a checkpoint's statistics | `normalizers` |
 //! | `Guide` | a function of Python that gives values and gradients | python/diffplan/_guide.py over `guide` |
+//! | `Denoiser` | a function of Python as the planner network | python/diffplan/_denoiser.py over `denoiser` |
 //! | `diffplan/…` of Gymnasium | the environments of diffplan-envs | python/diffplan/gym.py over `env` |
 //! | `Error` and its kinds | what went wrong, in the library's words | python/diffplan/_errors.py, `errors` |
 //!
@@ -38,7 +39,8 @@
 //! - **Randomness.** `seed=` is this project's generator, `torch_seed=` torch's without torch. With neither, torch's global generator draws
 //!   itself where torch has been imported, as it does for diffusers, and a fresh seed elsewhere (`noise`).
 //! - **Arrays** may have any strides. float32 is taken as it is, other real numbers are converted, and anything else is refused by its name
-//!   (`arrays`). Every array is copied in, so that nobody changes it while it is planned with.
+//!   (`arrays`). What a plan is made from is copied in, so that nobody changes it meanwhile; networks look at samples where they lie, torch's
+//!   among them (DLPack), and answer in kind.
 //! - **Pickling** goes by contents, not by paths: configurations and parameters of the modules, statistics, and the Python objects of guides.
 //!
 //! # Building without Python
@@ -52,6 +54,7 @@ mod actor;
 mod arrays;
 mod conversion;
 mod dataset;
+mod denoiser;
 mod env;
 mod errors;
 mod evaluation;
@@ -82,7 +85,7 @@ mod _diffplan {
     #[pymodule_export]
     use super::dataset::{Dataset, download_dataset};
     #[pymodule_export]
-    use super::env::{Env, envs};
+    use super::env::{Env, envs, look_for_mujoco_in};
     #[pymodule_export]
     use super::evaluation::{Evaluation, compare, evaluate};
     #[pymodule_export]

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import _register
+from . import _mujoco, _register
 from ._convert import from_diffusers
+from ._denoiser import Denoiser
 from ._diffplan import Normalizers, Plan, Sampler, Scheduler, UNet1DModel, UNet1DOutput, __version__
 from ._data import Dataset, Episode, load_dataset
 from ._diffplan import options as _options
@@ -54,6 +55,7 @@ __all__ = [
     "Conversion",
     "Dataset",
     "DeadlineError",
+    "Denoiser",
     "Diverged",
     "Episode",
     "Error",
@@ -91,4 +93,5 @@ OPTIONS: list[dict[str, Any]] = _options()
 TRAINING_KEYS: list[str] = [name for name in _training_keys() if name not in ("dataset", "out", "sample_every")]
 """Every setting of ``train``; docs/training.md tells what each does."""
 
+_mujoco.tell_where_it_is()
 _register.when_gymnasium_is_there()

@@ -1,22 +1,33 @@
 """The compiled part of diffplan. Arrays that are taken may have any strides; float32 is taken as it is, other real numbers are converted."""
 
 import os
-from typing import Any
+from typing import Any, Protocol, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from ._denoiser import Denoiser
 
 __version__: str
 
 def options() -> list[dict[str, Any]]: ...
 def envs() -> list[tuple[str, int | None, float | None]]: ...
+def look_for_mujoco_in(folder: str | os.PathLike[str]) -> None: ...
 def fetch(name: str, subfolder: str | None = ..., variant: str | None = ..., offline: bool = ...) -> os.PathLike[str]: ...
 
+class _Exports(Protocol):
+    """An array of a library that knows DLPack: a tensor of torch."""
+
+    def __dlpack__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+_Tensor = TypeVar("_Tensor", bound=_Exports)
+
 class UNet1DOutput:
-    """What a network gives: ``sample``, shape (batch, channels, horizon), or (batch, 1) of a value function."""
+    """What a network gives: ``sample``, shape (batch, channels, horizon), or (batch, 1) of a value function, of the library that the input
+    came from."""
 
     @property
-    def sample(self) -> NDArray[np.float32]: ...
+    def sample(self) -> Any: ...
 
 class UNet1DModel:
     """diffusers' ``UNet1DModel``: a planner or a value function, as its configuration says. It never changes."""
@@ -28,13 +39,24 @@ class UNet1DModel:
     ) -> UNet1DModel: ...
     @staticmethod
     def from_state_dict(config: dict[str, Any], state_dict: dict[str, Any]) -> UNet1DModel: ...
+    @overload
+    def forward(self, sample: _Tensor, timestep: ArrayLike) -> _Tensor: ...
+    @overload
     def forward(self, sample: ArrayLike, timestep: ArrayLike) -> NDArray[np.float32]: ...
-    def __call__(self, sample: ArrayLike, timestep: ArrayLike) -> UNet1DOutput: ...
+    def __call__(self, sample: _Exports | ArrayLike, timestep: ArrayLike) -> UNet1DOutput: ...
+    @overload
+    def value_and_grad(self, sample: _Tensor, timestep: ArrayLike) -> tuple[_Tensor, _Tensor]: ...
+    @overload
     def value_and_grad(
         self, sample: ArrayLike, timestep: ArrayLike
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
+    @overload
     def vjp(
-        self, sample: ArrayLike, timestep: ArrayLike, cotangent: ArrayLike
+        self, sample: _Tensor, timestep: ArrayLike, cotangent: _Exports | ArrayLike
+    ) -> tuple[_Tensor, _Tensor, dict[str, _Tensor]]: ...
+    @overload
+    def vjp(
+        self, sample: ArrayLike, timestep: ArrayLike, cotangent: _Exports | ArrayLike
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], dict[str, NDArray[np.float32]]]: ...
     def state_dict(self) -> dict[str, NDArray[np.float32]]: ...
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None: ...
@@ -157,7 +179,7 @@ class Pipeline:
 
     def __init__(
         self,
-        unet: UNet1DModel,
+        unet: UNet1DModel | Denoiser,
         value_function: UNet1DModel | None,
         scheduler: Scheduler,
         normalizers: Normalizers,
@@ -197,7 +219,7 @@ class Pipeline:
     def resolved(self, keywords: dict[str, Any] | None = None, of_checkpoint: bool = True) -> dict[str, Any]: ...
     def cancel(self) -> None: ...
     @property
-    def unet(self) -> UNet1DModel: ...
+    def unet(self) -> UNet1DModel | Denoiser: ...
     @property
     def value_function(self) -> UNet1DModel | None: ...
     @property
