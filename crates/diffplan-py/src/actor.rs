@@ -8,6 +8,7 @@ use crate::errors::{OrRaise, Raise, Trouble};
 use crate::planner::Planner;
 use crate::work::{self, Pool, caught};
 use diffplan::envs::{BoxSpace, Dtype, Space};
+use diffplan::eval::evaluation::check_plan_size;
 use diffplan::eval::{self, Names, PlannerPolicy, Policy, PolicyOptions, Registry, Start, StateFollower};
 use diffplan::ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Ix1, Ix2};
 use diffplan::pipelines::deadline::CancelToken;
@@ -169,6 +170,7 @@ impl Actor {
         let stock = &planner.0;
         let pool = Pool::new(stock.threads())?;
         let options = stock.options().clone();
+        check_plan_size(&options).or_raise()?;
         let policy = caught(|| {
             let made = stock.pipeline().planner(options.clone()).or_raise()?;
             let dims = (stock.pipeline().observation_dim(), stock.pipeline().action_dim());

@@ -153,6 +153,7 @@ fn downloaded(name: &str) -> PyResult<PathBuf> {
 }
 
 /// An array of NumPy over numbers that lie in `owner`, which it keeps alive. It can only be read.
+#[expect(unsafe_code, reason = "NumPy looks at numbers that Rust owns")]
 fn lent<'py, T: Element, S: Data<Elem = T>, D: Dimension>(
     array: &ArrayBase<S, D>,
     owner: &Bound<'py, Dataset>,

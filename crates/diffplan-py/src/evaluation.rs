@@ -8,7 +8,7 @@ use crate::watch::{Watch, watched};
 use crate::work::apart;
 use diffplan::data::RecordedEnv;
 use diffplan::envs::{AutoresetMode, BoxEnv, Env, VecEnv, d4rl};
-use diffplan::eval::evaluation::{Asked, End, HEADER, Latency, Report, Row, Settings, check_plan_size, references};
+use diffplan::eval::evaluation::{Asked, End, HEADER, Latency, Report, Row, Settings, references};
 use diffplan::eval::{self, Comparison, EvaluationEvent, Registry, Start, make_env};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -40,7 +40,6 @@ fn recorded(env: &str, kwargs: Map<String, Value>, max_episode_steps: Option<usi
 fn settings_of(actor: &Actor, env: RecordedEnv, asked: &Asked) -> PyResult<Settings> {
     let mut settings = Settings::of_policy(asked, env, actor.name.clone());
     if let Some(options) = &actor.options {
-        check_plan_size(options).or_raise()?;
         (settings.config.policy, settings.config.options) = (None, Some(options.clone()));
     }
     let threads = actor.pool.threads().map_or(1, |threads| threads.current_num_threads());
@@ -178,11 +177,11 @@ impl Evaluation {
     ) -> PyResult<Self> {
         let asked = Asked {
             episodes: Some(rows.len()),
-            parallel: Some(parallel),
             seed: Some(seed),
             ..Asked::default()
         };
-        let settings = settings_of(actor, recorded(env, kwargs_of(env_kwargs)?, max_episode_steps), &asked)?;
+        let mut settings = settings_of(actor, recorded(env, kwargs_of(env_kwargs)?, max_episode_steps), &asked)?;
+        settings.config.parallel = parallel;
         let references = references(&settings.env, settings.config.max_episode_steps);
         let row = |played: Played| {
             let (episode, seed, episode_return, length, terminated, plans, planning, elapsed, success) = played;

@@ -11,7 +11,7 @@ use diffplan::files::{FileError, write_atomically};
 use diffplan::train::session::{
     Data, Keys, Kind, Observer, Row, Run, RunFolder, Settings, Start, Summary, Typed, read_record,
 };
-use diffplan::train::{self, StepReport};
+use diffplan::train::{self as library, StepReport};
 use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -19,9 +19,9 @@ use serde_json::Map;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-impl Raise for train::Error {
+impl Raise for library::Error {
     fn raise(self) -> PyErr {
-        use train::Error as E;
+        use library::Error as E;
         let message = self.to_string();
         let (class, kind) = match self {
             E::Model(error) => return error.raise(),
@@ -151,7 +151,7 @@ impl Job {
         let networks = settings.networks.iter();
         let mut runs: Vec<Run> = networks
             .map(|network| Run::new(settings, network, &data))
-            .collect::<train::Result<_>>()
+            .collect::<library::Result<_>>()
             .or_raise()?;
         if self.strict && !warnings.is_empty() {
             let message = format!(
@@ -173,7 +173,7 @@ impl Job {
         for run in &mut runs {
             match run.advance(settings, &data, &output, &mut Watching(Arc::clone(watch))) {
                 Ok(summary) => trained.summaries.push(summary),
-                Err(train::Error::Interrupted { at }) => {
+                Err(library::Error::Interrupted { at }) => {
                     trained.interrupted = Some(at);
                     break;
                 }
