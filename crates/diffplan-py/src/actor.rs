@@ -200,7 +200,10 @@ impl Actor {
             Err(_) => PolicyOptions::new(env),
         };
         let policy = registry.policy(name, &options).or_raise()?;
-        Ok(Self::new(policy, Pool::new(threads)?, None))
+        let mut actor = Self::new(policy, Pool::new(threads)?, None);
+        // By its name, rather than by what it is in words: as the command calls it.
+        name.clone_into(&mut actor.name);
+        Ok(actor)
     }
 
     /// A function of Python.

@@ -184,10 +184,10 @@ impl Job {
     }
 }
 
-/// The names of all settings.
+/// The names of all settings, and of those that may be another for the value function.
 #[pyfunction]
-pub(crate) fn training_keys() -> Vec<&'static str> {
-    Keys::NAMES.to_vec()
+pub(crate) fn training_keys() -> (Vec<&'static str>, Vec<&'static str>) {
+    (Keys::NAMES.to_vec(), Kind::Value.keys().collect())
 }
 
 /// Trains; `diffplan.train` tells what everything is. `progress` is called with a network, steps done, steps in all, and two losses.

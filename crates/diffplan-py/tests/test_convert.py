@@ -106,7 +106,7 @@ def test_a_state_of_the_original(pendulum_path, tmp_path):
     np.testing.assert_array_equal(
         plain_too.pipeline().unet.state_dict()["time_mlp.linear_1.bias"], again["time_mlp.linear_1.bias"] + 1
     )
-    with pytest.raises(diffplan.CheckpointError, match="action"):
+    with pytest.raises(diffplan.CheckpointError, match="predict_epsilon"):
         diffplan.convert(tmp_path / "state_7.pt", tmp_path / "none", stats=pendulum_path / "normalizer.json")
     assert not (tmp_path / "none").exists()
 

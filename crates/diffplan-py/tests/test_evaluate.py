@@ -36,9 +36,9 @@ def gymnasium():
 
 
 def test_a_planner_where_it_was_trained(planner, pendulum_path):
-    result = diffplan.evaluate(planner, episodes=5, seed=40, parallel=2)
+    result = diffplan.evaluate(planner, episodes=5, seed=40, max_episode_steps=40, parallel=2)
     assert (result.env, len(result), result.seeds.tolist()) == ("Pendulum-v1", 5, [40, 41, 42, 43, 44])
-    assert result.lengths.tolist() == [200] * 5 and not result.terminated.any()
+    assert result.lengths.tolist() == [40] * 5 and not result.terminated.any()
     assert result.mean_return == pytest.approx(result.returns.mean())
     assert result.standard_error == pytest.approx(result.returns.std(ddof=1) / 5**0.5)
     low, high = result.confidence_interval
@@ -49,9 +49,9 @@ def test_a_planner_where_it_was_trained(planner, pendulum_path):
     # Whatever runs beside it, on however many threads, by whichever door.
     pipeline = diffplan.ValueGuidedRLPipeline.from_pretrained(pendulum_path)
     for again in (
-        diffplan.evaluate(pipeline, OURS, episodes=5, seed=40, parallel=5, threads=2, **QUICK),
-        diffplan.evaluate(pendulum_path, episodes=5, seed=40, parallel=1, **QUICK),
-        diffplan.evaluate(str(pendulum_path), episodes=5, seed=40, **QUICK),
+        diffplan.evaluate(pipeline, OURS, episodes=5, seed=40, max_episode_steps=40, parallel=5, threads=2, **QUICK),
+        diffplan.evaluate(pendulum_path, episodes=5, seed=40, max_episode_steps=40, parallel=1, **QUICK),
+        diffplan.evaluate(str(pendulum_path), episodes=5, seed=40, max_episode_steps=40, **QUICK),
     ):
         np.testing.assert_array_equal(again.returns, result.returns)
 
@@ -75,10 +75,10 @@ def test_the_commands_numbers(planner, pendulum_path, tmp_path):
 
 
 def test_seeds_of_ones_own(planner):
-    one = diffplan.evaluate(planner, seeds=[9, 3, 9, 5], parallel=3)
+    one = diffplan.evaluate(planner, seeds=[9, 3, 9, 5], parallel=3, max_episode_steps=30)
     assert one.seeds.tolist() == [9, 3, 9, 5]
     assert one.returns[0] == one.returns[2] != one.returns[1]
-    other = diffplan.evaluate(planner, seeds=[5, 9], parallel=1)
+    other = diffplan.evaluate(planner, seeds=[5, 9], parallel=1, max_episode_steps=30)
     assert other.returns.tolist() == [one.returns[3], one.returns[0]]
 
 
@@ -103,11 +103,11 @@ def test_how_the_environment_is_made():
 def test_the_same_in_gymnasium(gymnasium, planner):
     """A planner and a function in Gymnasium's own Pendulum, which is ours to rounding."""
     for policy in (planner, push):
-        ours = diffplan.evaluate(policy, OURS, episodes=3, seed=5)
-        theirs = diffplan.evaluate(policy, "Pendulum-v1", episodes=3, seed=5)
+        ours = diffplan.evaluate(policy, OURS, episodes=3, seed=5, max_episode_steps=40)
+        theirs = diffplan.evaluate(policy, "Pendulum-v1", episodes=3, seed=5, max_episode_steps=40)
         np.testing.assert_allclose(ours.returns, theirs.returns, rtol=1e-3)
         assert theirs.env == "Pendulum-v1" and theirs.seeds.tolist() == ours.seeds.tolist()
-        wrapped = diffplan.evaluate(policy, gymnasium.make(OURS), episodes=3, seed=5)
+        wrapped = diffplan.evaluate(policy, gymnasium.make(OURS, max_episode_steps=40), episodes=3, seed=5)
         np.testing.assert_allclose(ours.returns, wrapped.returns, rtol=1e-6)
 
 
@@ -308,8 +308,8 @@ def test_d4rls_scores(gymnasium, walk):
 
 
 def test_compared(planner, tmp_path):
-    random = diffplan.evaluate("random", OURS, episodes=12, seed=3)
-    planned = diffplan.evaluate(planner, OURS, episodes=12, seed=3)
+    random = diffplan.evaluate("random", OURS, episodes=12, seed=3, max_episode_steps=30)
+    planned = diffplan.evaluate(planner, OURS, episodes=12, seed=3, max_episode_steps=30)
     difference = random.compare(planned)
     assert difference.paired and difference.mean_return == pytest.approx(planned.mean_return - random.mean_return)
     low, high = difference.confidence_interval
@@ -329,9 +329,9 @@ def test_compared(planner, tmp_path):
         random.compare(tmp_path / "nowhere")
     # Episodes that did not begin alike are no pairs.
     for other in (
-        diffplan.evaluate("random", OURS, episodes=12, seed=4),
-        diffplan.evaluate("random", OURS, episodes=3, seed=3),
-        diffplan.evaluate("random", OURS, seeds=[3, *range(20, 31)]),
+        diffplan.evaluate("random", OURS, episodes=12, seed=4, max_episode_steps=30),
+        diffplan.evaluate("random", OURS, episodes=3, seed=3, max_episode_steps=30),
+        diffplan.evaluate("random", OURS, seeds=[3, *range(20, 31)], max_episode_steps=30),
     ):
         assert not random.compare(other).paired
 

@@ -90,7 +90,7 @@ __all__ = [
 OPTIONS: list[dict[str, Any]] = _options()
 """Every planning option: ``name``, ``default``, what it ``takes``, ``doc``, and whether it is about plans one after another (``acting``)."""
 
-TRAINING_KEYS: list[str] = [name for name in _training_keys() if name not in ("dataset", "out", "sample_every")]
+TRAINING_KEYS: list[str] = [name for name in _training_keys()[0] if name not in ("dataset", "out", "sample_every")]
 """Every setting of ``train``; docs/training.md tells what each does."""
 
 _mujoco.tell_where_it_is()

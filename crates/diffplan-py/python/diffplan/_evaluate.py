@@ -300,10 +300,11 @@ def evaluate(
     Examples
     --------
     >>> import diffplan
-    >>> random = diffplan.evaluate("random", "diffplan/Pendulum-v1", episodes=2, seed=7)
-    >>> planned = diffplan.evaluate("testdata/pendulum-hor32", episodes=2, seed=7, batch_size=4)
-    >>> planned.env, planned.lengths.tolist(), bool(planned.mean_return > random.mean_return)
-    ('Pendulum-v1', [200, 200], True)
+    >>> random = diffplan.evaluate("random", "diffplan/Pendulum-v1", episodes=2, seed=7, max_episode_steps=20)
+    >>> planned = diffplan.evaluate(
+    ...     "testdata/pendulum-hor32", episodes=2, seed=7, max_episode_steps=20, batch_size=2, num_inference_steps=3)
+    >>> planned.env, planned.lengths.tolist(), planned.seeds.tolist()
+    ('Pendulum-v1', [20, 20], [7, 8])
     >>> random.compare(planned).paired
     True
     """

@@ -186,14 +186,14 @@ def train(
 
 def _split(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Settings of both networks, and of the value function alone."""
-    known = set(_diffplan.training_keys())
+    known, values = (set(names) for names in _diffplan.training_keys())
     flags: dict[str, Any] = {}
     of_value: dict[str, Any] = {}
     for name, value in settings.items():
         own = name[len("value_") :] if name.startswith("value_") else ""
         if name == "sample_every":
             raise InvalidValue("sample_every: pictures of samples are drawn by the command diffplan train alone, expected no such setting")
-        if name in _OWN or (name not in known and own not in known):
+        if name in _OWN or (name not in known and own not in values):
             raise InvalidValue(f"{name}: there is no such setting, expected one of {', '.join(sorted(known - _OWN - {'sample_every'}))}")
         if value is None:
             continue
