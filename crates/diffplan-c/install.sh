@@ -3,7 +3,7 @@
 #
 #     crates/diffplan-c/install.sh --prefix /usr/local [--destdir DIR] [--no-build]
 #
-# --destdir puts everything below DIR, for packages; the files still say the prefix. --no-build takes what an earlier `cargo build --release -p diffplan-c` left.
+# --destdir puts everything below DIR, for packages; the files still say the prefix. --no-build takes what an earlier run built.
 # Every file appears whole: written beside its place and renamed.
 set -eu
 fail() {
@@ -38,29 +38,24 @@ case $(uname -s) in
   Darwin) built=libdiffplan_c.dylib shared=libdiffplan.$abi.dylib link=libdiffplan.dylib ;;
   *) built=libdiffplan_c.so shared=libdiffplan.so.$abi link=libdiffplan.so ;;
 esac
+# What the static library needs of the system, in the compiler's own words, from the build.
+natives=$target/release/libdiffplan_c.natives
 if [ -n "$build" ]; then
-  (cd "$root" && cargo build --release -p diffplan-c)
-fi
-for file in "$built" libdiffplan_c.a; do
-  [ -f "$target/release/$file" ] || fail "$target/release/$file is not there: build it with cargo build --release -p diffplan-c"
-done
-# What the static library needs of the system, in the compiler's own words.
-natives=$target/release/diffplan-c-native-libs
-if [ -n "$build" ] || [ ! -f "$natives" ]; then
-  empty=$(mktemp -d)
-  trap 'rm -rf "$empty"' EXIT
-  echo 'pub fn nothing() {}' >"$empty/lib.rs"
-  rustc --crate-type staticlib --print native-static-libs -o "$empty/lib.a" "$empty/lib.rs" 2>&1 |
-    sed -n 's/^note: native-static-libs: //p' | tr ' ' '\n' | awk 'NF && !seen[$0]++' | tr '\n' ' ' | sed 's/ $//' >"$natives.new"
+  mkdir -p "$target/release"
+  (cd "$root" && cargo rustc --release -p diffplan-c --lib --message-format short -- --print native-static-libs) 2>"$natives.log" || {
+    cat "$natives.log" >&2
+    fail "the build failed"
+  }
+  sed -n 's/.*native-static-libs: //p' "$natives.log" | tail -1 | tr ' ' '\n' | awk 'NF && !seen[$0]++' | tr '\n' ' ' |
+    sed 's/ $//' >"$natives.new"
   mv "$natives.new" "$natives"
+  rm -f "$natives.log"
 fi
+for file in "$built" libdiffplan_c.a libdiffplan_c.natives; do
+  [ -f "$target/release/$file" ] || fail "$target/release/$file is not there: run this without --no-build"
+done
 private=$(cat "$natives")
-[ -n "$private" ] || fail "rustc does not say which libraries a static library needs (--print native-static-libs)"
-# On the C library's own maths, which Rust's list of the standard library leaves to whoever uses it.
-case " $private " in
-  *" -lm "*) ;;
-  *) private="$private -lm" ;;
-esac
+[ -n "$private" ] || fail "the compiler does not say which libraries a static library needs (--print native-static-libs)"
 
 to=$destdir$prefix
 put() { # FILE DESTINATION MODE
