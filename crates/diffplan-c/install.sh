@@ -42,7 +42,7 @@ esac
 natives=$target/release/libdiffplan_c.natives
 if [ -n "$build" ]; then
   mkdir -p "$target/release"
-  (cd "$root" && cargo rustc --release -p diffplan-c --lib --message-format short -- --print native-static-libs) 2>"$natives.log" || {
+  (cd "$root" && cargo rustc --release -p diffplan-c --lib -- --print native-static-libs) 2>"$natives.log" || {
     cat "$natives.log" >&2
     fail "the build failed"
   }

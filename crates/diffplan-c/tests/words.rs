@@ -70,8 +70,10 @@ fn options_go_in_and_out_by_name() {
         fails(diffplan_option_name(names.len(), to, 4, null_mut()), Status::Value, "expected below");
 
         // Together with others, or with the network, some make no plan: said when a planner is made.
+        diffplan_options_free(options);
         let mut planner = null_mut();
         let mut planner_of = |pairs: &[(&CStr, &CStr)]| {
+            let mut options = null_mut();
             ok(diffplan_options_new(opened.0, &mut options));
             for (name, value) in pairs {
                 ok(diffplan_options_set(options, name.as_ptr(), value.as_ptr()));
@@ -81,7 +83,6 @@ fn options_go_in_and_out_by_name() {
             assert!(planner.is_null());
             status
         };
-        diffplan_options_free(options);
         fails(planner_of(&[(c"planning_horizon", c"31")]), Status::Option, "31");
         fails(planner_of(&[(c"scheduler", c"no-such")]), Status::Option, "no-such");
         fails(planner_of(&[(c"observation_delay", c"32")]), Status::Option, "observation_delay");

@@ -8,32 +8,32 @@ use std::ffi::{CStr, CString, c_char};
 use std::ptr::{null, null_mut};
 
 /// The checkpoint of the repository.
-pub fn checkpoint() -> CString {
+pub(crate) fn checkpoint() -> CString {
     CString::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/pendulum-hor32")).unwrap()
 }
 
 /// The text of this thread's last failure.
-pub fn last_error() -> String {
+pub(crate) fn last_error() -> String {
     // SAFETY: the text is this thread's, which fails in nothing meanwhile.
     unsafe { CStr::from_ptr(diffplan_last_error()) }.to_str().unwrap().to_owned()
 }
 
 #[track_caller]
-pub fn ok(status: Status) {
+pub(crate) fn ok(status: Status) {
     assert_eq!(status, Status::Ok, "{}", last_error());
 }
 
 #[track_caller]
-pub fn fails(status: Status, expected: Status, part: &str) {
+pub(crate) fn fails(status: Status, expected: Status, part: &str) {
     assert_eq!(status, expected, "{}", last_error());
     assert!(last_error().contains(part), "{:?} is not in {:?}", part, last_error());
 }
 
 /// A pipeline that is freed.
-pub struct Opened(pub *mut Pipeline);
+pub(crate) struct Opened(pub(crate) *mut Pipeline);
 
 /// A planner that is freed.
-pub struct Made(pub *mut Planner);
+pub(crate) struct Made(pub(crate) *mut Planner);
 
 // SAFETY: handles are for any thread.
 unsafe impl Send for Opened {}
@@ -45,7 +45,7 @@ unsafe impl Send for Made {}
 unsafe impl Sync for Made {}
 
 impl Opened {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut out = null_mut();
         // SAFETY: a text, and a place for a pointer.
         ok(unsafe { diffplan_pipeline_open(checkpoint().as_ptr(), &mut out) });
@@ -53,7 +53,7 @@ impl Opened {
     }
 
     /// With these options.
-    pub fn planner(&self, pairs: &[(&str, &str)], threads: usize) -> Made {
+    pub(crate) fn planner(&self, pairs: &[(&str, &str)], threads: usize) -> Made {
         let mut options = null_mut();
         let mut out = null_mut();
         // SAFETY: handles that are there, texts, places for pointers.
@@ -85,7 +85,7 @@ impl Drop for Made {
 }
 
 impl Made {
-    pub fn try_plan(&self, observation: &[f32], noise: Noise) -> (Status, f32) {
+    pub(crate) fn try_plan(&self, observation: &[f32], noise: Noise) -> (Status, f32) {
         let mut action = [f32::NAN];
         // SAFETY: buffers with their sizes.
         let status = unsafe {
@@ -95,14 +95,14 @@ impl Made {
     }
 
     #[track_caller]
-    pub fn plan(&self, observation: &[f32], noise: Noise) -> f32 {
+    pub(crate) fn plan(&self, observation: &[f32], noise: Noise) -> f32 {
         let (status, action) = self.try_plan(observation, noise);
         ok(status);
         action
     }
 
     #[track_caller]
-    pub fn shape(&self) -> PlanShape {
+    pub(crate) fn shape(&self) -> PlanShape {
         let mut shape = PlanShape {
             queries: 0,
             candidates: 0,
@@ -119,7 +119,7 @@ impl Made {
     }
 
     #[track_caller]
-    pub fn trajectories(&self, query: usize) -> Vec<f32> {
+    pub(crate) fn trajectories(&self, query: usize) -> Vec<f32> {
         let shape = self.shape();
         let mut all = vec![0.0; shape.candidates * shape.horizon * shape.channels];
         // SAFETY: a buffer with its size.
@@ -128,14 +128,14 @@ impl Made {
     }
 
     #[track_caller]
-    pub fn values(&self, query: usize) -> Vec<f32> {
+    pub(crate) fn values(&self, query: usize) -> Vec<f32> {
         let mut all = vec![0.0; self.shape().candidates];
         // SAFETY: a buffer with its size.
         ok(unsafe { diffplan_planner_values(self.0, query, all.as_mut_ptr(), all.len()) });
         all
     }
 
-    pub fn try_plan_within(&self, observation: &[f32], budget: f64) -> (Status, Timing) {
+    pub(crate) fn try_plan_within(&self, observation: &[f32], budget: f64) -> (Status, Timing) {
         let mut action = [f32::NAN];
         let mut timing = NO_TIMING;
         // SAFETY: buffers with their sizes.
@@ -156,7 +156,7 @@ impl Made {
         (status, timing)
     }
 
-    pub fn act(&self, observation: &[f32]) -> (Status, f32) {
+    pub(crate) fn act(&self, observation: &[f32]) -> (Status, f32) {
         let mut action = [f32::NAN];
         // SAFETY: buffers with their sizes.
         let status = unsafe {
@@ -166,7 +166,7 @@ impl Made {
     }
 }
 
-pub const NO_TIMING: Timing = Timing {
+pub(crate) const NO_TIMING: Timing = Timing {
     seconds: -1.0,
     budget: -1.0,
     rung: 0,
@@ -180,7 +180,7 @@ pub const NO_TIMING: Timing = Timing {
 
 /// A text of a function that writes one.
 #[track_caller]
-pub fn written(mut write: impl FnMut(*mut c_char, usize, *mut usize) -> Status) -> String {
+pub(crate) fn written(mut write: impl FnMut(*mut c_char, usize, *mut usize) -> Status) -> String {
     let mut length = 0;
     ok(write(null_mut(), 0, &mut length));
     let mut buffer = vec![1_u8; length + 1];
