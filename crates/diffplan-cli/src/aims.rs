@@ -3,8 +3,8 @@
 use crate::args::AimArgs;
 use crate::error::{Error, Result};
 use diffplan_envs::{BoxEnv, Env, ResetOptions};
-use diffplan_eval::{Aim, AimText, Names, PlannerPolicy, StateFollower};
-use diffplan_pipelines::{Follow, Planner, TrainedConditions};
+use diffplan_eval::{Aim, AimText, Names, PlannerPolicy};
+use diffplan_pipelines::{Planner, TrainedConditions};
 use ndarray::Array1;
 
 /// Of a goal that was given: the option of an environment's reset.
@@ -13,18 +13,10 @@ const GOAL: &str = "goal";
 /// Who acts by a planner's plans: led where it was said, with the controller that its options ask for.
 pub(crate) fn planner_policy(planner: Planner, aim: &AimText, env: &BoxEnv) -> Result<PlannerPolicy> {
     let names = Names::of_env(env)?;
-    let (follow, dims) = (planner.options().follow, planner.options().follow_dims.clone());
     let aim = Aim::parse(aim, &names)?;
     check_places(&aim, env)?;
     check_times(&aim, env)?;
-    let mut policy = PlannerPolicy::new(planner).with_aim(aim)?;
-    if follow == Follow::States {
-        policy = policy.with_follower(match dims {
-            Some(dims) => StateFollower::parse(&dims, &names)?,
-            None => StateFollower::of_names(&names)?,
-        });
-    }
-    Ok(policy)
+    Ok(PlannerPolicy::new(planner).with_aim(aim)?.with_follower_of(&names)?)
 }
 
 /// That nothing is to be reached where nothing can be.

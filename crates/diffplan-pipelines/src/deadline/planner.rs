@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::noise::NoiseSource;
 use crate::options::PlanOptions;
 use crate::pipeline::ValueGuidedPipeline;
-use crate::plan::{Query, Start};
+use crate::plan::{Plan, Query, Start};
 use ndarray::{Array1, ArrayView1};
 use rayon::ThreadPool;
 use std::sync::Arc;
@@ -89,6 +89,8 @@ pub struct DeadlinePlanner {
     pace: Pace,
     pool: Arc<ThreadPool>,
     settings: DeadlineSettings,
+    /// Plans that nobody needs any more.
+    spare: Vec<Plan>,
 }
 
 impl std::fmt::Debug for DeadlinePlanner {
@@ -175,7 +177,17 @@ impl DeadlinePlanner {
             pace: Pace::default(),
             pool,
             settings,
+            spare: Vec::new(),
         })
+    }
+
+    /// Takes plans that nobody needs any more, as [`Planner::reuse`](crate::Planner::reuse) does: the next ones are written into their memory,
+    /// whatever rung they are of.
+    pub fn reuse(&mut self, mut plans: Vec<Plan>) {
+        match self.spare.is_empty() {
+            true => self.spare = plans,
+            false => self.spare.append(&mut plans),
+        }
     }
 
     /// The ladder, what was wanted first.
@@ -254,6 +266,7 @@ impl DeadlinePlanner {
         let place = self.choose(budget, share, reserve)?;
         let cost = self.costs.rungs[place].times(share);
         let station = &mut self.stations[place];
+        station.planner.reuse(std::mem::take(&mut self.spare));
         let mut run = Run {
             clock: &*self.settings.clock,
             cancel: &self.settings.cancel,
