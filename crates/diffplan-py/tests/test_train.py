@@ -187,8 +187,10 @@ def test_settings_are_checked(data, tmp_path):
         diffplan.train(data)
     with pytest.raises(diffplan.Error, match="no run to go on with"):
         diffplan.train(out=tmp_path / "nothing", resume=True)
-    with pytest.raises(diffplan.InvalidValue, match="odd"):
-        diffplan.train(data, out, strict=True, **{**SMALL, "steps": 1, "horizon": 64})
+    odd = diffplan.Dataset({**data.to_dict(), "rewards": np.ones(180)})
+    with pytest.raises(diffplan.InvalidValue, match="odd.*every reward is 1"):
+        diffplan.train(odd, out, strict=True, **{**SMALL, "steps": 1})
+    assert not (out / "training.toml").exists()
     assert "horizon" in diffplan.TRAINING_KEYS and "dataset" not in diffplan.TRAINING_KEYS
 
 
