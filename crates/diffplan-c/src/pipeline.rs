@@ -30,9 +30,9 @@ pub struct Dimensions {
     pub needs_goal: i32,
 }
 
-/// Opens the checkpoint at `path`: a folder in the layout of diffusers with normalizer.json, of today's or older releases, or anything else that
-/// converts by itself (`diffplan convert`). What is odd or almost surely wrong with it goes to the log and to diffplan_pipeline_note. `*out` is freed by
-/// diffplan_pipeline_free.
+/// Opens the checkpoint at `path`: a folder in the layout of diffusers with normalizer.json, of today's or older releases. Of anything else the text says what it is, and
+/// what `diffplan convert` takes to make a checkpoint of it. What is odd or almost surely wrong with a checkpoint goes to the log and to diffplan_pipeline_note. `*out` is
+/// freed by diffplan_pipeline_free.
 ///
 /// DIFFPLAN_STATUS_FILE, DIFFPLAN_STATUS_CHECKPOINT.
 #[unsafe(no_mangle)]
@@ -40,19 +40,16 @@ pub unsafe extern "C" fn diffplan_pipeline_open(path: *const c_char, out: *mut *
     boundary::run(|| {
         // SAFETY: as the header asks of the caller.
         let (path, mut out) = unsafe { (text("path", path)?, place("out", out)?) };
-        let opened = open(path)?;
-        let findings = doctor::examine(&opened.pipeline);
+        let pipeline = open(path)?;
+        let findings = doctor::examine(&pipeline);
         let findings = findings.iter().map(ToString::to_string);
-        let notes = opened.notes.iter().cloned().map(|note| (Level::Info, note));
+        let notes = pipeline.notes().iter().cloned().map(|note| (Level::Info, note));
         let mut kept = Vec::new();
         for (level, note) in notes.chain(findings.map(|finding| (Level::Warning, finding))) {
             log::say(level, || format!("{path}: {note}"));
             kept.push(CString::new(note.replace('\0', "")).unwrap_or_default());
         }
-        let pipeline = Pipeline {
-            pipeline: opened.pipeline,
-            notes: kept,
-        };
+        let pipeline = Pipeline { pipeline, notes: kept };
         out.write(&[Box::into_raw(Box::new(pipeline))])
     })
 }

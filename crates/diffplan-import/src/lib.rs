@@ -25,6 +25,6 @@ mod weights;
 pub use checkpoint::Checkpoint;
 pub use error::{Error, Result};
 pub use kind::{Dialect, Source, SourceKind};
-pub use open::{Opened, open};
+pub use open::open;
 pub use options::{Options, Precision, Statistics, Target, WeightFormat};
 pub use report::Report;
