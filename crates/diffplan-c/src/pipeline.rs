@@ -3,7 +3,6 @@
 use crate::boundary::{self, place, reference, text, write_text};
 use crate::log::{self, Level};
 use crate::status::{Fault, Status};
-use diffplan::import::open;
 use diffplan::pipelines::{ValueGuidedPipeline, doctor};
 use std::ffi::{CString, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,8 +29,8 @@ pub struct Dimensions {
     pub needs_goal: i32,
 }
 
-/// Opens the checkpoint at `path`: a folder in the layout of diffusers with normalizer.json, of today's or older releases. Of anything else the text says what it is, and
-/// what `diffplan convert` takes to make a checkpoint of it. What is odd or almost surely wrong with a checkpoint goes to the log and to diffplan_pipeline_note. `*out` is
+/// Opens the checkpoint at `path`: a folder in the layout of diffusers with normalizer.json, of today's or older releases (`diffplan convert` makes one of other
+/// projects' files, `diffplan normalizer` the statistics). What is odd or almost surely wrong with a checkpoint goes to the log and to diffplan_pipeline_note. `*out` is
 /// freed by diffplan_pipeline_free.
 ///
 /// DIFFPLAN_STATUS_FILE, DIFFPLAN_STATUS_CHECKPOINT.
@@ -40,7 +39,7 @@ pub unsafe extern "C" fn diffplan_pipeline_open(path: *const c_char, out: *mut *
     boundary::run(|| {
         // SAFETY: as the header asks of the caller.
         let (path, mut out) = unsafe { (text("path", path)?, place("out", out)?) };
-        let pipeline = open(path)?;
+        let pipeline = ValueGuidedPipeline::from_pretrained(path)?;
         let findings = doctor::examine(&pipeline);
         let findings = findings.iter().map(ToString::to_string);
         let notes = pipeline.notes().iter().cloned().map(|note| (Level::Info, note));

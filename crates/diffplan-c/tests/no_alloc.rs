@@ -145,5 +145,11 @@ fn main() {
             });
             assert_eq!(timing.rung == 0, budget > 0.0);
         }
+        check(&format!("one after the other, {threads} threads"), |seed| {
+            made.plan(&observation, diffplan_seed(seed));
+            for budget in [3600.0, 0.0] {
+                ok(made.try_plan_within(&observation, budget).0);
+            }
+        });
     }
 }

@@ -32,6 +32,7 @@ pub(super) enum Question {
 enum Shown {
     Nothing,
     Plans,
+    Within,
     Episode,
 }
 
@@ -51,8 +52,9 @@ pub(super) struct Work {
     pub(super) question: Question,
     pub(super) inquiry: Inquiry,
     answer: Result<()>,
-    /// The last ones.
+    /// The last ones, and those within deadlines: each kind is handed back to whoever made it.
     plans: Vec<Plan>,
+    within: Vec<Plan>,
     shown: Shown,
     /// The last one within a deadline, without its plans.
     pub(super) report: Option<Timely>,
@@ -91,6 +93,7 @@ impl Work {
             inquiry: Inquiry::default(),
             answer: Ok(()),
             plans: Vec::new(),
+            within: Vec::new(),
             shown: Shown::Nothing,
             report: None,
             begun: false,
@@ -140,6 +143,7 @@ impl Work {
         };
         let made = DeadlinePlanner::new(&self.pipeline, self.options.clone(), Arc::clone(&self.pool), settings)?;
         self.timely = Some(made);
+        self.within.clear();
         Ok(())
     }
 
@@ -157,20 +161,20 @@ impl Work {
         let Some(planner) = &mut self.timely else {
             return Err(Fault::new(Status::Internal, "a ladder that is gone at once"));
         };
-        planner.reuse(std::mem::take(&mut self.plans));
+        planner.reuse(std::mem::take(&mut self.within));
         // What was measured for the first plan is not its own time.
         let since = if measured { Instant::now() } else { since };
         let left = budget.saturating_sub(since.elapsed());
         let mut timely = self.inquiry.ask(|queries| planner.queries_within(queries, left))??;
         timely.budget = budget;
         timely.took = since.elapsed();
-        self.plans = std::mem::take(&mut timely.plans);
+        self.within = std::mem::take(&mut timely.plans);
         let (ended, visits, of) = (timely.ended, timely.visits, timely.rung.visits);
         self.report = Some(timely);
         if ended == Ended::Cancelled {
             return Err(diffplan::pipelines::Error::Cancelled { visits, of }.into());
         }
-        self.shown = Shown::Plans;
+        self.shown = Shown::Within;
         Ok(())
     }
 
@@ -267,6 +271,7 @@ impl Work {
         let (plan, count) = match self.shown {
             Shown::Nothing => (None, 0),
             Shown::Plans => (self.plans.get(query), self.plans.len()),
+            Shown::Within => (self.within.get(query), self.within.len()),
             Shown::Episode => (self.policy.plan(0).filter(|_| query == 0), 1),
         };
         plan.ok_or_else(|| match count {
@@ -275,7 +280,7 @@ impl Work {
         })
     }
 
-    /// All of them.
+    /// All that were made at once.
     pub(super) fn plans(&self) -> &[Plan] {
         &self.plans
     }
@@ -285,6 +290,7 @@ impl Work {
         match self.shown {
             Shown::Nothing => 0,
             Shown::Plans => self.plans.len(),
+            Shown::Within => self.within.len(),
             Shown::Episode => 1,
         }
     }

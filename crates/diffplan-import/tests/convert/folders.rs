@@ -256,19 +256,3 @@ fn configurations_of_old_releases_are_written_in_todays_words() {
         "{notes:?}"
     );
 }
-
-#[test]
-fn what_is_opened_is_a_checkpoint_or_told_what_it_is() {
-    let (logs, place) = saved(&Options::default());
-    assert_eq!(diffplan_import::open(place.path()).unwrap().observation_dim(), 3);
-    let error = |path: &Path| diffplan_import::open(path).unwrap_err().to_string();
-    let of_logs = error(logs.path());
-    assert!(
-        of_logs.contains("a logs folder of jannerm/diffuser") && of_logs.contains("diffplan convert"),
-        "{of_logs}"
-    );
-    // A checkpoint's own trouble is told as it is.
-    fs::remove_file(place.path().join("normalizer.json")).unwrap();
-    assert!(error(place.path()).contains("normalizer.json is missing"));
-    assert!(error(&place.path().join("nothing")).contains("nothing"));
-}
