@@ -122,7 +122,10 @@ pub unsafe extern "C" fn diffplan_pipeline_note(
         let note = pipeline.notes.get(index).ok_or_else(|| {
             Fault::new(
                 Status::Value,
-                format!("index is {index}, expected below {}, the number of notes", pipeline.notes.len()),
+                format!(
+                    "index is {index}, expected below {}, the number of notes",
+                    pipeline.notes.len()
+                ),
             )
         })?;
         out.write(&[note.as_ptr()])

@@ -87,7 +87,12 @@ fn main() {
             check(&name("candidates"), |_| {
                 // SAFETY: buffers with their sizes.
                 unsafe {
-                    ok(diffplan_planner_trajectories(made.0, 0, trajectories.as_mut_ptr(), trajectories.len()));
+                    ok(diffplan_planner_trajectories(
+                        made.0,
+                        0,
+                        trajectories.as_mut_ptr(),
+                        trajectories.len(),
+                    ));
                     ok(diffplan_planner_values(made.0, 0, values.as_mut_ptr(), values.len()));
                 }
             });

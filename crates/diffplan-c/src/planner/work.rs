@@ -3,13 +3,13 @@
 use super::inquiry::Inquiry;
 use crate::log::{self, Level};
 use crate::status::{Fault, Result, Status};
+use diffplan::RngNoise;
 use diffplan::envs::{self, BoxSpace, Dtype, Env, Goal, Space};
 use diffplan::eval::{Aim, Names, PlannerPolicy, Policy, Start, env_with, make_env};
 use diffplan::ndarray::{Array1, Array2, aview1};
 use diffplan::pipelines::deadline::{CancelToken, DeadlinePlanner, DeadlineSettings, Ended, Timely};
 use diffplan::pipelines::doctor::Outside;
 use diffplan::pipelines::{Plan, PlanOptions, ValueGuidedPipeline};
-use diffplan::RngNoise;
 use rayon::ThreadPool;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -66,7 +66,9 @@ pub(super) struct Work {
 
 impl std::fmt::Debug for Work {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Work").field("question", &self.question).finish_non_exhaustive()
+        f.debug_struct("Work")
+            .field("question", &self.question)
+            .finish_non_exhaustive()
     }
 }
 
@@ -275,7 +277,10 @@ impl Work {
             Shown::Episode => (self.policy.plan(0).filter(|_| query == 0), 1),
         };
         plan.ok_or_else(|| match count {
-            0 => Fault::new(Status::NoPlan, "there is no plan: none was made yet, or the last one failed"),
+            0 => Fault::new(
+                Status::NoPlan,
+                "there is no plan: none was made yet, or the last one failed",
+            ),
             _ => Fault::new(Status::Value, format!("query is {query}, expected below {count}")),
         })
     }
