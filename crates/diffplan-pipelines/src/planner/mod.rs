@@ -7,6 +7,7 @@ pub(crate) use buffers::reshape;
 pub use denoising::Denoising;
 
 use crate::condition::Condition;
+use crate::deadline::CancelToken;
 use crate::error::{Error, Result};
 use crate::guide::{GuideSchedule, GuideTerm, within};
 use crate::noise::NoiseSource;
@@ -301,6 +302,20 @@ impl Planner {
             Some(pool) => pool.install(|| self.begin_here(queries)?.finish_here()),
             None => self.begin_here(queries)?.finish_here(),
         }
+    }
+
+    /// The same, unless they are called off: `None` then. `cancel` is looked at before every visit.
+    ///
+    /// # Errors
+    /// As [`Planner::plan_queries`].
+    pub fn plan_unless(&mut self, queries: &mut [Query], cancel: &CancelToken) -> Result<Option<Vec<Plan>>> {
+        let mut denoising = self.begin_here(queries)?;
+        while !cancel.is_cancelled() {
+            if denoising.step()?.is_none() {
+                return denoising.finish().map(Some);
+            }
+        }
+        Ok(None)
     }
 
     /// Begins a plan for each query, to be stepped through: for progress, pictures, cancelling (drop it), deadlines
