@@ -21,7 +21,9 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         let arrived = Instant::now();
         let (parts, body) = request.into_parts();
-        check_type(&parts.headers)?;
+        if !is_empty(&parts.headers) {
+            check_type(&parts.headers)?;
+        }
         let settings = &app.settings;
         let most = settings.body;
         let told = parts.headers.get(header::CONTENT_LENGTH);
@@ -43,6 +45,12 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
 
 fn too_large(most: usize) -> Problem {
     Problem::too_large(format!("the body is larger than {most} bytes"))
+}
+
+/// Whether nothing follows the head.
+fn is_empty(headers: &HeaderMap) -> bool {
+    let length = headers.get(header::CONTENT_LENGTH);
+    !headers.contains_key(header::TRANSFER_ENCODING) && length.is_none_or(|length| length.as_bytes() == b"0")
 }
 
 /// A page of another site can send a form or a text without asking, JSON it cannot.

@@ -74,6 +74,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, app: App) {
         }
     }
     drop(listener);
+    app.episodes.close();
     // What is left after it ends with its connection, which calls its plan off.
     let _ = tokio::time::timeout(app.settings.grace, graceful.shutdown()).await;
 }

@@ -21,6 +21,7 @@ mod answer;
 mod body;
 mod connections;
 mod desk;
+mod episodes;
 mod error;
 mod guard;
 mod look;

@@ -12,6 +12,7 @@ use diffplan_pipelines::doctor::Dims;
 use diffplan_pipelines::{PlanOptions, TrainedConditions, ValueGuidedPipeline};
 use ndarray::Array1;
 use serde_json::{Value, json};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What is served: a pipeline, the options of a plan for which a request says none, and the environment that episodes are played in.
 #[derive(Debug)]
@@ -34,7 +35,9 @@ pub(crate) struct World {
     /// Seconds of a step.
     pub(crate) dt: f64,
     /// Whether it draws itself.
-    pub(crate) draws: bool,
+    draws: bool,
+    /// One that is asked, and not played.
+    template: Mutex<BoxEnv>,
 }
 
 impl std::fmt::Debug for World {
@@ -44,20 +47,25 @@ impl std::fmt::Debug for World {
 }
 
 impl World {
-    fn new(registry: &Registry, recorded: RecordedEnv) -> diffplan_eval::Result<(Self, BoxEnv)> {
+    fn new(registry: &Registry, recorded: RecordedEnv) -> diffplan_eval::Result<Self> {
         let mut env = make_env(&registry.envs, &recorded)?;
         env.reset(Some(0), &ResetOptions::default())?;
         let walls = env.walls();
         let draws = walls.is_none() && Stage::new(make_env(&registry.envs, &recorded)?, &recorded.id).is_ok();
-        let world = Self {
+        Ok(Self {
             goal_dims: env.goal().map(|goal| goal.dims),
             walls,
             dt: env.dt().filter(|dt| *dt > 0.0).unwrap_or(1.0 / 30.0),
             draws,
             envs: registry.envs.clone(),
             recorded,
-        };
-        Ok((world, env))
+            template: Mutex::new(env),
+        })
+    }
+
+    /// One to be asked, not to be played.
+    pub(crate) fn template(&self) -> MutexGuard<'_, BoxEnv> {
+        self.template.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Another one like it.
@@ -91,9 +99,10 @@ impl Model {
         env: Option<RecordedEnv>,
     ) -> Result<Self> {
         pipeline.planner(options.clone())?;
-        let made = env.map(|env| World::new(registry, env)).transpose()?;
-        let (world, env) = made.unzip();
-        if let Some(env) = &env {
+        let world = env.map(|env| World::new(registry, env)).transpose()?;
+        let mut names = Names::of(None, pipeline.observation_dim(), pipeline.action_dim());
+        if let Some(world) = &world {
+            let env = world.template();
             let dims = |space: &diffplan_envs::Space| space.as_box().map(|space| space.dim());
             let (observations, actions) = (
                 dims(env.observation_space()).map_err(diffplan_eval::Error::from)?,
@@ -103,9 +112,10 @@ impl Model {
                 let finding = Box::new(finding);
                 return Err(diffplan_pipelines::Error::Refused { finding, folder: None }.into());
             }
+            names = Names::of(Some(&env), observations, actions);
         }
         Ok(Self {
-            names: Names::of(env.as_ref(), pipeline.observation_dim(), pipeline.action_dim()),
+            names,
             schedulers: registry.parts.schedulers.names().map(str::to_owned).collect(),
             checkpoint: checkpoint.into(),
             pipeline,
@@ -172,7 +182,7 @@ impl Model {
         &self,
         options: PlanOptions,
         goal: Option<&Goal>,
-        pool: &std::sync::Arc<rayon::ThreadPool>,
+        pool: &Arc<rayon::ThreadPool>,
         env: &BoxEnv,
     ) -> std::result::Result<PlannerPolicy, Problem> {
         let planner = self.pipeline.planner(options)?.in_pool(pool.clone());

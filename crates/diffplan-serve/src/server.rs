@@ -2,6 +2,7 @@
 
 use crate::connections;
 use crate::desk::Desk;
+use crate::episodes::{self, Episodes};
 use crate::error::{Error, Result};
 use crate::guard::{Rate, guard};
 use crate::metrics::Metrics;
@@ -35,6 +36,7 @@ pub(crate) struct Parts {
     pub(crate) settings: Settings,
     pub(crate) stock: Stock,
     pub(crate) desk: Desk,
+    pub(crate) episodes: Episodes,
     pub(crate) rate: Rate,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) pool: Arc<rayon::ThreadPool>,
@@ -121,6 +123,7 @@ impl Server {
         let app = App(Arc::new(Parts {
             stock: Stock::new(model.pipeline.clone(), Arc::clone(&pool), 2 * settings.plans),
             desk: Desk::new(&settings, Arc::clone(&metrics)),
+            episodes: Episodes::new(settings.episodes, Arc::clone(&metrics)),
             rate: Rate::new(settings.rate, settings.burst),
             metrics,
             pool,
@@ -180,6 +183,14 @@ fn router(app: App) -> Router {
         .route("/v1/model", get(model))
         .route("/v1/plan", post(plan::plan))
         .route("/v1/plan/stream", post(plan::stream))
+        .route("/v1/episodes", post(episodes::begin))
+        .route(
+            "/v1/episodes/{id}",
+            get(episodes::about).patch(episodes::change).delete(episodes::end),
+        )
+        .route("/v1/episodes/{id}/events", get(episodes::events))
+        .route("/v1/episodes/{id}/step", post(episodes::step))
+        .route("/v1/episodes/{id}/reset", post(episodes::reset))
         .fallback(missing)
         .method_not_allowed_fallback(other_method)
         .layer(middleware::from_fn_with_state(app.clone(), guard))

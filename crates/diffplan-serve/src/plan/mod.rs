@@ -11,7 +11,7 @@ use crate::options::{self, Given};
 use crate::problem::Problem;
 use crate::server::App;
 use diffplan_eval::Held;
-use diffplan_pipelines::{Condition, NoiseSource, Part, PlanOptions, RngNoise, TorchRng};
+use diffplan_pipelines::{NoiseSource, Part, PlanOptions, RngNoise, TorchRng};
 use ndarray_rand::rand;
 use serde::Deserialize;
 use serde_json::Number;
@@ -103,12 +103,6 @@ impl Noise {
 struct Asked {
     held: Vec<Held>,
     noise: Noise,
-}
-
-impl Asked {
-    fn conditions(&self) -> Vec<Condition<'_>> {
-        self.held.iter().map(Held::condition).collect()
-    }
 }
 
 /// All that is asked for, checked.
