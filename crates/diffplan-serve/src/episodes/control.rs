@@ -39,6 +39,8 @@ pub(crate) struct Control {
     over: bool,
     /// Single steps to be made.
     steps: usize,
+    /// Single steps that were asked for since it began.
+    tickets: u64,
     reset: bool,
     policy: Option<Box<PlannerPolicy>>,
     new_goal: bool,
@@ -52,6 +54,8 @@ pub(crate) struct Control {
 #[derive(Clone, Default)]
 pub(crate) struct Shown {
     number: u64,
+    /// Single steps that came to their end, one way or another.
+    pub(crate) made: u64,
     pub(crate) frame: Option<(u64, Arc<str>)>,
     /// Of the episode, until it is reset.
     pub(crate) end: Option<(u64, Arc<str>)>,
@@ -101,6 +105,7 @@ impl Control {
             goal,
             over: false,
             steps: 0,
+            tickets: 0,
             reset: false,
             policy: None,
             new_goal: false,
@@ -160,11 +165,11 @@ impl Episode {
         });
     }
 
-    /// One step by itself.
+    /// One step by itself; how many of them were asked for then.
     ///
     /// # Errors
     /// If it is not paused, or over.
-    pub(crate) fn step(&self) -> Result<(), Problem> {
+    pub(crate) fn step(&self) -> Result<u64, Problem> {
         let conflict = |message| Err(Problem::new(axum::http::StatusCode::CONFLICT, "state", message));
         self.tell(|control| {
             if control.over {
@@ -174,7 +179,8 @@ impl Episode {
                 return conflict("the episode runs: pause it to make single steps");
             }
             control.steps += 1;
-            Ok(())
+            control.tickets += 1;
+            Ok(control.tickets)
         })
     }
 
@@ -237,6 +243,14 @@ impl Episode {
     /// Seconds a world second.
     pub(crate) fn pace(&self) -> f64 {
         1.0 / self.lock().speed
+    }
+
+    /// All single steps that were asked for came to their end, but for those that are still to be made.
+    pub(crate) fn show_made(&self) {
+        let control = self.lock();
+        let made = control.tickets.saturating_sub(control.steps as u64);
+        drop(control);
+        self.shown.send_modify(|shown| shown.made = made);
     }
 
     fn show(&self, put: impl FnOnce(&mut Shown, u64)) {

@@ -111,6 +111,7 @@ impl Player {
             if let Err(problem) = made {
                 self.episode.show_error(&problem);
             }
+            self.episode.show_made();
             // In real time where that is kept up with; what is late is not caught up on.
             let step = Duration::from_secs_f64(dt * self.episode.pace());
             due = (due + step).max(Instant::now());

@@ -182,12 +182,9 @@ pub(crate) async fn step(State(app): State<App>, Path(id): Path<String>) -> Resu
     let episode = app.episodes.find(&id)?;
     let _one_after_the_other = episode.changing.lock().await;
     let mut shown = episode.shown();
-    let before = shown.borrow_and_update().frame.as_ref().map_or(0, |(number, _)| *number);
-    episode.step()?;
-    let made = shown.wait_for(|shown| {
-        let newer = |one: &Option<(u64, Arc<str>)>| one.as_ref().is_some_and(|(number, _)| *number > before);
-        newer(&shown.frame) || newer(&shown.error)
-    });
+    let before = shown.borrow_and_update().error.as_ref().map_or(0, |(number, _)| *number);
+    let ticket = episode.step()?;
+    let made = shown.wait_for(|shown| shown.made >= ticket);
     let made = tokio::time::timeout(app.settings.timeout, made).await;
     let late = || Problem::deadline("the step took longer than the server's limit for a request");
     let made = made.map_err(|_| late())?.map_err(|_| Problem::not_found("the episode was ended"))?.clone();
