@@ -41,3 +41,8 @@ pub use error::{Error, Result};
 pub use model::Model;
 pub use server::{Server, Stopper};
 pub use settings::{Settings, Token};
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
