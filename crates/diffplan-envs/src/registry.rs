@@ -4,8 +4,8 @@
 //! from [`Registry::default`] and registers them there.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::classic_control::{MountainCarContinuous, Pendulum};
 use crate::d4rl;

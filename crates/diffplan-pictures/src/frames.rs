@@ -12,7 +12,12 @@ pub fn frame_png(frame: &Frame, width: usize) -> Result<Vec<u8>> {
     if frame.pixels.len() != 3 * frame.width as usize * frame.height as usize {
         return Err(Error::Encode {
             what: "a frame",
-            reason: format!("{} bytes for {} by {} pixels", frame.pixels.len(), frame.width, frame.height),
+            reason: format!(
+                "{} bytes for {} by {} pixels",
+                frame.pixels.len(),
+                frame.width,
+                frame.height
+            ),
         });
     }
     let frame = shrink(frame, width);
@@ -112,7 +117,12 @@ mod tests {
         assert_eq!((width, height, pixels[0], pixels[3]), (2, 1, 100, 50));
         assert_eq!(chart::tests::decode(&frame_png(&frame, 9).unwrap()).2, frame.pixels);
         let broken = Frame { width: 3, ..frame };
-        assert!(frame_png(&broken, 9).unwrap_err().to_string().contains("24 bytes for 3 by 2"));
+        assert!(
+            frame_png(&broken, 9)
+                .unwrap_err()
+                .to_string()
+                .contains("24 bytes for 3 by 2")
+        );
     }
 
     #[test]

@@ -192,7 +192,10 @@ impl Stock {
     /// The best plan that is made within `budget`. The first call measures what plans cost, which takes as long as some plans do.
     pub(crate) fn plan_within(&self, py: Python<'_>, asked: Asked, budget: Duration) -> PyResult<(Timely, f64)> {
         let idle = lock(&self.timely).pop();
-        let token = idle.as_ref().map(|worker| worker.planner.cancel_token()).unwrap_or_default();
+        let token = idle
+            .as_ref()
+            .map(|worker| worker.planner.cancel_token())
+            .unwrap_or_default();
         token.reset();
         let number = self.begin(&token);
         let made = self.plan_timely(py, idle, &token, asked, budget);
@@ -272,25 +275,13 @@ fn make(planner: &mut Planner, asked: &mut [Asked], cancel: &CancelToken) -> Res
         };
         queries.push(Query::new(conditions, noise.source()).start(start));
     }
-    let made = steps(planner, &mut queries, cancel);
+    let made = planner.plan_unless(&mut queries, cancel);
     drop(queries);
     if let Some(raised) = parts.iter_mut().find_map(|(_, noise, _)| noise.raised()) {
         return Err(Failed::Raised(raised));
     }
     Ok(Made {
-        plans: made?,
+        plans: made?.ok_or(Failed::Cancelled)?,
         seconds: began.elapsed().as_secs_f64(),
     })
-}
-
-fn steps(planner: &mut Planner, queries: &mut [Query], cancel: &CancelToken) -> Result<Vec<pipelines::Plan>, Failed> {
-    let mut denoising = planner.begin(queries)?;
-    loop {
-        if cancel.is_cancelled() {
-            return Err(Failed::Cancelled);
-        }
-        if denoising.step()?.is_none() {
-            return Ok(denoising.finish()?);
-        }
-    }
 }

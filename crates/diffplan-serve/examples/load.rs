@@ -31,7 +31,9 @@ struct Settings {
 impl Settings {
     fn read() -> Result<Self> {
         let mut args = std::env::args().skip(1);
-        let address = args.next().ok_or("expected the address of a server, such as 127.0.0.1:8080")?;
+        let address = args
+            .next()
+            .ok_or("expected the address of a server, such as 127.0.0.1:8080")?;
         let mut settings = Self {
             address: address.parse()?,
             connections: 64,
@@ -275,7 +277,9 @@ fn memory(pid: Option<u32>) -> Option<u64> {
 }
 
 fn megabytes(bytes: Option<u64>) -> String {
-    bytes.map_or("unknown (--pid)".into(), |bytes| format!("{:.1} MB", bytes as f64 / 1e6))
+    bytes.map_or("unknown (--pid)".into(), |bytes| {
+        format!("{:.1} MB", bytes as f64 / 1e6)
+    })
 }
 
 /// As many zeros as an observation has numbers.
@@ -341,7 +345,10 @@ fn run() -> Result<bool> {
         ms(1.0)
     )?;
     let [before, most, after] = [before, most, after].map(megabytes);
-    writeln!(text, "memory of the server: {before} before, {most} at most, {after} after")?;
+    writeln!(
+        text,
+        "memory of the server: {before} before, {most} at most, {after} after"
+    )?;
     let health = healthy(settings.address)?;
     writeln!(text, "health after it: {health}")?;
     for fault in tally.faults.iter().take(10) {

@@ -66,11 +66,15 @@ impl Answer {
             action: plan.action.to_vec(),
             value: plan.values.as_ref().and_then(|values| values.get(plan.chosen).copied()),
             chosen: plan.chosen,
-            values: wanted.values.then(|| plan.values.as_ref().map(|values| values.to_vec())),
+            values: wanted
+                .values
+                .then(|| plan.values.as_ref().map(|values| values.to_vec())),
             best: wanted.best.then(|| trajectory(plan, plan.chosen)),
-            candidates: wanted
-                .candidates
-                .then(|| (0..plan.order.len()).map(|candidate| trajectory(plan, candidate)).collect()),
+            candidates: wanted.candidates.then(|| {
+                (0..plan.order.len())
+                    .map(|candidate| trajectory(plan, candidate))
+                    .collect()
+            }),
             violations,
         }
     }

@@ -15,7 +15,9 @@ pub(crate) fn path(model: &Model, observations: ArrayView2<f32>) -> Path {
     let walls = model.world.as_ref().and_then(|world| world.walls.as_ref());
     let rows = observations.outer_iter();
     match walls {
-        Some(walls) => rows.map(|row| short(walls.dims.iter().filter_map(|&dim| row.get(dim)))).collect(),
+        Some(walls) => rows
+            .map(|row| short(walls.dims.iter().filter_map(|&dim| row.get(dim))))
+            .collect(),
         None => rows.map(|row| short(&row)).collect(),
     }
 }

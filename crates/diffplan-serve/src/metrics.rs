@@ -90,16 +90,36 @@ impl Metrics {
         };
         let gauge = |value: &AtomicI64| value.load(Ordering::Relaxed) as f64;
         let counter = |value: &AtomicU64| value.load(Ordering::Relaxed) as f64;
-        one("diffplan_uptime_seconds", "gauge", "Seconds since the start.", uptime.as_secs_f64());
-        one("diffplan_connections", "gauge", "Open connections.", gauge(&self.connections));
+        one(
+            "diffplan_uptime_seconds",
+            "gauge",
+            "Seconds since the start.",
+            uptime.as_secs_f64(),
+        );
+        one(
+            "diffplan_connections",
+            "gauge",
+            "Open connections.",
+            gauge(&self.connections),
+        );
         one(
             "diffplan_connections_refused_total",
             "counter",
             "Connections beyond the limit.",
             counter(&self.refused_connections),
         );
-        one("diffplan_plans_running", "gauge", "Plans being made.", gauge(&self.running));
-        one("diffplan_queue", "gauge", "Requests that wait for their turn to plan.", gauge(&self.waiting));
+        one(
+            "diffplan_plans_running",
+            "gauge",
+            "Plans being made.",
+            gauge(&self.running),
+        );
+        one(
+            "diffplan_queue",
+            "gauge",
+            "Requests that wait for their turn to plan.",
+            gauge(&self.waiting),
+        );
         one("diffplan_plans_total", "counter", "Plans made.", counter(&self.plans));
         one(
             "diffplan_plans_cancelled_total",
@@ -114,10 +134,18 @@ impl Metrics {
             counter(&self.deadlines_missed),
         );
         one("diffplan_episodes", "gauge", "Episodes.", gauge(&self.episodes));
-        one("diffplan_frames_total", "counter", "Frames of episodes.", counter(&self.frames));
+        one(
+            "diffplan_frames_total",
+            "counter",
+            "Frames of episodes.",
+            counter(&self.frames),
+        );
         let histogram = *lock(&self.seconds);
         let name = "diffplan_plan_seconds";
-        let _ = writeln!(text, "# HELP {name} Seconds of planning a request, without waiting.\n# TYPE {name} histogram");
+        let _ = writeln!(
+            text,
+            "# HELP {name} Seconds of planning a request, without waiting.\n# TYPE {name} histogram"
+        );
         for (bucket, bound) in histogram.buckets.iter().zip(BOUNDS) {
             let _ = writeln!(text, "{name}_bucket{{le=\"{bound}\"}} {bucket}");
         }
@@ -128,12 +156,18 @@ impl Metrics {
             sum = histogram.sum
         );
         let name = "diffplan_requests_total";
-        let _ = writeln!(text, "# HELP {name} Requests by route and status.\n# TYPE {name} counter");
+        let _ = writeln!(
+            text,
+            "# HELP {name} Requests by route and status.\n# TYPE {name} counter"
+        );
         for ((route, status), count) in &*lock(&self.requests) {
             let _ = writeln!(text, "{name}{{route=\"{route}\",status=\"{status}\"}} {count}");
         }
         let name = "diffplan_problems_total";
-        let _ = writeln!(text, "# HELP {name} Requests without what was asked for, by kind.\n# TYPE {name} counter");
+        let _ = writeln!(
+            text,
+            "# HELP {name} Requests without what was asked for, by kind.\n# TYPE {name} counter"
+        );
         for (kind, count) in &*lock(&self.problems) {
             let _ = writeln!(text, "{name}{{kind=\"{kind}\"}} {count}");
         }

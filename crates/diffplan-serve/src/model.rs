@@ -42,7 +42,9 @@ pub(crate) struct World {
 
 impl std::fmt::Debug for World {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("World").field("recorded", &self.recorded).finish_non_exhaustive()
+        f.debug_struct("World")
+            .field("recorded", &self.recorded)
+            .finish_non_exhaustive()
     }
 }
 
@@ -75,7 +77,9 @@ impl World {
 
     /// One that is only drawn.
     pub(crate) fn stage(&self) -> Option<Stage> {
-        self.draws.then(|| Stage::new(self.make().ok()?, &self.recorded.id).ok()).flatten()
+        self.draws
+            .then(|| Stage::new(self.make().ok()?, &self.recorded.id).ok())
+            .flatten()
     }
 
     /// The walls for a page to draw, in the environment's units.
@@ -108,7 +112,10 @@ impl Model {
                 dims(env.observation_space()).map_err(diffplan_eval::Error::from)?,
                 dims(env.action_space()).map_err(diffplan_eval::Error::from)?,
             );
-            if let Some(finding) = Dims::of_pipeline(&pipeline).with_env(observations, actions).disagreement() {
+            if let Some(finding) = Dims::of_pipeline(&pipeline)
+                .with_env(observations, actions)
+                .disagreement()
+            {
                 let finding = Box::new(finding);
                 return Err(diffplan_pipelines::Error::Refused { finding, folder: None }.into());
             }
@@ -163,7 +170,9 @@ impl Model {
         if let Some(walls) = walls
             && let Some([x, y]) = walls.position(&dims, numbers).filter(|&place| walls.blocks(place))
         {
-            return Err(bad(format!("{x}, {y} is in a wall or outside the maze, expected a place between the walls")));
+            return Err(bad(format!(
+                "{x}, {y} is in a wall or outside the maze, expected a place between the walls"
+            )));
         }
         Ok(Goal {
             dims,

@@ -36,14 +36,20 @@ fn read(given: &Given, acting: bool) -> Result<PlanningConfig, Problem> {
 
 /// The options of one plan: `given` over `defaults`.
 pub(crate) fn of_plan(given: &Given, defaults: &PlanOptions) -> Result<PlanOptions, Problem> {
-    let mut options = read(given, false)?.over(defaults.clone());
-    // So that plans that differ in nothing else are made by the same planners.
-    let own = PlanOptions::default();
-    (options.n_action_steps, options.warm_start) = (own.n_action_steps, own.warm_start);
-    (options.prefix, options.prefix_steps) = (own.prefix, own.prefix_steps);
-    (options.observation_delay, options.follow, options.follow_dims) =
-        (own.observation_delay, own.follow, own.follow_dims);
-    Ok(options)
+    Ok(alone(read(given, false)?.over(defaults.clone())))
+}
+
+/// Of a plan by itself: with the defaults of what is done of plans one after another, so that plans that differ in nothing else are made by the
+/// same planners.
+pub(crate) fn alone(options: PlanOptions) -> PlanOptions {
+    let mut said = PlanningConfig::default();
+    for spec in OPTIONS.iter().filter(|spec| !spec.acting) {
+        // What was read from this text before is read again.
+        if let Some(text) = options.text(spec.name) {
+            let _ = said.set(spec.name, &text);
+        }
+    }
+    said.over(PlanOptions::default())
 }
 
 /// The options of an episode.
@@ -72,17 +78,28 @@ pub(crate) fn check(
             "{of}{batch} candidates × {horizon} steps, expected a product of at most {}",
             settings.size
         );
-        let blamed = if horizon > settings.size { "planning_horizon" } else { "batch_size" };
+        let blamed = if horizon > settings.size {
+            "planning_horizon"
+        } else {
+            "batch_size"
+        };
         return too_large(blamed, message);
     }
     if options.n_guide_steps > settings.guide_steps {
-        let message = format!("n_guide_steps = {}: expected at most {}", options.n_guide_steps, settings.guide_steps);
+        let message = format!(
+            "n_guide_steps = {}: expected at most {}",
+            options.n_guide_steps, settings.guide_steps
+        );
         return too_large("n_guide_steps", message);
     }
     let all = pipeline.scheduler().schedule().num_train_timesteps();
     let visits = options.num_inference_steps.unwrap_or(all);
     if visits.saturating_add(options.extra_steps) > settings.steps {
-        let name = if visits > settings.steps { "num_inference_steps" } else { "extra_steps" };
+        let name = if visits > settings.steps {
+            "num_inference_steps"
+        } else {
+            "extra_steps"
+        };
         let message = format!(
             "{visits} timesteps and {} extra steps, expected at most {} in all",
             options.extra_steps, settings.steps
@@ -94,7 +111,10 @@ pub(crate) fn check(
 
 /// All options by name.
 pub(crate) fn json(options: &PlanOptions) -> Value {
-    OPTIONS.iter().map(|spec| (spec.name.to_owned(), value(options, spec.name, spec.kind))).collect()
+    OPTIONS
+        .iter()
+        .map(|spec| (spec.name.to_owned(), value(options, spec.name, spec.kind)))
+        .collect()
 }
 
 /// The value of an option: its text as JSON has it, for a number widened to f64 would have digits that nobody typed.
@@ -183,7 +203,12 @@ mod tests {
             (json!({"eta": 2}), "eta", "from 0 to 1"),
         ] {
             let problem = of_plan(&given(text), &PlanOptions::default()).unwrap_err();
-            assert_eq!((problem.kind, problem.option.as_deref()), ("option", Some(name)), "{}", problem.message);
+            assert_eq!(
+                (problem.kind, problem.option.as_deref()),
+                ("option", Some(name)),
+                "{}",
+                problem.message
+            );
             assert!(problem.message.contains(words), "{}", problem.message);
         }
         assert!(of_episode(&given(json!({"n_action_steps": 2})), &PlanOptions::default()).is_ok());
@@ -197,6 +222,9 @@ mod tests {
             .iter()
             .map(|one| (one["name"].as_str().unwrap().to_owned(), one["default"].clone()))
             .collect();
-        assert_eq!(of_episode(&all, &PlanOptions::default()).unwrap(), PlanOptions::default());
+        assert_eq!(
+            of_episode(&all, &PlanOptions::default()).unwrap(),
+            PlanOptions::default()
+        );
     }
 }

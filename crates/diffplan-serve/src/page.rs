@@ -69,7 +69,11 @@ mod tests {
     #[test]
     fn the_page_asks_for_nothing_that_is_not_here() {
         let page = String::from_utf8_lossy(file("index.html").unwrap().1).into_owned();
-        let asked: Vec<&str> = page.split("assets/").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        let asked: Vec<&str> = page
+            .split("assets/")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .collect();
         assert!(!asked.is_empty());
         for name in asked {
             assert!(file(name).is_some(), "{name}");

@@ -146,7 +146,10 @@ impl From<diffplan_pipelines::Error> for Problem {
 
 /// Which option a scheduler's message is about: its own name, unless it names another.
 fn scheduler_option(message: &str) -> &'static str {
-    let named = OPTIONS.iter().map(|spec| spec.name).find(|name| message.starts_with(name));
+    let named = OPTIONS
+        .iter()
+        .map(|spec| spec.name)
+        .find(|name| message.starts_with(name));
     named.unwrap_or("scheduler")
 }
 

@@ -96,7 +96,9 @@ pub struct Server {
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Server")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -148,9 +150,14 @@ impl Server {
     /// Answers until it is stopped.
     ///
     /// # Errors
-    /// [`Error::Threads`].
+    /// [`Error::Threads`]; of [`Settings::deadlines`] what keeps a plan from being made.
     pub fn run(self) -> Result<()> {
         let Self { listener, address, app } = self;
+        if app.settings.deadlines {
+            let options = crate::options::alone(app.model.options.clone());
+            let (planner, _, _) = app.stock.take_timely(&options)?;
+            app.stock.put_timely(options, planner);
+        }
         let threads = |error: std::io::Error| Error::Threads(error.to_string());
         let busy = app.settings.plans + app.settings.episodes;
         let runtime = Builder::new_multi_thread()
@@ -217,5 +224,9 @@ async fn missing() -> Problem {
 }
 
 async fn other_method() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "the path takes other methods than this one")
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method",
+        "the path takes other methods than this one",
+    )
 }

@@ -84,6 +84,8 @@ pub struct Settings {
     pub steps: usize,
     /// Episodes at a time.
     pub episodes: usize,
+    /// Whether what plans of the options in force cost is measured at the start, so that the first with a deadline is in time.
+    pub deadlines: bool,
     /// How long a request for a plan may take, waiting included.
     pub timeout: Duration,
     /// How long the head of a request may take, and a connection be idle.
@@ -117,6 +119,7 @@ impl Default for Settings {
             guide_steps: 64,
             steps: 1000,
             episodes: 8,
+            deadlines: false,
             timeout: Duration::from_secs(30),
             head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),
@@ -149,7 +152,11 @@ impl Settings {
             return Err(refuse(name, "0".into(), "at least 1"));
         }
         if !(self.rate > 0.0 && self.rate.is_finite()) {
-            return Err(refuse("rate", self.rate.to_string(), "a number of requests a second above 0"));
+            return Err(refuse(
+                "rate",
+                self.rate.to_string(),
+                "a number of requests a second above 0",
+            ));
         }
         for (name, time) in [
             ("timeout", self.timeout),

@@ -57,7 +57,9 @@ pub(crate) async fn apart<T: Send + 'static>(
 ) -> Result<T, Problem> {
     match tokio::task::spawn_blocking(work).await {
         Ok(made) => made,
-        Err(_) => Err(Problem::internal("diffplan has a fault, please report it: a plan ended in a panic")),
+        Err(_) => Err(Problem::internal(
+            "diffplan has a fault, please report it: a plan ended in a panic",
+        )),
     }
 }
 

@@ -35,7 +35,13 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) guides: GuidesArgs,
     /// Address and port to listen on; port 0 takes one that is free. 127.0.0.1 is reached from this machine alone
-    #[arg(short, long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", help_heading = "Server")]
+    #[arg(
+        short,
+        long,
+        value_name = "ADDRESS:PORT",
+        default_value = "127.0.0.1:8080",
+        help_heading = "Server"
+    )]
     pub(crate) listen: SocketAddr,
     /// A name by which the server may be asked for, beside localhost and addresses in numbers; may be given several times
     #[arg(long, value_name = "NAME", help_heading = "Server")]
@@ -61,6 +67,9 @@ pub(crate) struct ServeArgs {
     /// Episodes at a time; 0 for none
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = count(0, 1024), help_heading = "Server")]
     pub(crate) episodes: usize,
+    /// Measure at the start what plans cost, which takes as long as some plans do, so that the first request with a deadline has it kept
+    #[arg(long, help_heading = "Server")]
+    pub(crate) deadlines: bool,
     /// How long a request for a plan may take, waiting included
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = budget, help_heading = "Server")]
     pub(crate) timeout: Duration,

@@ -49,6 +49,7 @@ pub(crate) fn run(args: ServeArgs, registry: &Registry) -> Result<()> {
     (settings.rate, settings.burst) = (args.rate, (2.0 * args.rate).ceil().max(1.0) as usize);
     (settings.body, settings.size, settings.episodes) = (args.max_body, args.max_size, args.episodes);
     (settings.timeout, settings.grace) = (args.timeout, args.grace);
+    settings.deadlines = args.deadlines;
     let has_token = settings.token.is_some();
     let (threads, plans, is_local) = (settings.threads, settings.plans, settings.is_local());
     let plan = describe(&options);
@@ -76,7 +77,14 @@ pub(crate) fn run(args: ServeArgs, registry: &Registry) -> Result<()> {
         fields.extend(played.as_ref().map(|env| ("env", env.to_string())));
         fields.extend([
             ("threads", format!("{threads}, {plans} plans at a time")),
-            ("token", if has_token { format!("of {TOKEN}") } else { "none".into() }),
+            (
+                "token",
+                if has_token {
+                    format!("of {TOKEN}")
+                } else {
+                    "none".into()
+                },
+            ),
         ]);
         output::print(table::fields(&fields))?;
     }
@@ -125,7 +133,9 @@ fn played(
     let asked = args.env.env.is_some() || !args.env.env_kwargs.is_empty();
     let found = match settings::played_env(&args.env, folder, pipeline) {
         Err(Error::NoEnv { .. }) if !asked => {
-            output::remark("note: no episodes are played: the checkpoint names no environment, and none was given with --env");
+            output::remark(
+                "note: no episodes are played: the checkpoint names no environment, and none was given with --env",
+            );
             return Ok(None);
         }
         found => found?,

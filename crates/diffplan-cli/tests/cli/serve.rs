@@ -7,7 +7,11 @@ use std::net::{TcpListener, TcpStream};
 
 fn command(args: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_diffplan"));
-    command.arg("serve").args(args.split_whitespace()).arg("--checkpoint").arg(checkpoint());
+    command
+        .arg("serve")
+        .args(args.split_whitespace())
+        .arg("--checkpoint")
+        .arg(checkpoint());
     command.env_remove("DIFFPLAN_TOKEN");
     command
 }
@@ -69,7 +73,10 @@ fn who_else_can_reach_it_is_said() {
     assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["token"], false);
     let (status, said) = running.signal("TERM");
     assert_eq!(status, Some(0));
-    assert!(said.starts_with("warning: 0.0.0.0:") && said.contains("no token: ANYBODY"), "{said}");
+    assert!(
+        said.starts_with("warning: 0.0.0.0:") && said.contains("no token: ANYBODY"),
+        "{said}"
+    );
     let secret = "0123456789abcdef";
     let (running, line) = Running::until_it_says(command(listen).env("DIFFPLAN_TOKEN", secret));
     let local = address(&line).replace("0.0.0.0", "127.0.0.1");
@@ -77,7 +84,10 @@ fn who_else_can_reach_it_is_said() {
     let header = format!("Authorization: Bearer {secret}\r\n");
     assert!(get(&local, "/v1/model", &header).starts_with("HTTP/1.1 200"));
     let (_, said) = running.signal("TERM");
-    assert!(said.contains("TLS") && !said.contains("ANYBODY") && !said.contains(secret), "{said}");
+    assert!(
+        said.contains("TLS") && !said.contains("ANYBODY") && !said.contains(secret),
+        "{said}"
+    );
 }
 
 #[test]
@@ -88,7 +98,11 @@ fn what_makes_no_server_is_said() {
         ("--listen 127.0.0.1:0 --plans 0", None, "1..=1024"),
         ("--listen 127.0.0.1:0 --timeout 0s", None, "more than no time"),
         ("--listen 127.0.0.1:0 --env Nothing-v0", None, "Nothing-v0"),
-        ("--listen 127.0.0.1:0 --env MountainCarContinuous-v0", None, "dimensions"),
+        (
+            "--listen 127.0.0.1:0 --env MountainCarContinuous-v0",
+            None,
+            "dimensions",
+        ),
         ("--listen 127.0.0.1:0 --scheduler nothing", None, "nothing"),
         ("--listen 127.0.0.1:0", Some("short"), "DIFFPLAN_TOKEN"),
         ("--listen 127.0.0.1:0", Some(""), "at least 16"),

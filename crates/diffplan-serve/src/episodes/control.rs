@@ -95,7 +95,14 @@ impl Drop for Listener {
 }
 
 impl Control {
-    pub(crate) fn new(seed: u64, paused: bool, speed: f64, given: Given, options: PlanOptions, goal: Option<Goal>) -> Self {
+    pub(crate) fn new(
+        seed: u64,
+        paused: bool,
+        speed: f64,
+        given: Given,
+        options: PlanOptions,
+        goal: Option<Goal>,
+    ) -> Self {
         Self {
             seed,
             paused,
@@ -236,7 +243,11 @@ impl Episode {
             if wait.is_zero() {
                 return Next::Step(control.changes(false));
             }
-            control = self.wake.wait_timeout(control, wait).unwrap_or_else(PoisonError::into_inner).0;
+            control = self
+                .wake
+                .wait_timeout(control, wait)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 

@@ -59,7 +59,10 @@ impl Planned {
         let actions = actions.index_axis(Axis(0), plan.chosen);
         Self {
             latency_ms: Short(seconds * 1e3),
-            value: plan.values.as_ref().and_then(|values| Some(Short((*values.get(plan.chosen)?).into()))),
+            value: plan
+                .values
+                .as_ref()
+                .and_then(|values| Some(Short((*values.get(plan.chosen)?).into()))),
             values: plan.values.as_ref().map(short),
             candidates: look::paths(model, observations),
             plan: look::path(model, observations.index_axis(Axis(0), plan.chosen)),
@@ -156,5 +159,7 @@ impl Artist {
 /// (states, state dimensions), where there is a path.
 fn rows(past: &VecDeque<Array1<f64>>) -> Option<Array2<f64>> {
     let views: Vec<_> = past.iter().map(|state| state.view()).collect();
-    (views.len() > 1).then(|| ndarray::stack(Axis(0), &views).ok()).flatten()
+    (views.len() > 1)
+        .then(|| ndarray::stack(Axis(0), &views).ok())
+        .flatten()
 }

@@ -34,7 +34,9 @@ pub(super) fn stream(app: &App, episode: Arc<Episode>) -> Response {
         _listener: listener,
     };
     let alive = KeepAlive::new().interval(app.settings.heartbeat());
-    Sse::new(stream::unfold(looking, next)).keep_alive(alive).into_response()
+    Sse::new(stream::unfold(looking, next))
+        .keep_alive(alive)
+        .into_response()
 }
 
 async fn next(mut looking: Looking) -> Option<(Result<Event, Infallible>, Looking)> {
@@ -63,10 +65,16 @@ impl Looking {
         let all = [("frame", shown.frame), ("error", shown.error), ("end", shown.end)];
         let mut new: Vec<_> = all
             .into_iter()
-            .filter_map(|(name, one)| one.filter(|(number, _)| *number > self.seen).map(|(number, text)| (number, name, text)))
+            .filter_map(|(name, one)| {
+                one.filter(|(number, _)| *number > self.seen)
+                    .map(|(number, text)| (number, name, text))
+            })
             .collect();
         new.sort_by_key(|(number, _, _)| *number);
         self.seen = new.last().map_or(self.seen, |(number, _, _)| *number);
-        self.waiting.extend(new.into_iter().map(|(_, name, text)| Event::default().event(name).data(&*text)));
+        self.waiting.extend(
+            new.into_iter()
+                .map(|(_, name, text)| Event::default().event(name).data(&*text)),
+        );
     }
 }

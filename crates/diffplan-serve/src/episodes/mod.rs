@@ -4,8 +4,8 @@
 //! but that: a client that is slow misses frames, and nobody waits for it. What it is told ([`control`]) it heeds between two steps.
 
 mod control;
-mod looking;
 mod frame;
+mod looking;
 mod player;
 mod routes;
 
@@ -40,14 +40,19 @@ impl Episodes {
 
     fn find(&self, id: &str) -> Result<Arc<Episode>, Problem> {
         let found = self.lock().get(id).map(Arc::clone);
-        found.ok_or_else(|| Problem::not_found("there is no such episode: it was ended, or nobody looked at it for too long"))
+        found.ok_or_else(|| {
+            Problem::not_found("there is no such episode: it was ended, or nobody looked at it for too long")
+        })
     }
 
     /// Adds one, if there is room.
     fn add(&self, episode: &Arc<Episode>) -> Result<(), Problem> {
         let mut all = self.lock();
         if all.len() >= self.most {
-            let message = format!("{} episodes run, as many as may; end one (DELETE), or come again later", all.len());
+            let message = format!(
+                "{} episodes run, as many as may; end one (DELETE), or come again later",
+                all.len()
+            );
             return Err(Problem::busy(message, 5));
         }
         all.insert(episode.id().to_owned(), Arc::clone(episode));

@@ -227,7 +227,10 @@ impl Player {
             seed: self.seed,
             observation: short(observation),
             action: begun.then(|| short(&self.playing.action())),
-            position: model.world.as_ref().and_then(|world| frame::position(world, observation.view())),
+            position: model
+                .world
+                .as_ref()
+                .and_then(|world| frame::position(world, observation.view())),
             goal: frame::goal(self.env.goal().as_ref().or(self.goal.as_ref())),
             planned,
             image,

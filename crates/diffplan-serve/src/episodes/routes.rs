@@ -56,7 +56,9 @@ pub(crate) struct Again {
 
 fn world(app: &App) -> Result<&World, Problem> {
     app.model.world.as_ref().ok_or_else(|| {
-        Problem::not_found("this server has no environment to play in: start it with --env, of one that can be made here")
+        Problem::not_found(
+            "this server has no environment to play in: start it with --env, of one that can be made here",
+        )
     })
 }
 
@@ -73,7 +75,10 @@ fn speed(speed: f64) -> Result<f64, Problem> {
 fn seed(seed: u64) -> Result<u64, Problem> {
     match seed <= MAX_SEED {
         true => Ok(seed),
-        false => Err(Problem::bad("request", format!("seed = {seed}: expected at most {MAX_SEED}"))),
+        false => Err(Problem::bad(
+            "request",
+            format!("seed = {seed}: expected at most {MAX_SEED}"),
+        )),
     }
 }
 
@@ -110,7 +115,9 @@ pub(crate) async fn begin(State(app): State<App>, body: Json<Begin>) -> Result<R
         app.episodes.add(&episode)?;
         let began = Player::begin(app.clone(), world(&app)?, Arc::clone(&episode), waits, policy);
         let began = began.and_then(|player| {
-            let thread = std::thread::Builder::new().name("episode".into()).spawn(move || player.run());
+            let thread = std::thread::Builder::new()
+                .name("episode".into())
+                .spawn(move || player.run());
             thread.map_err(|error| Problem::busy(format!("no thread for an episode: {error}"), 5))
         });
         if let Err(problem) = began {
@@ -182,12 +189,19 @@ pub(crate) async fn step(State(app): State<App>, Path(id): Path<String>) -> Resu
     let episode = app.episodes.find(&id)?;
     let _one_after_the_other = episode.changing.lock().await;
     let mut shown = episode.shown();
-    let before = shown.borrow_and_update().error.as_ref().map_or(0, |(number, _)| *number);
+    let before = shown
+        .borrow_and_update()
+        .error
+        .as_ref()
+        .map_or(0, |(number, _)| *number);
     let ticket = episode.step()?;
     let made = shown.wait_for(|shown| shown.made >= ticket);
     let made = tokio::time::timeout(app.settings.timeout, made).await;
     let late = || Problem::deadline("the step took longer than the server's limit for a request");
-    let made = made.map_err(|_| late())?.map_err(|_| Problem::not_found("the episode was ended"))?.clone();
+    let made = made
+        .map_err(|_| late())?
+        .map_err(|_| Problem::not_found("the episode was ended"))?
+        .clone();
     let json = [(header::CONTENT_TYPE, "application/json")];
     match (made.error, made.frame) {
         (Some((number, error)), _) if number > before => {

@@ -21,7 +21,8 @@ use std::net::{IpAddr, SocketAddr};
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// What the page may do: use its own server, and pictures that it was sent.
-const POLICY: &str = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const POLICY: &str =
+    "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Paths that anybody may see: what a browser asks for before it knows a token, and what a supervisor asks.
 fn is_open(path: &str) -> bool {
@@ -30,25 +31,37 @@ fn is_open(path: &str) -> bool {
 
 /// Lets a request in or not, counts it, and says with every answer what a browser may do with it.
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(|path| path.as_str().to_owned());
     let mut response = match check(&app, &request) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     };
     let kind = response.extensions().get::<Kind>().map(|kind| kind.0);
-    app.metrics.answered(route.as_deref().unwrap_or("other"), response.status(), kind);
+    app.metrics
+        .answered(route.as_deref().unwrap_or("other"), response.status(), kind);
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_FRAME_OPTIONS, "DENY"),
-        (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-        (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (
+            header::HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
+        (
+            header::HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
@@ -60,11 +73,16 @@ fn check(app: &App, request: &Request) -> Result<(), Problem> {
     // Whoever supervises is always told.
     if path != "/health" {
         let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
-        app.rate.take(peer.unwrap_or(IpAddr::from([0, 0, 0, 0]))).map_err(Problem::rate)?;
+        app.rate
+            .take(peer.unwrap_or(IpAddr::from([0, 0, 0, 0])))
+            .map_err(Problem::rate)?;
     }
     match &app.settings.token {
         Some(token) if !is_open(path) => {
-            let given = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
+            let given = headers
+                .get(header::AUTHORIZATION)
+                .map(HeaderValue::as_bytes)
+                .unwrap_or_default();
             let given = strip_bearer(given);
             match given.is_some_and(|given| token.is(given)) {
                 true => Ok(()),
@@ -109,7 +127,10 @@ fn name_of(host: &str) -> &str {
 /// That it is this machine, an address in numbers, which no other site can make point here, or a name of ours.
 fn check_host(host: &str, known: &[String]) -> Result<(), Problem> {
     let name = name_of(host);
-    let literal = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    let literal = name
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'))
+        .unwrap_or(name);
     let ours = name == "localhost"
         || literal.parse::<IpAddr>().is_ok()
         || known.iter().any(|known| known.eq_ignore_ascii_case(name));
@@ -118,7 +139,9 @@ fn check_host(host: &str, known: &[String]) -> Result<(), Problem> {
         false => Err(Problem::new(
             StatusCode::FORBIDDEN,
             "host",
-            format!("Host is {host:?}: expected localhost, an address, or a name that the server was started with (--host)"),
+            format!(
+                "Host is {host:?}: expected localhost, an address, or a name that the server was started with (--host)"
+            ),
         )),
     }
 }
@@ -131,7 +154,9 @@ fn check_origin(headers: &HeaderMap, host: &str) -> Result<(), Problem> {
     };
     if let Some(origin) = headers.get(header::ORIGIN) {
         let origin = origin.to_str().unwrap_or_default().to_ascii_lowercase();
-        let own = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        let own = origin
+            .strip_prefix("http://")
+            .or_else(|| origin.strip_prefix("https://"));
         if own != Some(host) {
             return Err(elsewhere());
         }
@@ -180,9 +205,9 @@ mod tests {
     #[test]
     fn pages_of_other_sites_are_refused() {
         let headers = |pairs: &[(&'static str, &'static str)]| -> HeaderMap {
-            let pairs = pairs.iter().map(|&(name, value)| {
-                (header::HeaderName::from_static(name), HeaderValue::from_static(value))
-            });
+            let pairs = pairs
+                .iter()
+                .map(|&(name, value)| (header::HeaderName::from_static(name), HeaderValue::from_static(value)));
             pairs.collect()
         };
         for own in [

@@ -41,7 +41,10 @@ impl Rate {
     fn take_at(&self, of: IpAddr, now: Instant) -> Result<(), u64> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= ADDRESSES && !buckets.contains_key(&of) {
-            let silent = buckets.iter().min_by_key(|(_, bucket)| bucket.at).map(|(address, _)| *address);
+            let silent = buckets
+                .iter()
+                .min_by_key(|(_, bucket)| bucket.at)
+                .map(|(address, _)| *address);
             silent.map(|address| buckets.remove(&address));
         }
         let bucket = buckets.entry(of).or_insert(Bucket {

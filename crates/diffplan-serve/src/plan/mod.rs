@@ -125,9 +125,24 @@ impl Order {
         let observations = match (request.observation, request.observations) {
             (Some(one), None) => vec![one],
             (None, Some(all)) if !streams => all,
-            (None, Some(_)) => return Err(Problem::bad("request", "observations: expected one observation in a stream")),
-            (None, None) => return Err(Problem::bad("request", "no observation: expected `observation`, a list of numbers")),
-            (Some(_), Some(_)) => return Err(Problem::bad("request", "observation and observations: expected one of them")),
+            (None, Some(_)) => {
+                return Err(Problem::bad(
+                    "request",
+                    "observations: expected one observation in a stream",
+                ));
+            }
+            (None, None) => {
+                return Err(Problem::bad(
+                    "request",
+                    "no observation: expected `observation`, a list of numbers",
+                ));
+            }
+            (Some(_), Some(_)) => {
+                return Err(Problem::bad(
+                    "request",
+                    "observation and observations: expected one of them",
+                ));
+            }
         };
         if observations.len() > app.settings.observations {
             return Err(Problem::too_large(format!(
@@ -140,10 +155,16 @@ impl Order {
         options::check(&options, observations.len().max(1), &model.pipeline, &app.settings)?;
         let deadline = request.deadline_ms.map(deadline).transpose()?;
         if streams && deadline.is_some() {
-            return Err(Problem::bad("request", "deadline_ms: expected none in a stream, which may be left at any time"));
+            return Err(Problem::bad(
+                "request",
+                "deadline_ms: expected none in a stream, which may be left at any time",
+            ));
         }
         if !streams && request.of.is_some() {
-            return Err(Problem::bad("request", "of: expected in a stream alone, /v1/plan/stream"));
+            return Err(Problem::bad(
+                "request",
+                "of: expected in a stream alone, /v1/plan/stream",
+            ));
         }
         let imposed = imposed(request.conditions, request.goal.as_deref(), model, &options)?;
         let (noises, seed) = noises(request.seed, request.torch_seed, several.then_some(observations.len()))?;
@@ -185,7 +206,12 @@ fn deadline(ms: f64) -> Result<Duration, Problem> {
     Duration::try_from_secs_f64(ms / 1e3)
         .ok()
         .filter(|time| !time.is_zero())
-        .ok_or_else(|| Problem::bad("request", format!("deadline_ms = {ms}: expected milliseconds, more than 0")))
+        .ok_or_else(|| {
+            Problem::bad(
+                "request",
+                format!("deadline_ms = {ms}: expected milliseconds, more than 0"),
+            )
+        })
 }
 
 /// What is imposed beside the observation.

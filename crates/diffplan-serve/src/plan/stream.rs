@@ -136,7 +136,9 @@ fn steps(
             return Err(Problem::cancelled());
         }
         if began.elapsed() > app.settings.timeout {
-            return Err(Problem::deadline("the plan took longer than the server's limit for a request"));
+            return Err(Problem::deadline(
+                "the plan took longer than the server's limit for a request",
+            ));
         }
         let Some(report) = denoising.step()? else {
             return Ok(());

@@ -30,7 +30,13 @@ fn events(server: &Running, id: &str) -> Events {
 
 fn change(server: &Running, id: &str, body: Value) -> Answer {
     let json = [("Content-Type", "application/json")];
-    ask(server.address, "PATCH", &format!("/v1/episodes/{id}"), &json, &body.to_string())
+    ask(
+        server.address,
+        "PATCH",
+        &format!("/v1/episodes/{id}"),
+        &json,
+        &body.to_string(),
+    )
 }
 
 #[track_caller]
@@ -40,9 +46,14 @@ fn step(server: &Running, id: &str) -> Value {
 
 #[track_caller]
 fn close(actual: &Value, expected: f64) {
-    let actual = actual.as_f64().unwrap_or_else(|| panic!("{actual}, expected {expected}"));
+    let actual = actual
+        .as_f64()
+        .unwrap_or_else(|| panic!("{actual}, expected {expected}"));
     // Shown numbers have five digits.
-    assert!((actual - expected).abs() <= 1e-4 * expected.abs().max(1e-3), "{actual}, expected {expected}");
+    assert!(
+        (actual - expected).abs() <= 1e-4 * expected.abs().max(1e-3),
+        "{actual}, expected {expected}"
+    );
 }
 
 #[test]
@@ -92,8 +103,16 @@ fn options_are_others_from_the_next_plan_on() {
     let server = serve(|_| ());
     let id = begin(&server, &paused(BEGIN));
     assert_eq!(step(&server, &id)["values"].as_array().unwrap().len(), 2);
-    let changed = change(&server, &id, json!({"options": {"batch_size": 5, "planning_horizon": 16}})).ok();
-    assert_eq!((&changed["options"]["batch_size"], &changed["paused"]), (&json!(5), &json!(true)));
+    let changed = change(
+        &server,
+        &id,
+        json!({"options": {"batch_size": 5, "planning_horizon": 16}}),
+    )
+    .ok();
+    assert_eq!(
+        (&changed["options"]["batch_size"], &changed["paused"]),
+        (&json!(5), &json!(true))
+    );
     // What was said before holds.
     assert_eq!(changed["options"]["num_inference_steps"], 2);
     let frame = step(&server, &id);
@@ -105,7 +124,12 @@ fn options_are_others_from_the_next_plan_on() {
     change(&server, &id, json!({"options": {"batch_size": null}})).ok();
     assert_eq!(step(&server, &id)["values"].as_array().unwrap().len(), 8);
     // Actions that are done without a new plan come without one.
-    change(&server, &id, json!({"options": {"n_action_steps": 2, "warm_start": 0.5}})).ok();
+    change(
+        &server,
+        &id,
+        json!({"options": {"n_action_steps": 2, "warm_start": 0.5}}),
+    )
+    .ok();
     assert!(step(&server, &id)["values"].is_array());
     assert!(step(&server, &id).get("values").is_none());
     assert!(step(&server, &id)["values"].is_array());
@@ -177,7 +201,12 @@ fn there_are_so_many_at_a_time() {
     assert_eq!(server.post("/v1/episodes", BEGIN).problem(), (503, "busy".into()));
     ask(server.address, "DELETE", &format!("/v1/episodes/{}", ids[0]), &[], "");
     begin(&server, BEGIN);
-    for bad in [r#"{"speed": 1e9}"#, r#"{"seed": 18446744073709551615}"#, r#"{"goal": [1, 1]}"#, r#"{"sede": 1}"#] {
+    for bad in [
+        r#"{"speed": 1e9}"#,
+        r#"{"seed": 18446744073709551615}"#,
+        r#"{"goal": [1, 1]}"#,
+        r#"{"sede": 1}"#,
+    ] {
         assert_eq!(server.post("/v1/episodes", bad).status, 400, "{bad}");
     }
 }
@@ -194,7 +223,9 @@ fn maze() -> TempDir {
         ..DdpmConfig::default()
     };
     let scheduler = DdpmScheduler::new(config).unwrap();
-    (&scheduler as &dyn Scheduler).save_pretrained(path.join("scheduler")).unwrap();
+    (&scheduler as &dyn Scheduler)
+        .save_pretrained(path.join("scheduler"))
+        .unwrap();
     let limits = |size: usize| NormalizerConfig::Limits {
         min: vec![-4.0; size],
         max: vec![4.0; size],
@@ -232,13 +263,22 @@ fn a_goal_is_moved_while_it_plays() {
     assert_eq!((&frame["goal"], &frame["step"]), (&json!([3, 1]), &json!(2)));
     ends(&frame, 3.0, 1.0);
     for bad in [json!([2, 2]), json!([30, 2]), json!([1]), json!([1, 1, 1])] {
-        assert_eq!(change(&server, id, json!({"goal": bad})).problem(), (400, "goal".into()), "{bad}");
+        assert_eq!(
+            change(&server, id, json!({"goal": bad})).problem(),
+            (400, "goal".into()),
+            "{bad}"
+        );
     }
     // It stays where it was put, also from the start.
     server.post(&format!("/v1/episodes/{id}/reset"), "").ok();
     ends(&step(&server, id), 3.0, 1.0);
     // Plans by themselves are led likewise, and want a goal.
-    let led = server.post("/v1/plan", r#"{"observation": [1, 1, 0, 0], "goal": [1, 3], "seed": 0}"#).ok();
+    let led = server
+        .post(
+            "/v1/plan",
+            r#"{"observation": [1, 1, 0, 0], "goal": [1, 3], "seed": 0}"#,
+        )
+        .ok();
     close(&led["best"]["observations"][7][1], 3.0);
     assert_eq!(led["value"], Value::Null);
     let lost = server.post("/v1/plan", r#"{"observation": [1, 1, 0, 0]}"#);

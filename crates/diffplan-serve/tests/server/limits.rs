@@ -18,18 +18,73 @@ fn what_makes_no_plan_is_told_with_its_kind() {
         (r#"{"observation": [0, 0, 1e39]}"#, 400, "observation", "finite"),
         (r#"{"observation": [0, 0, 0], "sede": 1}"#, 400, "request", "sede"),
         (r#"{"observation": [0, 0, 0], "seed": -1}"#, 400, "request", "-1"),
-        (r#"{"observation": [0, 0, 0], "seed": 1, "torch_seed": 1}"#, 400, "request", "one of them"),
-        (r#"{"observation": [0, 0, 0], "observations": []}"#, 400, "request", "one of them"),
-        (r#"{"observation": [0, 0, 0], "options": {"scale": "x"}}"#, 400, "option", "scale"),
-        (r#"{"observation": [0, 0, 0], "options": {"scheduler": "dddim"}}"#, 400, "option", "dddim"),
-        (r#"{"observation": [0, 0, 0], "options": {"planning_horizon": 33}}"#, 400, "option", "horizon"),
-        (r#"{"observation": [0, 0, 0], "options": {"num_inference_steps": 21}}"#, 400, "option", "20"),
+        (
+            r#"{"observation": [0, 0, 0], "seed": 1, "torch_seed": 1}"#,
+            400,
+            "request",
+            "one of them",
+        ),
+        (
+            r#"{"observation": [0, 0, 0], "observations": []}"#,
+            400,
+            "request",
+            "one of them",
+        ),
+        (
+            r#"{"observation": [0, 0, 0], "options": {"scale": "x"}}"#,
+            400,
+            "option",
+            "scale",
+        ),
+        (
+            r#"{"observation": [0, 0, 0], "options": {"scheduler": "dddim"}}"#,
+            400,
+            "option",
+            "dddim",
+        ),
+        (
+            r#"{"observation": [0, 0, 0], "options": {"planning_horizon": 33}}"#,
+            400,
+            "option",
+            "horizon",
+        ),
+        (
+            r#"{"observation": [0, 0, 0], "options": {"num_inference_steps": 21}}"#,
+            400,
+            "option",
+            "20",
+        ),
         (r#"{"observation": [0, 0, 0], "goal": [0]}"#, 400, "goal", "not trained"),
-        (r#"{"observation": [0, 0, 0], "of": "sample"}"#, 400, "request", "stream"),
-        (r#"{"observation": [0, 0, 0], "options": {"batch_size": 1000000}}"#, 413, "too_large", "65536"),
-        (r#"{"observation": [0, 0, 0], "options": {"n_guide_steps": 9999}}"#, 413, "too_large", "64"),
-        (r#"{"observation": [0, 0, 0], "options": {"extra_steps": 9999}}"#, 413, "too_large", "1000"),
-        (r#"{"observation": [1e30, 0, 0], "options": {"batch_size": 1}}"#, 422, "diverged", "finite"),
+        (
+            r#"{"observation": [0, 0, 0], "of": "sample"}"#,
+            400,
+            "request",
+            "stream",
+        ),
+        (
+            r#"{"observation": [0, 0, 0], "options": {"batch_size": 1000000}}"#,
+            413,
+            "too_large",
+            "65536",
+        ),
+        (
+            r#"{"observation": [0, 0, 0], "options": {"n_guide_steps": 9999}}"#,
+            413,
+            "too_large",
+            "64",
+        ),
+        (
+            r#"{"observation": [0, 0, 0], "options": {"extra_steps": 9999}}"#,
+            413,
+            "too_large",
+            "1000",
+        ),
+        (
+            r#"{"observation": [1e30, 0, 0], "options": {"batch_size": 1}}"#,
+            422,
+            "diverged",
+            "finite",
+        ),
     ] {
         let answer = server.post("/v1/plan", body);
         assert_eq!(answer.problem(), (status, kind.into()), "{body}: {}", answer.body);
@@ -40,7 +95,13 @@ fn what_makes_no_plan_is_told_with_its_kind() {
     assert_eq!(server.get("/v1/plan").problem(), (405, "method".into()));
     assert_eq!(server.get("/nothing").problem(), (404, "not_found".into()));
     assert_eq!(server.get("/assets/../../Cargo.toml").status, 404);
-    let form = ask(server.address, "POST", "/v1/plan", &[("Content-Type", "text/plain")], QUICK);
+    let form = ask(
+        server.address,
+        "POST",
+        "/v1/plan",
+        &[("Content-Type", "text/plain")],
+        QUICK,
+    );
     assert_eq!(form.problem(), (415, "request".into()));
     // And it goes on.
     server.post("/v1/plan", QUICK).ok();
@@ -57,7 +118,10 @@ fn bodies_have_a_size_whether_they_say_so_or_not() {
     stream.write_all(head.as_bytes()).unwrap();
     for _ in 0..20 {
         // Refused before all of it is sent.
-        if stream.write_all(format!("64\r\n{}\r\n", " ".repeat(100)).as_bytes()).is_err() {
+        if stream
+            .write_all(format!("64\r\n{}\r\n", " ".repeat(100)).as_bytes())
+            .is_err()
+        {
             break;
         }
     }
@@ -73,7 +137,8 @@ fn who_dawdles_is_left() {
     let start = Instant::now();
     // A head that never ends, a body that never comes, and a connection on which nothing is said.
     let mut head = connect(server.address);
-    head.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: ").unwrap();
+    head.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
+        .unwrap();
     let silent = connect(server.address);
     let mut body = connect(server.address);
     let said = text("POST", "/v1/plan", &[("Content-Type", "application/json")], QUICK);
@@ -137,7 +202,13 @@ fn the_queue_is_bounded_and_those_in_it_are_served() {
     long.find("step", |_| true);
     let address = server.address;
     let waiting = std::thread::spawn(move || {
-        ask(address, "POST", "/v1/plan", &[("Content-Type", "application/json")], QUICK)
+        ask(
+            address,
+            "POST",
+            "/v1/plan",
+            &[("Content-Type", "application/json")],
+            QUICK,
+        )
     });
     server.until("diffplan_queue", |waiting| waiting == 1.0);
     let refused = server.post("/v1/plan", QUICK);

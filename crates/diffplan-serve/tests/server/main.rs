@@ -76,7 +76,13 @@ impl Running {
     }
 
     fn post(&self, path: &str, body: &str) -> Answer {
-        ask(self.address, "POST", path, &[("Content-Type", "application/json")], body)
+        ask(
+            self.address,
+            "POST",
+            path,
+            &[("Content-Type", "application/json")],
+            body,
+        )
     }
 
     /// A number of `/metrics`.
@@ -91,7 +97,11 @@ impl Running {
     fn until(&self, name: &str, is: impl Fn(f64) -> bool) {
         let start = Instant::now();
         while !is(self.metric(name)) {
-            assert!(start.elapsed() < Duration::from_secs(20), "{name} is {}", self.metric(name));
+            assert!(
+                start.elapsed() < Duration::from_secs(20),
+                "{name} is {}",
+                self.metric(name)
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }

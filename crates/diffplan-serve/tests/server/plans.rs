@@ -35,7 +35,10 @@ fn same(answer: &Value, plan: &Plan) {
     let best = plan.observations();
     let rows = answer["best"]["observations"].as_array().unwrap();
     assert_eq!(rows.len(), 32);
-    for (row, expected) in rows.iter().zip(best.index_axis(ndarray::Axis(0), plan.chosen).outer_iter()) {
+    for (row, expected) in rows
+        .iter()
+        .zip(best.index_axis(ndarray::Axis(0), plan.chosen).outer_iter())
+    {
         assert_eq!(numbers(row), expected.to_vec());
     }
 }
@@ -67,7 +70,10 @@ fn the_same_seed_gives_the_bits_of_the_library() {
 #[test]
 fn a_list_is_planned_in_one_go_with_a_fork_each() {
     let server = serve(|_| ());
-    let body = QUICK.replace("\"observation\": [-1, 0, 0]", "\"observations\": [[-1, 0, 0], [1, 0, 0.5]]");
+    let body = QUICK.replace(
+        "\"observation\": [-1, 0, 0]",
+        "\"observations\": [[-1, 0, 0], [1, 0, 0.5]]",
+    );
     let answer = server.post("/v1/plan", &body).ok();
     let mut noise = RngNoise::seed(0);
     for (own, observation) in [array![-1.0, 0.0, 0.0], array![1.0, 0.0, 0.5]].into_iter().enumerate() {
@@ -101,7 +107,10 @@ fn what_is_asked_for_is_returned_and_no_more() {
     let answer = with(json!(["candidates"])).ok();
     assert_eq!(answer["candidates"].as_array().unwrap().len(), 2);
     assert_eq!(answer["candidates"][1]["actions"].as_array().unwrap().len(), 32);
-    assert!(answer.get("values").is_none() && answer.get("best").is_none(), "{answer}");
+    assert!(
+        answer.get("values").is_none() && answer.get("best").is_none(),
+        "{answer}"
+    );
     assert!(with(json!([])).ok().get("best").is_none());
     assert_eq!(with(json!(["everything"])).problem(), (400, "request".into()));
 }
@@ -119,7 +128,10 @@ fn conditions_are_imposed() {
     assert!((number(&answer["best"]["observations"][31][2]) - 0.5).abs() < 1e-5);
     assert!((number(&answer["best"]["actions"][1][0]) - 1.25).abs() < 1e-5);
     body["conditions"] = json!([{"time": 32, "values": [0, 0, 0]}]);
-    assert_eq!(server.post("/v1/plan", &body.to_string()).problem(), (400, "condition".into()));
+    assert_eq!(
+        server.post("/v1/plan", &body.to_string()).problem(),
+        (400, "condition".into())
+    );
 }
 
 #[test]
@@ -150,7 +162,11 @@ fn a_stream_shows_every_step_and_ends_with_the_plan() {
     // What is wrong from the start is an answer and no stream.
     let bad = server.post("/v1/plan/stream", r#"{"observation": [0, 0]}"#);
     assert_eq!(bad.status, 200);
-    assert!(bad.body.contains("event: error") && bad.body.contains("\"observation\""), "{}", bad.body);
+    assert!(
+        bad.body.contains("event: error") && bad.body.contains("\"observation\""),
+        "{}",
+        bad.body
+    );
     let several = server.post("/v1/plan/stream", r#"{"observations": [[0, 0, 0]]}"#);
     assert_eq!(several.problem(), (400, "request".into()));
 }
@@ -181,7 +197,10 @@ fn deadlines_are_kept_or_it_is_said_that_they_were_not() {
 fn the_model_says_what_there_is() {
     let server = serve(|_| ());
     let model = server.get("/v1/model").ok();
-    assert_eq!((&model["observation_dim"], &model["action_dim"]), (&json!(3), &json!(1)));
+    assert_eq!(
+        (&model["observation_dim"], &model["action_dim"]),
+        (&json!(3), &json!(1))
+    );
     assert_eq!(model["environment"], "Pendulum-v1");
     assert_eq!(model["dimensions"]["observation"][2], "dθ/dt");
     let options = model["options"].as_array().unwrap();

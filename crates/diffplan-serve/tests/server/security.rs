@@ -15,7 +15,13 @@ fn a_token_is_wanted_of_all_that_does_something() {
         assert_eq!(answer.header("WWW-Authenticate"), Some("Bearer"));
     }
     assert_eq!(server.post("/v1/plan", QUICK).problem(), (401, "auth".into()));
-    for wrong in ["Bearer ", "Bearer 0", &SECRET[1..], &format!("Basic {SECRET}"), &format!("Bearer {SECRET}0")] {
+    for wrong in [
+        "Bearer ",
+        "Bearer 0",
+        &SECRET[1..],
+        &format!("Basic {SECRET}"),
+        &format!("Bearer {SECRET}0"),
+    ] {
         assert_eq!(with("/v1/model", wrong).status, 401, "{wrong}");
     }
     with("/v1/model", &format!("Bearer {SECRET}")).ok();
@@ -34,7 +40,13 @@ fn other_sites_are_not_answered() {
     assert_eq!(with("Sec-Fetch-Site", "cross-site").problem(), (403, "origin".into()));
     with("Origin", "http://localhost").ok();
     // A question whether another site may ask is refused as well, and nothing says that any may.
-    let asked = ask(server.address, "OPTIONS", "/v1/plan", &[("Origin", "http://evil.example")], "");
+    let asked = ask(
+        server.address,
+        "OPTIONS",
+        "/v1/plan",
+        &[("Origin", "http://evil.example")],
+        "",
+    );
     assert_eq!(asked.status, 403);
     assert_eq!(asked.header("Access-Control-Allow-Origin"), None);
     let old = "GET /health HTTP/1.0\r\n\r\n";

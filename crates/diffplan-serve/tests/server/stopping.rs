@@ -14,7 +14,10 @@ fn stop(server: &mut Running) -> Duration {
 #[test]
 fn streams_end_and_plans_are_finished() {
     let mut server = serve(|settings| settings.grace = Duration::from_secs(60));
-    let id = server.post("/v1/episodes", r#"{"seed": 0}"#).ok()["id"].as_str().unwrap().to_owned();
+    let id = server.post("/v1/episodes", r#"{"seed": 0}"#).ok()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let mut episode = Events::open(server.address, "GET", &format!("/v1/episodes/{id}/events"), "");
     episode.find("frame", |_| true);
     let slow = QUICK.replace("\"batch_size\": 2", "\"batch_size\": 256, \"extra_steps\": 8");
@@ -50,5 +53,8 @@ fn a_port_is_taken_once() {
     let mut settings = Settings::default();
     settings.listen = server.address;
     let error = Server::bind(model, settings).unwrap_err().to_string();
-    assert!(error.contains("in use") && error.contains(&server.address.to_string()), "{error}");
+    assert!(
+        error.contains("in use") && error.contains(&server.address.to_string()),
+        "{error}"
+    );
 }
