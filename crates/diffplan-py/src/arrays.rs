@@ -99,10 +99,7 @@ pub(crate) fn vector(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Array1<f3
 pub(crate) fn tuple(shape: &[usize]) -> String {
     match shape {
         [one] => format!("({one},)"),
-        shape => format!(
-            "({})",
-            shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-        ),
+        shape => format!("({})", shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
     }
 }
 

@@ -299,11 +299,7 @@ impl UNet1DModel {
         let config = self.0.config();
         format!(
             "UNet1DModel({}, {} channels, {:?}, {} parameters)",
-            if self.0.is_value_function() {
-                "value function"
-            } else {
-                "planner"
-            },
+            if self.0.is_value_function() { "value function" } else { "planner" },
             config.sample_channels(),
             config.block_out_channels,
             count_params(&*self.0)

@@ -13,7 +13,7 @@ fn stop(server: &mut Running) -> Duration {
 
 #[test]
 fn streams_end_and_plans_are_finished() {
-    let mut server = serve(|settings| settings.grace = Duration::from_secs(60));
+    let server = serve(|settings| settings.grace = Duration::from_secs(60));
     let id = server.post("/v1/episodes", r#"{"seed": 0}"#).ok()["id"]
         .as_str()
         .unwrap()
