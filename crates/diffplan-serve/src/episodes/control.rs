@@ -204,6 +204,12 @@ impl Episode {
         self.shown.send_modify(|_| ());
     }
 
+    /// How long nobody has looked at it or asked anything of it; `None` while somebody looks.
+    pub(crate) fn alone_for(&self) -> Option<Duration> {
+        let control = self.lock();
+        (control.listeners == 0).then(|| control.asked.elapsed())
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.lock().closed
     }

@@ -17,6 +17,10 @@ use crate::problem::Problem;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Who has not been looked at for so long may have to make room.
+const ALONE: Duration = Duration::from_secs(2);
 
 /// All episodes, by what they are called.
 pub(crate) struct Episodes {
@@ -45,15 +49,25 @@ impl Episodes {
         })
     }
 
-    /// Adds one, if there is room.
+    /// Adds one, if there is room. One that nobody has looked at for a while gives its place up: whoever left in a hurry ended nothing.
     fn add(&self, episode: &Arc<Episode>) -> Result<(), Problem> {
         let mut all = self.lock();
         if all.len() >= self.most {
-            let message = format!(
-                "{} episodes run, as many as may; end one (DELETE), or come again later",
-                all.len()
-            );
-            return Err(Problem::busy(message, 5));
+            let alone = all.values().filter_map(|one| Some((one.alone_for()?, Arc::clone(one))));
+            let longest = alone.max_by_key(|(time, _)| *time).filter(|(time, _)| *time >= ALONE);
+            match longest {
+                Some((_, longest)) => {
+                    longest.close();
+                    all.remove(longest.id());
+                }
+                None => {
+                    let message = format!(
+                        "{} episodes run, as many as may; end one (DELETE), or come again later",
+                        all.len()
+                    );
+                    return Err(Problem::busy(message, 5));
+                }
+            }
         }
         all.insert(episode.id().to_owned(), Arc::clone(episode));
         self.metrics.episodes.store(all.len() as i64, Ordering::Relaxed);

@@ -200,7 +200,15 @@ fn there_are_so_many_at_a_time() {
     let ids = [begin(&server, BEGIN), begin(&server, BEGIN)];
     assert_eq!(server.post("/v1/episodes", BEGIN).problem(), (503, "busy".into()));
     ask(server.address, "DELETE", &format!("/v1/episodes/{}", ids[0]), &[], "");
-    begin(&server, BEGIN);
+    let third = begin(&server, BEGIN);
+    // Of two, the one that somebody looks at stays, and the one that has been alone for a while makes room.
+    let mut looked_at = events(&server, &ids[1]);
+    looked_at.find("frame", |_| true);
+    std::thread::sleep(Duration::from_millis(2100));
+    let _fourth = events(&server, &begin(&server, BEGIN));
+    assert_eq!(server.get(&format!("/v1/episodes/{third}")).status, 404);
+    looked_at.find("frame", |_| true);
+    assert_eq!(server.post("/v1/episodes", BEGIN).problem(), (503, "busy".into()));
     for bad in [
         r#"{"speed": 1e9}"#,
         r#"{"seed": 18446744073709551615}"#,
