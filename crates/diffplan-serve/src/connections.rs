@@ -26,7 +26,7 @@ const HEADERS: usize = 64;
 
 /// Said to whoever comes when all places are taken.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Type: application/json\r\n\
-Content-Length: 83\r\n\r\n{\"error\":{\"kind\":\"busy\",\"message\":\"as many connections are open as this server has\"}}";
+Content-Length: 85\r\n\r\n{\"error\":{\"kind\":\"busy\",\"message\":\"as many connections are open as this server has\"}}";
 
 /// A place among the connections.
 struct Place {

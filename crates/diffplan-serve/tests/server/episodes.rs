@@ -3,6 +3,7 @@
 use super::client::Events;
 use super::*;
 use diffplan_data::{NormalizerConfig, Normalizers};
+use diffplan_envs::{EpisodeLimit, MakeOptions, Registry as Envs};
 use diffplan_eval::{PlannerPolicy, Start, rollout};
 use diffplan_models::{Params, UNet1dConfig, UNet1dModel};
 use diffplan_pipelines::PlanOptions;
@@ -67,7 +68,11 @@ fn an_episode_is_the_one_of_rollout() {
         ..pipeline.options()
     };
     let mut policy = PlannerPolicy::new(pipeline.planner(options).unwrap());
-    let mut env = diffplan_envs::make("Pendulum-v1").unwrap();
+    let short = MakeOptions {
+        max_episode_steps: EpisodeLimit::Steps(5),
+        ..MakeOptions::default()
+    };
+    let mut env = Envs::default().make_with("Pendulum-v1", &short).unwrap();
     let episode = rollout(&mut env, &Start::seeded(3).next().unwrap(), &mut policy, &mut |_| ()).unwrap();
     for played in 0..5 {
         let frame = step(&server, &id);

@@ -15,7 +15,7 @@ fn what_makes_no_plan_is_told_with_its_kind() {
         ("null", 400, "request", "invalid"),
         (r#"{"observation": [0, 0]}"#, 400, "observation", "3"),
         (r#"{"observation": [0, 0, "x"]}"#, 400, "request", "x"),
-        (r#"{"observation": [0, 0, 1e39]}"#, 400, "observation", "finite"),
+        (r#"{"observation": [0, 0, 1e39]}"#, 400, "request", "out of range"),
         (r#"{"observation": [0, 0, 0], "sede": 1}"#, 400, "request", "sede"),
         (r#"{"observation": [0, 0, 0], "seed": -1}"#, 400, "request", "-1"),
         (
