@@ -22,7 +22,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Builder;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// Threads that wait for the network.
 const WAITING_THREADS: usize = 2;
@@ -40,6 +40,8 @@ pub(crate) struct Parts {
     pub(crate) rate: Rate,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) pool: Arc<rayon::ThreadPool>,
+    /// Kilobytes of answers that may wait to be taken.
+    pub(crate) unsent: Arc<Semaphore>,
     /// Whether the server is to stop.
     pub(crate) stop: watch::Sender<bool>,
     started: Instant,
@@ -129,6 +131,7 @@ impl Server {
             rate: Rate::new(settings.rate, settings.burst),
             metrics,
             pool,
+            unsent: Arc::new(Semaphore::new(plan::UNSENT as usize)),
             stop: watch::channel(false).0,
             started: Instant::now(),
             model,

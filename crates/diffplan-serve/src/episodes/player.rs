@@ -58,6 +58,14 @@ fn start(seed: u64, goal: Option<&Goal>, has_own_goals: bool) -> Result<Start, P
     })
 }
 
+impl Drop for Player {
+    /// However it ends, also by a panic, its place is free again.
+    fn drop(&mut self) {
+        self.app.episodes.remove(self.episode.id());
+        self.episode.close();
+    }
+}
+
 impl Player {
     /// Begins the episode; nothing is shown yet.
     ///
@@ -116,8 +124,6 @@ impl Player {
             let step = Duration::from_secs_f64(dt * self.episode.pace());
             due = (due + step).max(Instant::now());
         }
-        self.app.episodes.remove(self.episode.id());
-        self.episode.close();
     }
 
     /// What was said holds from here on.

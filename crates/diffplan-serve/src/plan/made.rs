@@ -7,14 +7,20 @@ use crate::desk::Turn;
 use crate::problem::Problem;
 use crate::server::App;
 use crate::work::{Call, CallOff, apart};
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use diffplan_pipelines::deadline::Ended;
 use diffplan_pipelines::{Plan, Query};
+use futures_util::stream;
 use serde::Serialize;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// Kilobytes of answers that clients have not taken yet.
+pub(crate) const UNSENT: u32 = 64 << 10;
 
 /// The answer to one observation.
 #[derive(Serialize)]
@@ -76,27 +82,46 @@ pub(crate) async fn plan(State(app): State<App>, body: Json<Request>) -> Result<
         let off = CallOff::new();
         let call = off.call();
         let own = app.clone();
-        let text = apart(move || make(&own, order, &call, arrived, turn)).await;
+        let (text, turn) = apart(move || make(&own, order, &call, arrived, turn)).await?;
         drop(off);
-        text
+        let response = unsent(&app, text).await?;
+        drop(turn);
+        Ok(response)
     });
-    let text = answered.await.unwrap_or_else(|_| {
+    let response = answered.await.unwrap_or_else(|_| {
         let message = format!(
             "no plan within {} s, the server's limit for a request",
             timeout.as_secs_f64()
         );
         Err(Problem::deadline(message))
     });
-    let text = text.inspect_err(|problem| {
+    response.inspect_err(|problem| {
         if problem.kind == "deadline" {
             metrics.deadline_missed();
         }
-    })?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+    })
 }
 
-/// Makes the plans and their text, on a thread that may be kept busy.
-fn make(app: &App, order: Order, call: &Call, arrived: Instant, turn: Turn) -> Result<String, Problem> {
+/// An answer that counts as unsent until its client has taken it. Where all that may be unsent is, it waits for others to be taken, and whoever
+/// called keeps its turn: nobody fills the memory with answers that are not read.
+async fn unsent(app: &App, text: String) -> Result<Response, Problem> {
+    let kilobytes = u32::try_from(text.len() / 1024).unwrap_or(u32::MAX).min(UNSENT);
+    let room = Arc::clone(&app.unsent).acquire_many_owned(kilobytes).await;
+    let room = room.map_err(|_| Problem::cancelled())?;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CONTENT_LENGTH, text.len().into()),
+    ];
+    // Asked for more once what it gave is written, and dropped with the connection.
+    let parts = stream::unfold((Some(text), room), |(text, room)| async move {
+        let text = text?;
+        Some((Ok::<_, Infallible>(text), (None, room)))
+    });
+    Ok((headers, Body::from_stream(parts)).into_response())
+}
+
+/// Makes the plans and their text, on a thread that may be kept busy. The turn goes on to whoever answers.
+fn make(app: &App, order: Order, call: &Call, arrived: Instant, turn: Turn) -> Result<(String, Turn), Problem> {
     let waited = arrived.elapsed();
     let wanted = order.wanted;
     let (several, seed, count) = (order.several, order.seed, order.asked.len());
@@ -121,7 +146,6 @@ fn make(app: &App, order: Order, call: &Call, arrived: Instant, turn: Turn) -> R
         }
     };
     app.metrics.planned(count, took);
-    drop(turn);
     let about = About {
         seed,
         took_ms: ms(took),
@@ -136,7 +160,8 @@ fn make(app: &App, order: Order, call: &Call, arrived: Instant, turn: Turn) -> R
             serde_json::to_string(&Several { plans: answers, about })
         }
     };
-    text.map_err(|error| Problem::internal(error.to_string()))
+    let text = text.map_err(|error| Problem::internal(error.to_string()))?;
+    Ok((text, turn))
 }
 
 fn queries<R>(asked: &mut [Asked], make: impl FnOnce(&mut [Query]) -> R) -> R {

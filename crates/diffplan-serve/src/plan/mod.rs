@@ -3,7 +3,7 @@
 mod made;
 mod stream;
 
-pub(crate) use made::plan;
+pub(crate) use made::{UNSENT, plan};
 pub(crate) use stream::stream;
 
 use crate::model::Model;
@@ -222,6 +222,15 @@ fn imposed(
     options: &PlanOptions,
 ) -> Result<Vec<Held>, Problem> {
     let horizon = options.planning_horizon;
+    let dims = model.pipeline.observation_dim() + model.pipeline.action_dim();
+    let (numbers, most) = (
+        conditions.iter().map(|one| one.values.len()).sum::<usize>(),
+        horizon.saturating_mul(dims),
+    );
+    if numbers > most {
+        let message = format!("conditions of {numbers} numbers, expected no more than a plan has, {most}");
+        return Err(Problem::too_large(message));
+    }
     let mut all: Vec<Held> = conditions
         .into_iter()
         .map(|one| {

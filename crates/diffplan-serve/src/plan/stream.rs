@@ -19,8 +19,10 @@ use std::convert::Infallible;
 use std::time::Instant;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-/// Events that wait for a client; of steps that find no room the client hears nothing.
+/// Events that wait for a client. Of steps that find no room it hears nothing, and one place is kept for how it ends: a client that is slow
+/// keeps nobody from planning.
 const ROOM: usize = 8;
+const OF_THE_END: usize = 1;
 
 /// How far a plan is.
 #[derive(Serialize)]
@@ -58,7 +60,7 @@ pub(crate) async fn stream(State(app): State<App>, body: Json<Request>) -> Resul
     let timeout = app.settings.timeout;
     let turn = tokio::time::timeout(timeout, app.desk.turn()).await;
     let turn = turn.unwrap_or_else(|_| Err(Problem::deadline("no turn within the server's limit for a request")))?;
-    let (send, receive) = channel(ROOM);
+    let (send, receive) = channel(ROOM + OF_THE_END);
     let off = CallOff::new();
     let call = off.call();
     let alive = KeepAlive::new().interval(app.settings.heartbeat());
@@ -67,7 +69,7 @@ pub(crate) async fn stream(State(app): State<App>, body: Json<Request>) -> Resul
         drop(turn);
         if let Err(problem) = made {
             // Whoever went away hears nothing.
-            let _ = send.blocking_send(event("error", problem.text()));
+            let _ = send.try_send(event("error", problem.text()));
         }
     });
     // Dropped with the connection, which calls the plan off.
@@ -117,7 +119,7 @@ fn make(app: &App, mut order: Order, call: &Call, arrived: Instant, send: &Sende
         took_ms: ms(took),
         waited_ms: ms(waited),
     };
-    let _ = send.blocking_send(event("plan", text(&last)?));
+    let _ = send.try_send(event("plan", text(&last)?));
     Ok(())
 }
 
@@ -145,6 +147,9 @@ fn steps(
         };
         let (visit, of, timestep) = (report.visit, report.visits, report.timestep);
         let values = report.values.map(|values| values.to_owned());
+        if send.capacity() <= OF_THE_END {
+            continue;
+        }
         if visit == 0 && shown == Shown::Sample {
             // Noise, but for what is imposed and the first gradient step.
             let (candidates, values) = look::sample(&app.model, report.guided, values.as_ref())?;
@@ -157,9 +162,6 @@ fn steps(
                 action: None,
             };
             let _ = send.try_send(event("step", text(&step)?));
-        }
-        if send.capacity() == 0 {
-            continue;
         }
         let sample = match shown {
             Shown::Sample => Some(look::sample(&app.model, report.prev_sample, values.as_ref())?),

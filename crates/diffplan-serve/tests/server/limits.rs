@@ -248,3 +248,38 @@ fn a_plan_ends_with_the_time_for_it() {
     assert_eq!(error["error"]["kind"], "deadline");
     server.until("diffplan_plans_running", |running| running == 0.0);
 }
+
+#[test]
+fn who_takes_no_answer_keeps_nobody_from_planning() {
+    let server = serve(|settings| {
+        (settings.plans, settings.size) = (1, 1 << 18);
+        settings.write_timeout = Duration::from_secs(2);
+    });
+    let large = r#"{"observation": [-1, 0, 0], "options": {"batch_size": 6000, "num_inference_steps": 1, "n_guide_steps": 0}, "return": ["candidates"]}"#;
+    let mut silent = Vec::new();
+    for path in ["/v1/plan", "/v1/plan/stream"] {
+        let mut stream = connect(server.address);
+        let said = text("POST", path, &[("Content-Type", "application/json")], large);
+        stream.write_all(said.as_bytes()).unwrap();
+        silent.push(stream);
+    }
+    server.until("diffplan_plans_total", |plans| plans == 2.0);
+    server.post("/v1/plan", QUICK).ok();
+    // They are left in the end.
+    server.until("diffplan_connections", |open| open <= 1.0);
+    let mut rest = Vec::new();
+    let _ = std::io::Read::read_to_end(&mut silent.remove(0), &mut rest);
+    assert!(
+        rest.starts_with(b"HTTP/1.1 200") && !rest.ends_with(b"}"),
+        "all of it was taken: {}",
+        rest.len()
+    );
+}
+
+#[test]
+fn conditions_are_no_more_than_a_plan_has_numbers() {
+    let server = serve(|_| ());
+    let values = vec!["0"; 200].join(",");
+    let body = format!(r#"{{"observation": [-1, 0, 0], "conditions": [{{"time": 1, "values": [{values}]}}]}}"#);
+    assert_eq!(server.post("/v1/plan", &body).problem(), (413, "too_large".into()));
+}
