@@ -16,7 +16,8 @@ export function drawValues(canvas, plans, { values, from, to, mark = null, range
   if (!on || !plans.length) return;
   const { context, width, height } = on;
   const [right, bottom] = [width - STRIP, height - BOTTOM];
-  const [low, high] = fixed ?? widened(bounds(plans.flatMap((plan) => [plan.sorted[0], plan.sorted.at(-1), plan.value])) ?? [0, 1], 0.06);
+  const [low, high] =
+    fixed ?? widened(bounds(plans.flatMap((plan) => [plan.sorted[0], plan.sorted.at(-1), plan.value])) ?? [0, 1], 0.06);
   const x = scale(from, to, LEFT, right - 6);
   const y = scale(low, high, bottom, 6);
   rows(context, ticks(low, high, 4), y, LEFT, right);
@@ -40,7 +41,12 @@ export function drawValues(canvas, plans, { values, from, to, mark = null, range
   };
   band(0, 1, 0.13);
   band(0.25, 0.75, 0.22);
-  line(context, plans.map((plan) => [x(plan.step), y(plan.value)]), palette.high, 2);
+  line(
+    context,
+    plans.map((plan) => [x(plan.step), y(plan.value)]),
+    palette.high,
+    2,
+  );
   if (mark !== null) {
     context.fillStyle = palette.muted;
     context.fillRect(Math.round(x(mark)), 4, 1, bottom - 4);
@@ -123,7 +129,15 @@ export function drawTimes(canvas, times, deadline, realTime) {
     const at = y(Math.min(ms, top));
     context.setLineDash(dash);
     context.globalAlpha = 0.75;
-    line(context, [[LEFT, at], [right - 4, at]], colour, 1.2);
+    line(
+      context,
+      [
+        [LEFT, at],
+        [right - 4, at],
+      ],
+      colour,
+      1.2,
+    );
     context.globalAlpha = 1;
     context.setLineDash([]);
     context.fillStyle = colour;

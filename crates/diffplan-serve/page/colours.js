@@ -1,6 +1,23 @@
 // The palette of style.css for drawings, and the colours of values.
 
-const NAMES = ["ground", "card", "well", "ink", "muted", "line", "grid", "accent", "wall", "past", "low", "middle", "high", "goal", "good", "bad"];
+const NAMES = [
+  "ground",
+  "card",
+  "well",
+  "ink",
+  "muted",
+  "line",
+  "grid",
+  "accent",
+  "wall",
+  "past",
+  "low",
+  "middle",
+  "high",
+  "goal",
+  "good",
+  "bad",
+];
 const RAMP_STEPS = 64;
 const listeners = new Set();
 
@@ -22,7 +39,10 @@ export function readPalette() {
   for (const name of NAMES) {
     probe.style.color = `var(--${name})`;
     palette[name] = getComputedStyle(probe).color;
-    rgb[name] = palette[name].match(/[\d.]+/g).slice(0, 3).map(Number);
+    rgb[name] = palette[name]
+      .match(/[\d.]+/g)
+      .slice(0, 3)
+      .map(Number);
   }
   probe.remove();
   const stops = [rgb.low, rgb.middle, rgb.high].map(toOklab);

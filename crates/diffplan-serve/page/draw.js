@@ -80,7 +80,8 @@ export function ticks(low, high, count) {
 export function say(number, digits = 4) {
   if (typeof number !== "number" || !Number.isFinite(number)) return "–";
   const size = Math.abs(number);
-  const text = size !== 0 && (size >= 1e6 || size < 1e-4) ? number.toExponential(2) : String(Number(number.toPrecision(digits)));
+  const text =
+    size !== 0 && (size >= 1e6 || size < 1e-4) ? number.toExponential(2) : String(Number(number.toPrecision(digits)));
   return text.replace("-", "−");
 }
 

@@ -29,7 +29,7 @@ export class Episode {
   /** Opens an episode and watches it until `close`. */
   async run(wish) {
     this.#wish = wish;
-    for (let failures = 0; !this.#closed.signal.aborted; ) {
+    for (let failures = 0; !this.#closed.signal.aborted;) {
       try {
         if (this.#id === null) await this.#open();
         await this.#server.stream("GET", this.#path("/events"), {

@@ -4,6 +4,7 @@ import { drawValues, sayValues } from "./charts.js";
 import { bounds, lazily, quantile, widened } from "./draw.js";
 import { Panels, column } from "./panels.js";
 import { drawPlane, shape } from "./plane.js";
+import { ServerError } from "./server.js";
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 /** Milliseconds that playing all steps takes at the most, and one of them. */
@@ -21,6 +22,8 @@ export class Film {
   #following = true;
   #timer = null;
   #plane = null;
+  /** The least and greatest of every dimension. */
+  #ranges = [];
   #goal = null;
   #position = null;
   #request;
@@ -39,13 +42,13 @@ export class Film {
     this.#pause();
   }
 
-  /** What plans are of: a plane, or the names of an observation's dimensions. */
-  configure({ plane, names }) {
+  /** What plans are of: a plane, or the dimensions of an observation. */
+  configure({ plane, dimensions }) {
     this.#plane = plane;
     this.#parts.planeFigure.hidden = !plane;
     this.#parts.dimensions.hidden = Boolean(plane);
     if (plane) shape(this.#parts.plane, plane.extent);
-    else this.#panels.name(names.map((name) => ({ name, kind: "observation" })));
+    else this.#panels.name(dimensions);
   }
 
   /** Makes a plan and gathers its steps; returns what came, or throws what the server says. `position` is where it begins in the plane. */
@@ -58,7 +61,7 @@ export class Film {
     this.#at = 0;
     this.#goal = body.goal ?? null;
     this.#position = position;
-    this.#panels.forget();
+    this.#ranges = [];
     let failure = null;
     await server.stream("POST", "/v1/plan/stream", {
       body,
@@ -71,8 +74,8 @@ export class Film {
       },
     });
     if (call !== this.#calls) return null;
-    if (failure) throw Object.assign(new Error(failure.message), { status: 422, kind: failure.kind, option: failure.option ?? null });
-    if (!this.#plan) throw Object.assign(new Error("the connection ended before the plan was made"), { status: 0 });
+    if (failure) throw new ServerError(200, failure);
+    if (!this.#plan) throw new ServerError(0, { message: "the connection ended before the plan was made" });
     if (this.#following && this.#steps.length) this.#go(this.#steps.length - 1);
     return { steps: this.#of, tookMs: this.#plan.took_ms, value: this.#plan.value };
   }
@@ -81,16 +84,31 @@ export class Film {
   #finish(plan) {
     this.#plan = plan;
     const last = this.#steps.at(-1);
-    if (plan.paths && last?.done === last?.of) this.#steps[this.#steps.length - 1] = ranked({ ...last, candidates: plan.paths, values: plan.values });
+    if (plan.paths && last?.done === last?.of)
+      this.#steps[this.#steps.length - 1] = ranked({ ...last, candidates: plan.paths, values: plan.values });
   }
 
   #step(data) {
     this.#steps.push(ranked(data));
+    if (!this.#plane) this.#reach(data.candidates ?? []);
     this.#of = data.of;
     this.#parts.film.hidden = false;
     this.#parts.scrubber.max = String(Math.max(this.#steps.length - 1, 0));
     // With reduced motion only the finished plan is shown, and steps when they are asked for.
     if (this.#following && !calm.matches) this.#go(this.#steps.length - 1);
+  }
+
+  /** Every dimension's range over all steps there are: what goes to and fro is compared with one measure. */
+  #reach(candidates) {
+    for (const path of candidates) {
+      for (const row of path) {
+        row.forEach((x, i) => {
+          const range = (this.#ranges[i] ??= [x, x]);
+          if (x < range[0]) range[0] = x;
+          if (x > range[1]) range[1] = x;
+        });
+      }
+    }
   }
 
   #go(index) {
@@ -135,17 +153,32 @@ export class Film {
     const candidates = now.candidates ?? [];
     const values = now.values ?? [];
     // The best as of this step; without values the one that is done, which comes first in the end.
-    const best = now.sorted.length ? values.indexOf(now.sorted.at(-1)) : this.#plan && now === this.#steps.at(-1) ? 0 : -1;
+    const best = now.sorted.length
+      ? values.indexOf(now.sorted.at(-1))
+      : this.#plan && now === this.#steps.at(-1)
+        ? 0
+        : -1;
     const chosen = candidates[best] ?? null;
     if (this.#plane) {
-      drawPlane(this.#parts.plane, this.#plane, { candidates, values, chosen, goal: this.#goal, position: this.#position });
+      drawPlane(this.#parts.plane, this.#plane, {
+        candidates,
+        values,
+        chosen,
+        goal: this.#goal,
+        position: this.#position,
+      });
     } else {
-      const of = (kind, index) => ({ past: [], lines: candidates.map((path) => column(path, index)), values, chosen: chosen && column(chosen, index) });
-      this.#panels.draw(of, { settled: true });
+      const of = (kind, index) => ({
+        past: [],
+        lines: candidates.map((path) => column(path, index)),
+        values,
+        chosen: chosen && column(chosen, index),
+        range: this.#ranges[index],
+      });
+      this.#panels.draw(of);
       if (this.#plan) this.#panels.describe(of);
     }
     const shown = this.#steps.filter((step) => step.sorted.length);
-    this.#parts.valuesFigure.classList.toggle("bare", shown.length === 0);
     this.#parts.values.hidden = shown.length === 0;
     if (!shown.length) return;
     const series = shown.map((step) => ({ step: step.done, value: step.sorted.at(-1), sorted: step.sorted }));

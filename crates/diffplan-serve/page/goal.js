@@ -90,7 +90,10 @@ export class Goal {
 
   #fill() {
     const { x, y } = this.parts;
-    for (const [field, value] of [[x, this.at[0]], [y, this.at[1]]]) {
+    for (const [field, value] of [
+      [x, this.at[0]],
+      [y, this.at[1]],
+    ]) {
       if (document.activeElement !== field) field.value = String(Number(value.toFixed(3)));
     }
   }
@@ -98,7 +101,10 @@ export class Goal {
   #under(event) {
     const { canvas } = this.parts;
     const box = canvas.getBoundingClientRect();
-    return projection(this.#plane.extent, box.width, box.height).back([event.clientX - box.left, event.clientY - box.top]);
+    return projection(this.#plane.extent, box.width, box.height).back([
+      event.clientX - box.left,
+      event.clientY - box.top,
+    ]);
   }
 
   #key(event) {

@@ -40,7 +40,13 @@ export class History {
     if (frame.deadline_ms !== undefined) this.deadline = frame.deadline_ms;
     if (frame.candidates?.length || frame.plan?.length) {
       const values = frame.values ?? [];
-      this.plan = { step: frame.step, values, candidates: frame.candidates ?? [], chosen: frame.plan ?? null, actions: frame.plan_actions ?? null };
+      this.plan = {
+        step: frame.step,
+        values,
+        candidates: frame.candidates ?? [],
+        chosen: frame.plan ?? null,
+        actions: frame.plan_actions ?? null,
+      };
       if (again) return;
       if (values.length) {
         const sorted = values.filter(Number.isFinite).sort((a, b) => a - b);

@@ -14,7 +14,8 @@ const COUNTS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256];
 
 /** Whether the server's value is what a control says: it computes in 32 bits, and a choice may be a name or a number. */
 export function same(a, b) {
-  if (typeof a === "number" && typeof b === "number") return Math.abs(a - b) <= 1e-5 * Math.max(Math.abs(a), Math.abs(b), 1e-6);
+  if (typeof a === "number" && typeof b === "number")
+    return Math.abs(a - b) <= 1e-5 * Math.max(Math.abs(a), Math.abs(b), 1e-6);
   return (a ?? null) === (b ?? null);
 }
 
@@ -27,13 +28,22 @@ export function positions(spec, model) {
   const up = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
   switch (spec.name) {
     case "batch_size": {
-      const most = Math.min(spec.max ?? Infinity, model.limits?.batch_size ?? model.limits?.candidates ?? Infinity, Math.max(128, set ?? 0));
+      const most = Math.min(
+        spec.max ?? Infinity,
+        model.limits?.batch_size ?? model.limits?.candidates ?? Infinity,
+        Math.max(128, set ?? 0),
+      );
       const found = COUNTS.filter((count) => count <= most);
       return [...new Set([...found, ...(set ? [set] : [])])].sort((a, b) => a - b);
     }
     case "num_inference_steps": {
       const all = model.num_train_timesteps ?? 100;
-      const counts = all <= 100 ? up(1, all - 1) : [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 32, 40, 50, 64, 80, 100, 150, 200, 300, 400, 500, 700, 900].filter((x) => x < all);
+      const counts =
+        all <= 100
+          ? up(1, all - 1)
+          : [
+              1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 32, 40, 50, 64, 80, 100, 150, 200, 300, 400, 500, 700, 900,
+            ].filter((x) => x < all);
       return [...counts, null];
     }
     case "n_guide_steps":
@@ -70,12 +80,17 @@ class Control {
       this.input = make("input", { type: "checkbox" });
     } else if (choices) {
       this.input = make("select");
-      if (spec.default === null || spec.name === "scheduler") this.input.append(new Option(spec.name === "scheduler" ? "the checkpoint's" : "not set", ""));
+      if (spec.default === null || spec.name === "scheduler")
+        this.input.append(new Option(spec.name === "scheduler" ? "the checkpoint's" : "not set", ""));
       for (const name of choices) this.input.append(new Option(name, name));
     } else if (spec.kind === "text") {
       this.input = make("input", { type: "text", placeholder: "not set" });
     } else {
-      this.input = make("input", { type: "number", step: spec.kind === "integer" ? "1" : "any", placeholder: spec.name === "num_inference_steps" ? "all" : "not set" });
+      this.input = make("input", {
+        type: "number",
+        step: spec.kind === "integer" ? "1" : "any",
+        placeholder: spec.name === "num_inference_steps" ? "all" : "not set",
+      });
       this.input.inputMode = spec.kind === "integer" ? "numeric" : "decimal";
       if (spec.min !== null && spec.min > -1e30) this.input.min = spec.min;
       if (spec.max !== null && spec.max < 1e30) this.input.max = spec.max;
@@ -87,7 +102,13 @@ class Control {
 
     this.stops = this.input.type === "number" ? positions(spec, model) : null;
     if (this.stops) {
-      this.slider = make("input", { type: "range", min: "0", max: String(this.stops.length - 1), step: "1", id: `${id}-slider` });
+      this.slider = make("input", {
+        type: "range",
+        min: "0",
+        max: String(this.stops.length - 1),
+        step: "1",
+        id: `${id}-slider`,
+      });
       this.slider.setAttribute("aria-label", title);
       this.slider.setAttribute("aria-describedby", `${id}-help`);
       this.slider.addEventListener("input", () => {
@@ -100,7 +121,14 @@ class Control {
       this.#slide(this.value);
       changed(this);
     });
-    this.input.addEventListener("blur", () => this.input.type === "number" && this.input.value === "" && this.spec.default !== null && this.set(this.spec.default));
+    this.input.addEventListener(
+      "blur",
+      () =>
+        this.input.type === "number" &&
+        this.input.value === "" &&
+        this.spec.default !== null &&
+        this.set(this.spec.default),
+    );
     this.element.append(notes, this.error);
     this.set(spec.default);
   }
@@ -131,7 +159,10 @@ class Control {
   #slide(value) {
     if (!this.slider || value === undefined) return;
     const far = (stop) => (value === null || stop === null ? (stop === value ? 0 : Infinity) : Math.abs(stop - value));
-    const nearest = this.stops.reduce((best, stop, i) => (far(stop) < far(this.stops[best]) ? i : best), value === null ? this.stops.length - 1 : 0);
+    const nearest = this.stops.reduce(
+      (best, stop, i) => (far(stop) < far(this.stops[best]) ? i : best),
+      value === null ? this.stops.length - 1 : 0,
+    );
     this.slider.value = String(nearest);
     this.#speak(value);
   }
@@ -194,7 +225,8 @@ export class Options {
   /** What differs from the checkpoint's own settings, by name: for a new episode. */
   get changed() {
     const found = {};
-    for (const [name, { value, spec }] of this.#controls) if (value !== undefined && !same(value, spec.default)) found[name] = value;
+    for (const [name, { value, spec }] of this.#controls)
+      if (value !== undefined && !same(value, spec.default)) found[name] = value;
     return found;
   }
 
@@ -209,7 +241,13 @@ export class Options {
       if (!(name in options)) continue;
       const equal = same(control.value, options[name]);
       if (control.pending && equal) control.wait(false);
-      else if (!control.pending && !equal && !control.element.contains(document.activeElement) && !(name in this.#queue)) control.set(options[name]);
+      else if (
+        !control.pending &&
+        !equal &&
+        !control.element.contains(document.activeElement) &&
+        !(name in this.#queue)
+      )
+        control.set(options[name]);
     }
     this.#offer();
   }

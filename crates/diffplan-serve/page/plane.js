@@ -22,7 +22,9 @@ export function shape(canvas, [x0, x1, y0, y1]) {
 
 /** Whether a point is within the plane and in no wall. */
 export function free({ extent: [x0, x1, y0, y1], walls }, [x, y]) {
-  return x >= x0 && x <= x1 && y >= y0 && y <= y1 && !(walls ?? []).some((w) => x > w[0] && x < w[2] && y > w[1] && y < w[3]);
+  return (
+    x >= x0 && x <= x1 && y >= y0 && y <= y1 && !(walls ?? []).some((w) => x > w[0] && x < w[2] && y > w[1] && y < w[3])
+  );
 }
 
 /**
@@ -48,7 +50,8 @@ export function drawPlane(canvas, plane, scene) {
   const order = candidates.map((_, i) => i).sort((a, b) => (scene.values?.[a] ?? 0) - (scene.values?.[b] ?? 0));
   const size = plane.extent[1] - plane.extent[0] + plane.extent[3] - plane.extent[2];
   const faint = Math.min(0.9, Math.max(0.35, 8 / Math.max(candidates.length, 1)));
-  for (const i of order) path(context, paths(candidates[i]), size * unit, colourOf(scene.values?.[i], ...range), 1.4, faint);
+  for (const i of order)
+    path(context, paths(candidates[i]), size * unit, colourOf(scene.values?.[i], ...range), 1.4, faint);
   if (scene.chosen) path(context, paths(scene.chosen), size * unit, palette.high, 3, 1);
   if (scene.goal) star(context, to(scene.goal), Math.max(9, Math.min(unit * 0.26, 16)));
   if (scene.position) disc(context, to(scene.position), Math.max(5, Math.min(unit * 0.15, 10)));
@@ -57,7 +60,8 @@ export function drawPlane(canvas, plane, scene) {
 /** A path: a line where it is one; where it is noise, to and fro between its points, the points, which the lines would hide. */
 function path(context, points, size, colour, width, alpha) {
   let length = 0;
-  for (let i = 1; i < points.length; i++) length += Math.hypot(points[i][0] - points[i - 1][0], points[i][1] - points[i - 1][1]) || 0;
+  for (let i = 1; i < points.length; i++)
+    length += Math.hypot(points[i][0] - points[i - 1][0], points[i][1] - points[i - 1][1]) || 0;
   const smooth = Math.min(1, (2 * size) / Math.max(length, 1e-9));
   context.globalAlpha = alpha * Math.max(smooth ** 2, 0.08);
   if (width > 2 && smooth > 0.8) rimmed(context, points, colour, width, palette.well);

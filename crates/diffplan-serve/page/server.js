@@ -1,6 +1,6 @@
 // The server's interface: JSON in and out, and streams of events with a token, which EventSource could not send.
 
-/** What the server refused, or why it was not reached: `status` 0 then. */
+/** What the server refused, also within a stream, or why it was not reached: `status` 0 then. */
 export class ServerError extends Error {
   constructor(status, { kind = "unreachable", message, option = null }) {
     super(message);
@@ -53,7 +53,13 @@ export class Server {
     const headers = {};
     if (this.#token) headers.Authorization = `Bearer ${this.#token}`;
     if (body !== undefined) headers["Content-Type"] = "application/json";
-    const init = { method, headers, cache: "no-store", body: body === undefined ? undefined : JSON.stringify(body), ...extra };
+    const init = {
+      method,
+      headers,
+      cache: "no-store",
+      body: body === undefined ? undefined : JSON.stringify(body),
+      ...extra,
+    };
     let response;
     try {
       response = await fetch(path, init);

@@ -9,6 +9,8 @@ import pytest
 def call(watch, pendulum):
     """`call(module, expression, *arguments)`: an expression with the module as `m` and the arguments as `a`."""
     seen = watch(pendulum).open()
+    # A page that leaves before it knows its episode cannot end it.
+    seen.wait("document.getElementById('now-step').textContent !== '–'")
     return lambda module, expression, *arguments: seen.page.evaluate(
         f"async (a) => {{ const m = await import('/assets/{module}.js'); return {expression}; }}", list(arguments)
     )
@@ -96,7 +98,7 @@ def contrast(a, b):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_values_are_told_apart_by_everyone(watch, pendulum, scheme):
-    seen = watch(pendulum, color_scheme=scheme).open()
+    seen = watch(pendulum, color_scheme=scheme).playing()
     palette = seen.page.evaluate("async () => (await import('/assets/colours.js')).palette")
     rgb = lambda text: [float(x) for x in re.findall(r"[\d.]+", text)][:3]
     ramp = [rgb(colour) for colour in palette["ramp"]]
