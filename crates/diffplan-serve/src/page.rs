@@ -29,6 +29,9 @@ files! {
     "plane.js": "text/javascript; charset=utf-8",
     "server.js": "text/javascript; charset=utf-8",
     "style.css": "text/css; charset=utf-8",
+    "token.js": "text/javascript; charset=utf-8",
+    "views.js": "text/javascript; charset=utf-8",
+    "words.js": "text/javascript; charset=utf-8",
 }
 
 fn file(name: &str) -> Option<([(HeaderName, HeaderValue); 2], &'static [u8])> {
