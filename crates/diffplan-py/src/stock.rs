@@ -194,7 +194,10 @@ impl Stock {
     /// The best plan that is made within `budget`. The first call measures what plans cost, which takes as long as some plans do.
     pub(crate) fn plan_within(&self, py: Python<'_>, asked: Asked, budget: Duration) -> PyResult<(Timely, f64)> {
         let idle = lock(&self.timely).pop();
-        let token = idle.as_ref().map(|worker| worker.planner.cancel_token()).unwrap_or_default();
+        let token = idle
+            .as_ref()
+            .map(|worker| worker.planner.cancel_token())
+            .unwrap_or_default();
         token.reset();
         let number = self.begin(&token);
         let made = self.plan_timely(py, idle, &token, asked, budget);

@@ -133,8 +133,7 @@ fn plans_can_be_called_off() {
     let cancel = CancelToken::new();
     let mut ask = |noise: &mut dyn NoiseSource, cancel: &CancelToken| {
         let conditions = [Condition::observation(0, ArrayView1::from(&OBSERVATION))];
-        planner
-            .plan_unless(&mut [Query::new(&conditions, noise)], cancel)
+        planner.plan_unless(&mut [Query::new(&conditions, noise)], cancel)
     };
     cancel.cancel();
     let off = ask(&mut RngNoise::seed(1), &cancel).unwrap_err();
