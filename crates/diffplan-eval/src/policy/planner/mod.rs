@@ -17,12 +17,14 @@
 mod aim;
 mod episode;
 mod follower;
+mod led;
 
 pub use aim::{Aim, AimText, Held, Waypoint};
 pub use follower::StateFollower;
 
 use super::{Policy, check_dimensions, slot};
 use crate::error::{Error, Result};
+use crate::names::Names;
 use crate::start::Start;
 use diffplan_envs::{Goal, Space};
 use diffplan_pipelines::doctor::{Finding, Outside};
@@ -104,6 +106,29 @@ impl PlannerPolicy {
     pub fn with_follower(mut self, follower: StateFollower) -> Self {
         self.follower = Some(follower);
         self
+    }
+
+    /// With the controller that the planner's options ask for, if they ask for one: that of `follow_dims`, or of what dimensions are called.
+    ///
+    /// # Errors
+    /// As [`StateFollower::parse`] and [`StateFollower::of_names`].
+    pub fn with_follower_of(self, names: &Names) -> Result<Self> {
+        let options = self.planner.options();
+        if options.follow != Follow::States {
+            return Ok(self);
+        }
+        let follower = match &options.follow_dims {
+            Some(dims) => StateFollower::parse(dims, names)?,
+            None => StateFollower::of_names(names)?,
+        };
+        Ok(self.with_follower(follower))
+    }
+
+    /// Goes on with the episodes of another, which has none from then on: with their noise, their goals and their steps. For each of
+    /// them a plan is made at its next step, from noise; nothing of the plans of before holds it.
+    pub fn take_over(&mut self, other: &mut Self) {
+        self.episodes = std::mem::take(&mut other.episodes);
+        self.episodes.iter_mut().flatten().for_each(Running::let_go);
     }
 
     /// Keeps what every plan of slot 0 is made of from its next episode on, so that any of them can be made again.
