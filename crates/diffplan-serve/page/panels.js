@@ -4,7 +4,7 @@ import { colourOf, palette } from "./colours.js";
 import { bounds, columns, line, rimmed, rows, scale, surface, ticks, widened } from "./draw.js";
 
 /** Panels that are shown unasked. */
-const FIRST = 12;
+const FIRST = 16;
 const LEFT = 40;
 
 export class Panels {
