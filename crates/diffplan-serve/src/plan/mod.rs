@@ -153,6 +153,9 @@ impl Order {
         }
         let options = options::of_plan(&request.options, &model.options)?;
         options::check(&options, observations.len().max(1), &model.pipeline, &app.settings)?;
+        // What is wrong is said at once, and not after waiting for a turn.
+        model.pipeline.planner(options.clone())?;
+        check_observations(&observations, model.pipeline.observation_dim())?;
         let deadline = request.deadline_ms.map(deadline).transpose()?;
         if streams && deadline.is_some() {
             return Err(Problem::bad(
