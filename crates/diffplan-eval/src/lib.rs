@@ -20,6 +20,8 @@
 mod episodes;
 mod error;
 pub mod evaluation;
+#[cfg(feature = "hdf5")]
+mod facts;
 mod made;
 mod moments;
 mod names;
@@ -36,6 +38,8 @@ pub mod tune;
 pub use episodes::{EpisodeResult, EvaluationEvent, evaluate};
 pub use error::{Error, Result};
 pub use evaluation::{Comparison, Evaluation, Progress, Report};
+#[cfg(feature = "hdf5")]
+pub use facts::env_facts;
 pub use made::{env_error, env_with, make_env, make_options};
 pub use moments::{liveliest, moments};
 pub use names::Names;

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::layout::SampleLayout;
+use crate::planner::reshape;
 use ndarray::{Array2, ArrayView2, Axis, Slice};
 
 /// A candidate that was chosen.
@@ -22,6 +23,15 @@ pub trait ActionHead: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// If there is no telling.
     fn actions(&self, chosen: Chosen<'_>) -> Result<Array2<f32>>;
+
+    /// The same into actions that nobody needs any more, whose memory it may use. What plans call.
+    ///
+    /// # Errors
+    /// As [`actions`](Self::actions); `into` may then be anything.
+    fn actions_into(&self, chosen: Chosen<'_>, into: &mut Array2<f32>) -> Result<()> {
+        *into = self.actions(chosen)?;
+        Ok(())
+    }
 }
 
 /// The plan's own first actions: one as diffusers, or a chunk of so many.
@@ -36,6 +46,12 @@ impl Default for OwnActions {
 
 impl ActionHead for OwnActions {
     fn actions(&self, chosen: Chosen<'_>) -> Result<Array2<f32>> {
+        let mut actions = Array2::zeros((0, 0));
+        self.actions_into(chosen, &mut actions)?;
+        Ok(actions)
+    }
+
+    fn actions_into(&self, chosen: Chosen<'_>, into: &mut Array2<f32>) -> Result<()> {
         let (count, own) = (self.0, chosen.layout.actions());
         let horizon = chosen.trajectory.nrows();
         if own.is_empty() {
@@ -49,6 +65,9 @@ impl ActionHead for OwnActions {
             )));
         }
         let actions = chosen.trajectory.slice_axis(Axis(1), Slice::from(own));
-        Ok(actions.slice_axis(Axis(0), Slice::from(..count)).to_owned())
+        let actions = actions.slice_axis(Axis(0), Slice::from(..count));
+        reshape(into, actions.dim());
+        into.assign(&actions);
+        Ok(())
     }
 }

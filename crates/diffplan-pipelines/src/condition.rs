@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::layout::SampleLayout;
 use diffplan_data::Normalizers;
-use ndarray::{Array1, Array2, ArrayView1, ArrayViewMut3, Axis, Slice};
+use ndarray::{Array2, ArrayView1, ArrayViewMut1, ArrayViewMut3, Axis, Slice};
 use std::borrow::Cow;
 
 /// What a condition is imposed on.
@@ -83,7 +83,11 @@ impl<'a> Condition<'a> {
 
 /// The conditions of all queries, normalised.
 #[derive(Debug, Default)]
-pub(crate) struct Imposed(Vec<Cell>);
+pub(crate) struct Imposed {
+    cells: Vec<Cell>,
+    /// All dimensions of an observation or an action, while some of them are normalised.
+    row: Vec<f32>,
+}
 
 /// A number that stays where it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -98,7 +102,7 @@ struct Cell {
 impl Imposed {
     /// Forgets all.
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        self.cells.clear();
     }
 
     /// Adds those of a query.
@@ -112,7 +116,7 @@ impl Imposed {
         (layout, horizon): (&SampleLayout, usize),
         normalizers: &Normalizers,
     ) -> Result<()> {
-        let first = self.0.len();
+        let first = self.cells.len();
         for condition in conditions {
             let &Condition {
                 time,
@@ -152,14 +156,16 @@ impl Imposed {
                 ));
             }
             // Normalisers work dimension by dimension: those without a number are filled in and not looked at.
-            let mut row = Array1::zeros(channels.len());
+            let row = &mut self.row;
+            row.clear();
+            row.resize(channels.len(), 0.0);
             for (i, &value) in values.iter().enumerate() {
                 match row.get_mut(dim_of(i)) {
                     Some(place) => *place = value,
                     None => return refuse(format!("dimension {}, expected below {}", dim_of(i), channels.len())),
                 }
             }
-            let row = normalizer.normalize(row.view())?;
+            normalizer.normalize_inplace(ArrayViewMut1::from(row.as_mut_slice()))?;
             for (i, &original) in values.iter().enumerate() {
                 let (dim, value) = (dim_of(i), row[dim_of(i)]);
                 if !value.is_finite() {
@@ -175,10 +181,10 @@ impl Imposed {
                     strength,
                 };
                 let taken = |other: &Cell| (other.time, other.channel) == (cell.time, cell.channel);
-                if self.0[first..].iter().any(taken) {
+                if self.cells[first..].iter().any(taken) {
                     return refuse("two conditions for the same time and dimension, expected one".into());
                 }
-                self.0.push(cell);
+                self.cells.push(cell);
             }
         }
         Ok(())
@@ -186,7 +192,7 @@ impl Imposed {
 
     /// Puts those that are imposed into `x` (queries · batch, horizon, channels), which is `scale` times what they are imposed on.
     pub(crate) fn apply(&self, mut x: ArrayViewMut3<f32>, batch: usize, scale: f32) {
-        for cell in self.0.iter().filter(|cell| cell.strength == 1.0) {
+        for cell in self.cells.iter().filter(|cell| cell.strength == 1.0) {
             let of_query = Slice::from(cell.query * batch..(cell.query + 1) * batch);
             let mut candidates = x.slice_axis_mut(Axis(0), of_query);
             candidates
@@ -199,17 +205,17 @@ impl Imposed {
     /// Whether a number of a query is imposed.
     pub(crate) fn holds(&self, query: usize, time: usize, channel: usize) -> bool {
         let is = |cell: &Cell| (cell.query, cell.time, cell.channel) == (query, time, channel) && cell.strength == 1.0;
-        self.0.iter().any(is)
+        self.cells.iter().any(is)
     }
 
     /// Whether any only pulls.
     pub(crate) fn any_soft(&self) -> bool {
-        self.0.iter().any(|cell| cell.strength < 1.0)
+        self.cells.iter().any(|cell| cell.strength < 1.0)
     }
 
     /// Pulls the predicted clean samples `x` (queries · batch, horizon, channels).
     pub(crate) fn pull(&self, mut x: ArrayViewMut3<f32>, batch: usize) {
-        for cell in self.0.iter().filter(|cell| cell.strength < 1.0) {
+        for cell in self.cells.iter().filter(|cell| cell.strength < 1.0) {
             let of_query = Slice::from(cell.query * batch..(cell.query + 1) * batch);
             let mut candidates = x.slice_axis_mut(Axis(0), of_query);
             let mut at_time = candidates.index_axis_mut(Axis(1), cell.time);
@@ -222,7 +228,10 @@ impl Imposed {
     /// What is imposed on a query's trajectories (horizon, channels), normalised; NaN elsewhere.
     pub(crate) fn values(&self, query: usize, shape: (usize, usize)) -> Array2<f32> {
         let mut values = Array2::from_elem(shape, f32::NAN);
-        let imposed = self.0.iter().filter(|cell| cell.query == query && cell.strength == 1.0);
+        let imposed = self
+            .cells
+            .iter()
+            .filter(|cell| cell.query == query && cell.strength == 1.0);
         for cell in imposed {
             if let Some(place) = values.get_mut((cell.time, cell.channel)) {
                 *place = cell.value;
@@ -234,7 +243,10 @@ impl Imposed {
     /// Marks what is imposed on a query's trajectories in `fixed` (horizon, channels).
     pub(crate) fn mark(&self, query: usize, fixed: &mut Array2<bool>) {
         fixed.fill(false);
-        let imposed = self.0.iter().filter(|cell| cell.query == query && cell.strength == 1.0);
+        let imposed = self
+            .cells
+            .iter()
+            .filter(|cell| cell.query == query && cell.strength == 1.0);
         for cell in imposed {
             if let Some(place) = fixed.get_mut((cell.time, cell.channel)) {
                 *place = true;

@@ -131,6 +131,14 @@ pub enum Error {
         /// What that is.
         cheapest: String,
     },
+    /// A plan that was called off.
+    #[error("the plan was cancelled, after {visits} of {of} visits")]
+    Cancelled {
+        /// Visits that had been made.
+        visits: usize,
+        /// Of so many.
+        of: usize,
+    },
     /// Threads to plan on that cannot be had.
     #[error("cannot start {threads} threads to plan on: {reason}")]
     Threads {

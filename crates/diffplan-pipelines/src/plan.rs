@@ -83,6 +83,21 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Of nothing, to be written to.
+    pub(crate) fn empty(layout: &SampleLayout) -> Self {
+        Self {
+            action: Array1::zeros(0),
+            chunk: Array2::zeros((0, 0)),
+            chosen: 0,
+            trajectories: Array3::zeros((0, 0, 0)),
+            normalized: Array3::zeros((0, 0, 0)),
+            values: None,
+            order: Vec::new(),
+            violations: None,
+            layout: layout.clone(),
+        }
+    }
+
     /// The actions of every candidate (batch, horizon, action dimensions).
     pub fn actions(&self) -> ArrayView3<'_, f32> {
         let own = Slice::from(self.layout.actions());

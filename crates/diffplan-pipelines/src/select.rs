@@ -14,7 +14,7 @@ pub struct Candidates<'a> {
 }
 
 /// The order of candidates, and the one that is acted on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     /// Every candidate once, in the order in which a plan shows them.
     pub order: Vec<usize>,
@@ -29,6 +29,15 @@ pub trait Select: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// If there is no telling.
     fn select(&self, candidates: Candidates<'_>, noise: &mut dyn NoiseSource) -> Result<Selection>;
+
+    /// The same into a selection that nobody needs any more, whose memory it may use. What plans call.
+    ///
+    /// # Errors
+    /// As [`select`](Self::select); `into` may then be anything.
+    fn select_into(&self, candidates: Candidates<'_>, noise: &mut dyn NoiseSource, into: &mut Selection) -> Result<()> {
+        *into = self.select(candidates, noise)?;
+        Ok(())
+    }
 }
 
 /// The best by value, as diffusers; where nothing valued them one is picked by the noise source. Equal values stay in the order
@@ -38,16 +47,25 @@ pub struct ByValue;
 
 impl Select for ByValue {
     fn select(&self, candidates: Candidates<'_>, noise: &mut dyn NoiseSource) -> Result<Selection> {
+        let mut selection = Selection::default();
+        self.select_into(candidates, noise, &mut selection)?;
+        Ok(selection)
+    }
+
+    fn select_into(&self, candidates: Candidates<'_>, noise: &mut dyn NoiseSource, into: &mut Selection) -> Result<()> {
         let count = candidates.normalized.dim().0;
-        let mut order: Vec<usize> = (0..count).collect();
-        let chosen = match candidates.values {
+        into.order.clear();
+        into.order.extend(0..count);
+        into.chosen = match candidates.values {
             Some(values) => {
-                order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
+                // By value and then by place, which a stable sort would do with memory of its own.
+                into.order
+                    .sort_unstable_by(|&a, &b| values[b].total_cmp(&values[a]).then(a.cmp(&b)));
                 0
             }
             None => noise.pick_index(count)?,
         };
-        Ok(Selection { order, chosen })
+        Ok(())
     }
 }
 
@@ -72,7 +90,7 @@ impl Select for AtRandom {
     }
 }
 
-/// The order of candidates and the one to act on, which is one of `feasible`, if not all are; the others come last.
+/// The order of candidates and the one to act on, which is one of `feasible`, if not all are; the others come last. Into `into`.
 ///
 /// # Errors
 /// What the selection says; [`Error::Parts`] if it chose none of them.
@@ -81,9 +99,10 @@ pub(crate) fn choose(
     candidates: Candidates<'_>,
     feasible: Option<Vec<usize>>,
     noise: &mut dyn NoiseSource,
-) -> Result<Selection> {
+    into: &mut Selection,
+) -> Result<()> {
     let batch = candidates.normalized.dim().0;
-    let selection = match feasible {
+    match feasible {
         Some(feasible) if feasible.len() < batch => {
             let normalized = candidates.normalized.select(Axis(0), &feasible);
             let values = candidates.values.map(|values| values.select(Axis(0), &feasible));
@@ -94,20 +113,20 @@ pub(crate) fn choose(
             let among = select.select(own, noise)?;
             let order = among.order.iter().filter_map(|&place| feasible.get(place).copied());
             let others = (0..batch).filter(|candidate| !feasible.contains(candidate));
-            Selection {
+            *into = Selection {
                 order: order.chain(others).collect(),
                 ..among
-            }
+            };
         }
-        _ => select.select(candidates, noise)?,
-    };
-    if selection.chosen >= selection.order.len() || selection.order.iter().any(|&candidate| candidate >= batch) {
+        _ => select.select_into(candidates, noise, into)?,
+    }
+    if into.chosen >= into.order.len() || into.order.iter().any(|&candidate| candidate >= batch) {
         return Err(Error::Parts(format!(
             "the selection chose place {} of the order {:?}, of {batch} candidates",
-            selection.chosen, selection.order
+            into.chosen, into.order
         )));
     }
-    Ok(selection)
+    Ok(())
 }
 
 /// Picks the first: an early answer takes nothing from anybody's randomness.

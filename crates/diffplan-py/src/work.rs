@@ -11,7 +11,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 /// How often the waiting thread looks whether somebody pressed Ctrl-C.
-const LOOK: Duration = Duration::from_millis(10);
+pub(crate) const LOOK: Duration = Duration::from_millis(10);
 
 /// Threads, and the process that they run in.
 ///
@@ -29,10 +29,12 @@ impl Pool {
         let threads = match threads {
             Some(threads) => PoolOptions::new(threads).build().or_raise()?.pool,
             None => {
-                let built = rayon::ThreadPoolBuilder::new().build().map_err(|error| pipelines::Error::Threads {
-                    threads: 0,
-                    reason: error.to_string(),
-                });
+                let built = rayon::ThreadPoolBuilder::new()
+                    .build()
+                    .map_err(|error| pipelines::Error::Threads {
+                        threads: 0,
+                        reason: error.to_string(),
+                    });
                 Arc::new(built.or_raise()?)
             }
         };
@@ -62,7 +64,7 @@ impl Drop for Pool {
 }
 
 /// A fault of ours, as an exception.
-fn internal(message: String) -> PyErr {
+pub(crate) fn internal(message: String) -> PyErr {
     Trouble::new("InternalError", "internal", message).into()
 }
 
@@ -109,7 +111,7 @@ pub(crate) fn apart<T: Send>(py: Python<'_>, work: impl FnOnce() -> PyResult<T> 
 }
 
 /// What a panic said.
-fn told(panic: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn told(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
     format!(

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::noise::NoiseSource;
 use crate::options::PlanOptions;
 use crate::pipeline::ValueGuidedPipeline;
-use crate::plan::{Query, Start};
+use crate::plan::{Plan, Query, Start};
 use ndarray::{Array1, ArrayView1};
 use rayon::ThreadPool;
 use std::sync::Arc;
@@ -89,6 +89,8 @@ pub struct DeadlinePlanner {
     pace: Pace,
     pool: Arc<ThreadPool>,
     settings: DeadlineSettings,
+    /// The rung of the last plans.
+    last: usize,
 }
 
 impl std::fmt::Debug for DeadlinePlanner {
@@ -175,7 +177,17 @@ impl DeadlinePlanner {
             pace: Pace::default(),
             pool,
             settings,
+            last: 0,
         })
+    }
+
+    /// Takes the plans of the last call, when nobody needs them any more: the next ones of their rung are written into their memory, as
+    /// [`Planner::reuse`](crate::Planner::reuse) does. Who hands plans back allocates nothing from the first call on: every rung has had a plan when it was
+    /// measured.
+    pub fn reuse(&mut self, plans: Vec<Plan>) {
+        if let Some(station) = self.stations.get_mut(self.last) {
+            station.planner.reuse(plans);
+        }
     }
 
     /// The ladder, what was wanted first.
@@ -253,6 +265,7 @@ impl DeadlinePlanner {
         let reserve = self.pace.reserve(seconds);
         let place = self.choose(budget, share, reserve)?;
         let cost = self.costs.rungs[place].times(share);
+        self.last = place;
         let station = &mut self.stations[place];
         let mut run = Run {
             clock: &*self.settings.clock,

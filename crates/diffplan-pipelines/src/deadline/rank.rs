@@ -7,14 +7,20 @@ use crate::guide::{Moment, WeightedSession};
 use crate::options::PlanOptions;
 use crate::pipeline::ValueGuidedPipeline;
 use crate::plan::Plan;
+use crate::planner::{gather, reshape};
 use crate::select::{Candidates, First, Selection, choose};
-use ndarray::{Array1, Axis};
+use ndarray::{Array1, Array3, Axis};
 
 /// Values the candidates of an early answer and puts the best first, where the planner would have valued them at its end alone: without a
 /// gradient, with `rescore`.
 pub(super) struct Rank {
     pipeline: ValueGuidedPipeline,
     guide: WeightedSession,
+    values: Array1<f32>,
+    selection: Selection,
+    /// Candidates before they are sorted.
+    sorted: Array3<f32>,
+    order: Vec<usize>,
 }
 
 impl Rank {
@@ -28,6 +34,10 @@ impl Rank {
         Some(Self {
             pipeline: pipeline.clone(),
             guide,
+            values: Array1::zeros(0),
+            selection: Selection::default(),
+            sorted: Array3::zeros((0, 0, 0)),
+            order: Vec::new(),
         })
     }
 
@@ -37,8 +47,16 @@ impl Rank {
             index: 0,
             timestep: 0.0,
         };
-        let mut values = Array1::zeros(plan.normalized.dim().0);
-        self.guide.value(None, plan.normalized.view(), at, values.view_mut())?;
+        let Self {
+            pipeline,
+            guide,
+            values,
+            selection,
+            sorted,
+            order: before,
+        } = self;
+        reshape(values, plan.normalized.dim().0);
+        guide.value(None, plan.normalized.view(), at, values.view_mut())?;
         if !values.iter().all(|value| value.is_finite()) {
             return Err(Error::Parts(
                 "the guide's values of an early answer are no longer finite; a smaller weight may help".into(),
@@ -49,22 +67,31 @@ impl Rank {
             values: Some(values.view()),
         };
         let feasible = plan.violations.as_ref().map(Violations::feasible);
-        let Selection { order, chosen } = choose(&*self.pipeline.select, candidates, feasible, &mut First)?;
-        plan.violations = plan.violations.take().map(|all| all.sorted(&order));
-        plan.normalized = plan.normalized.select(Axis(0), &order);
-        plan.trajectories = plan.trajectories.select(Axis(0), &order);
-        plan.values = Some(values.select(Axis(0), &order));
-        plan.chunk = self.pipeline.head.actions(Chosen {
-            trajectory: plan.trajectories.index_axis(Axis(0), chosen),
-            normalized: plan.normalized.index_axis(Axis(0), chosen),
+        choose(&*pipeline.select, candidates, feasible, &mut First, selection)?;
+        let order = &selection.order;
+        plan.violations = plan.violations.take().map(|all| all.sorted(order));
+        for array in [&mut plan.normalized, &mut plan.trajectories] {
+            gather(sorted, array.view(), order);
+            std::mem::swap(sorted, array);
+        }
+        let own = plan.values.get_or_insert_with(|| Array1::zeros(0));
+        reshape(own, order.len());
+        own.iter_mut().zip(order).for_each(|(to, &place)| *to = values[place]);
+        let chosen = Chosen {
+            trajectory: plan.trajectories.index_axis(Axis(0), selection.chosen),
+            normalized: plan.normalized.index_axis(Axis(0), selection.chosen),
             layout: &plan.layout,
-        })?;
+        };
+        pipeline.head.actions_into(chosen, &mut plan.chunk)?;
         if plan.chunk.nrows() > 0 {
-            plan.action = plan.chunk.row(0).to_owned();
+            reshape(&mut plan.action, plan.chunk.ncols());
+            plan.action.assign(&plan.chunk.row(0));
         }
         // In the order of the draws, as any plan's.
-        plan.order = order.iter().map(|&place| plan.order[place]).collect();
-        plan.chosen = chosen;
+        before.clone_from(&plan.order);
+        plan.order.clear();
+        plan.order.extend(order.iter().map(|&place| before[place]));
+        plan.chosen = selection.chosen;
         Ok(())
     }
 }

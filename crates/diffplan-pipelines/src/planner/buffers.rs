@@ -7,6 +7,8 @@ use crate::guide::{Moment, Sees, WeightedSession};
 use crate::noise::NoiseSource;
 use crate::options::PlanOptions;
 use crate::pipeline::ValueGuidedPipeline;
+use crate::plan::Plan;
+use crate::select::Selection;
 use diffplan_models::{Conditioning, NetworkSession};
 use diffplan_schedulers::{NoiseSchedule, Sampler, SamplerStep, Visit};
 use ndarray::{Array, Array1, Array2, Array3, ArrayViewMut3, Axis, ShapeBuilder, Slice};
@@ -25,7 +27,7 @@ pub(super) struct Buffers {
     /// Of the network's input where that is not the sample itself.
     scaled: Array3<f32>,
     /// What the predicted sample without noise is made.
-    wanted: Array3<f32>,
+    pub(super) wanted: Array3<f32>,
     pub(super) values: Array1<f32>,
     /// Of the guides that see the clean sample.
     clean_values: Array1<f32>,
@@ -35,6 +37,11 @@ pub(super) struct Buffers {
     /// (horizon, channels): what is imposed on a query's trajectories.
     pub(super) fixed: Array2<bool>,
     scratch: Scratch,
+    /// Plans that nobody needs any more: the next ones are written into their memory.
+    pub(super) spare: Vec<Plan>,
+    pub(super) selection: Selection,
+    /// The memory of a list of noise sources, between plans.
+    pub(super) sources: Vec<&'static mut dyn NoiseSource>,
 }
 
 /// Where in the loop a step is: at a visit of a sampler.
@@ -93,6 +100,9 @@ impl Buffers {
             violated: Array2::zeros((pipeline.constraints.0.len(), 0)),
             fixed: Array2::default((0, 0)),
             scratch: Scratch::default(),
+            spare: Vec::new(),
+            selection: Selection::default(),
+            sources: Vec::new(),
         }
     }
 
@@ -259,8 +269,12 @@ impl Buffers {
 }
 
 /// One draw of every query, into its candidates, `temperature` times as large.
-pub(super) fn draw(into: &mut Array3<f32>, noise: &mut [&mut dyn NoiseSource], temperature: f32) -> Result<()> {
-    if noise.is_empty() {
+pub(super) fn draw<'n>(
+    into: &mut Array3<f32>,
+    noise: impl ExactSizeIterator<Item = &'n mut dyn NoiseSource>,
+    temperature: f32,
+) -> Result<()> {
+    if noise.len() == 0 {
         return Ok(());
     }
     let values = into.as_slice_mut().expect("made in standard layout");
@@ -294,6 +308,12 @@ pub(super) fn noise_to(
     let noised = schedule.add_noise(sample, draw, &[visit.timestep as usize])?;
     into.assign(&noised);
     Ok(())
+}
+
+/// An empty vector of another type of the same size in the memory of an old one: collecting in place keeps it. So a list of what is borrowed for a
+/// plan takes no memory of its own from the second plan on.
+pub(crate) fn recycle<A, B>(old: Vec<A>) -> Vec<B> {
+    old.into_iter().filter_map(|_| None).collect()
 }
 
 /// An array of another shape in the memory it has, where that suffices.

@@ -1,10 +1,11 @@
 //! [`Denoising`]: the loop, a step at a time.
 
-use super::buffers::{At, Buffers, Lost, draw, noise_to};
+use super::buffers::{At, Buffers, Lost, draw, noise_to, recycle, reshape};
 use super::{Parts, Planner};
 use crate::action::Chosen;
 use crate::condition::Imposed;
 use crate::constraint::{self, Violations};
+use crate::deadline::CancelToken;
 use crate::error::{Error, Result};
 use crate::guide::{Moment, Sees};
 use crate::noise::NoiseSource;
@@ -88,10 +89,17 @@ impl Planner {
         })?;
         buffers.resize(candidates, horizon, channels)?;
         parts.sampler.begin([candidates, horizon, channels], from);
-        let starts: Vec<Start> = queries.iter().map(|query| query.start).collect();
-        let mut noise: Vec<&mut dyn NoiseSource> = queries.iter_mut().map(|query| &mut *query.noise as _).collect();
-        draw(&mut buffers.x, &mut noise, parts.options.temperature)?;
-        parts.set_off(&starts, &mut buffers.x)?;
+        let sources = queries
+            .iter_mut()
+            .map(|query| &mut *query.noise as &mut dyn NoiseSource);
+        draw(&mut buffers.x, sources, parts.options.temperature)?;
+        parts.set_off(queries, &mut buffers.x)?;
+        let mut noise: Vec<&'a mut dyn NoiseSource> = recycle(std::mem::take(&mut buffers.sources));
+        noise.extend(
+            queries
+                .iter_mut()
+                .map(|query| &mut *query.noise as &mut dyn NoiseSource),
+        );
         Ok(Denoising {
             parts,
             buffers,
@@ -161,13 +169,13 @@ impl Parts {
     }
 
     /// What was drawn becomes what the first visit sees.
-    fn set_off(&self, starts: &[Start], x: &mut Array3<f32>) -> Result<()> {
+    fn set_off(&self, queries: &[Query], x: &mut Array3<f32>) -> Result<()> {
         let batch = self.options.batch_size;
         let sigma = self.sampler.init_noise_sigma();
-        for (index, start) in starts.iter().enumerate() {
+        for (index, query) in queries.iter().enumerate() {
             let own = Slice::from(index * batch..(index + 1) * batch);
             let mut own = x.slice_axis_mut(Axis(0), own);
-            match *start {
+            match query.start {
                 // By 1 the numbers stay as they are.
                 Start::Noise if sigma == 1.0 => {}
                 Start::Noise => own.mapv_inplace(|draw| sigma * draw),
@@ -223,6 +231,12 @@ impl Denoising<'_> {
             return Err(Error::Parts(
                 "a step of this loop failed: begin another for a plan".into(),
             ));
+        }
+        if self.parts.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
+            return Err(Error::Cancelled {
+                visits: self.next,
+                of: self.visits(),
+            });
         }
         let made = self.visit();
         self.failed = made.is_err();
@@ -293,7 +307,11 @@ impl Denoising<'_> {
         self.valued |= asked;
         let draws_noise = visit.draws_noise && index < own;
         if draws_noise {
-            draw(&mut buffers.noise, &mut self.noise, options.temperature)?;
+            let sources = self
+                .noise
+                .iter_mut()
+                .map(|source| &mut **source as &mut dyn NoiseSource);
+            draw(&mut buffers.noise, sources, options.temperature)?;
         }
         buffers.step(&mut **sampler, own_visit, draws_noise)?;
         diverged(buffers, &|b| (&b.x, "the trajectories"))?;
@@ -308,19 +326,22 @@ impl Denoising<'_> {
     ///
     /// # Errors
     /// What a normaliser or the action head says.
-    pub fn estimate(&self) -> Result<Option<Vec<Plan>>> {
+    pub fn estimate(&mut self) -> Result<Option<Vec<Plan>>> {
         if !self.begun {
             return Ok(None);
         }
-        let (parts, buffers) = (&*self.parts, &*self.buffers);
-        let mut original = buffers.original.clone();
+        let (parts, buffers) = (&*self.parts, &mut *self.buffers);
+        // Written anew before it is read, at every visit.
+        buffers.wanted.assign(&buffers.original);
         buffers
             .imposed
-            .apply(original.view_mut(), parts.options.batch_size, 1.0);
+            .apply(buffers.wanted.view_mut(), parts.options.batch_size, 1.0);
+        let mut into = Into::take(buffers);
         let values = self.valued.then_some(&buffers.values);
-        let plans =
-            (0..self.noise.len()).map(|index| parts.plan_of((original.view(), buffers), values, index, &mut First));
-        plans.collect::<Result<_>>().map(Some)
+        for index in 0..self.noise.len() {
+            parts.plan_of((buffers.wanted.view(), buffers), values, index, &mut First, &mut into)?;
+        }
+        Ok(Some(into.plans(buffers, self.noise.len())))
     }
 
     /// Makes the visits that are left, and the plans.
@@ -360,11 +381,37 @@ impl Denoising<'_> {
                 options.scale,
             )?;
         }
+        let count = noise.len();
+        let mut into = Into::take(buffers);
         let values = options.ranks().then_some(&buffers.values);
-        let noise = noise.iter_mut().enumerate();
-        noise
-            .map(|(index, noise)| parts.plan_of((buffers.x.view(), buffers), values, index, &mut **noise))
-            .collect()
+        for (index, noise) in noise.iter_mut().enumerate() {
+            parts.plan_of((buffers.x.view(), buffers), values, index, &mut **noise, &mut into)?;
+        }
+        buffers.sources = recycle(std::mem::take(noise));
+        Ok(into.plans(buffers, count))
+    }
+}
+
+/// Where plans are written: in the memory of others, as far as it goes.
+struct Into {
+    plans: Vec<Plan>,
+    selection: Selection,
+}
+
+impl Into {
+    fn take(buffers: &mut Buffers) -> Self {
+        Self {
+            plans: std::mem::take(&mut buffers.spare),
+            selection: std::mem::take(&mut buffers.selection),
+        }
+    }
+
+    /// The plans, `count` of them.
+    fn plans(self, buffers: &mut Buffers, count: usize) -> Vec<Plan> {
+        buffers.selection = self.selection;
+        let mut plans = self.plans;
+        plans.truncate(count);
+        plans
     }
 }
 
@@ -385,66 +432,97 @@ fn check_values(buffers: &Buffers, batch: usize, step: usize, timestep: f32, sca
 }
 
 impl Parts {
-    /// The plan of query `index` from its candidates in `x`, with their values if they have any.
+    /// The plan of query `index` from its candidates in `x`, with their values if they have any: plan `index` of `into`.
     fn plan_of(
         &self,
         (x, buffers): (ArrayView3<f32>, &Buffers),
         values: Option<&Array1<f32>>,
         index: usize,
         noise: &mut dyn NoiseSource,
-    ) -> Result<Plan> {
+        into: &mut Into,
+    ) -> Result<()> {
         let (pipeline, batch) = (&self.pipeline, self.options.batch_size);
         let own = Slice::from(index * batch..(index + 1) * batch);
         let x = x.slice_axis(Axis(0), own);
         let values = values.map(|values| values.slice_axis(Axis(0), own));
         let (layout, normalizers) = (&pipeline.layout, &pipeline.normalizers);
-        let mut normalized = x.to_owned();
-        let mut trajectories = normalized.clone();
-        denormalize(layout, normalizers, trajectories.view_mut())?;
-        let constraints = &pipeline.constraints;
-        let (mut feasible, mut violations) = (None, None);
-        if !constraints.is_empty() {
-            let mut fixed = Array2::default((x.dim().1, x.dim().2));
-            buffers.imposed.mark(index, &mut fixed);
-            let (rows, parts) = (
-                (trajectories.view_mut(), normalized.view_mut()),
-                (layout, &**normalizers),
-            );
-            let after = constraint::finish(constraints, rows.0, rows.1, fixed.view(), parts)?;
-            let names: Vec<String> = constraints.0.iter().map(|one| one.name().to_owned()).collect();
-            let before = buffers.violated.slice_axis(Axis(1), own).to_owned();
-            let all = Violations { names, before, after };
-            feasible = Some(constraint::feasible(&all, index)?);
-            violations = Some(all);
+        if into.plans.len() <= index {
+            into.plans.push(Plan::empty(layout));
         }
-        let candidates = Candidates {
-            normalized: normalized.view(),
-            values,
+        let Into { plans, selection } = into;
+        let plan = &mut plans[index];
+        let constraints = &pipeline.constraints;
+        (plan.layout, plan.violations) = (layout.clone(), None);
+        let feasible = match constraints.is_empty() {
+            true => None,
+            false => {
+                let (mut normalized, mut trajectories) = (x.to_owned(), x.to_owned());
+                denormalize(layout, normalizers, trajectories.view_mut())?;
+                let mut fixed = Array2::default((x.dim().1, x.dim().2));
+                buffers.imposed.mark(index, &mut fixed);
+                let (rows, parts) = (
+                    (trajectories.view_mut(), normalized.view_mut()),
+                    (layout, &**normalizers),
+                );
+                let after = constraint::finish(constraints, rows.0, rows.1, fixed.view(), parts)?;
+                let names: Vec<String> = constraints.0.iter().map(|one| one.name().to_owned()).collect();
+                let before = buffers.violated.slice_axis(Axis(1), own).to_owned();
+                let all = Violations { names, before, after };
+                let feasible = constraint::feasible(&all, index)?;
+                Some((all, feasible, normalized, trajectories))
+            }
         };
-        let Selection { order, chosen } = choose(&*pipeline.select, candidates, feasible, noise)?;
-        let (normalized, trajectories) = (normalized.select(Axis(0), &order), trajectories.select(Axis(0), &order));
-        let violations = violations.map(|all| all.sorted(&order));
-        let chunk = pipeline.head.actions(Chosen {
-            trajectory: trajectories.index_axis(Axis(0), chosen),
-            normalized: normalized.index_axis(Axis(0), chosen),
+        match feasible {
+            None => {
+                let candidates = Candidates { normalized: x, values };
+                choose(&*pipeline.select, candidates, None, noise, selection)?;
+                gather(&mut plan.normalized, x, &selection.order);
+                gather(&mut plan.trajectories, x, &selection.order);
+                denormalize(layout, normalizers, plan.trajectories.view_mut())?;
+            }
+            Some((all, feasible, normalized, trajectories)) => {
+                let candidates = Candidates {
+                    normalized: normalized.view(),
+                    values,
+                };
+                choose(&*pipeline.select, candidates, Some(feasible), noise, selection)?;
+                gather(&mut plan.normalized, normalized.view(), &selection.order);
+                gather(&mut plan.trajectories, trajectories.view(), &selection.order);
+                plan.violations = Some(all.sorted(&selection.order));
+            }
+        }
+        plan.chosen = selection.chosen;
+        plan.order.clone_from(&selection.order);
+        match values {
+            Some(values) => {
+                let sorted = plan.values.get_or_insert_with(|| Array1::zeros(0));
+                reshape(sorted, selection.order.len());
+                let from = selection.order.iter().map(|&place| values[place]);
+                sorted.iter_mut().zip(from).for_each(|(to, value)| *to = value);
+            }
+            None => plan.values = None,
+        }
+        let chosen = Chosen {
+            trajectory: plan.trajectories.index_axis(Axis(0), plan.chosen),
+            normalized: plan.normalized.index_axis(Axis(0), plan.chosen),
             layout,
-        })?;
-        if chunk.nrows() == 0 {
+        };
+        pipeline.head.actions_into(chosen, &mut plan.chunk)?;
+        if plan.chunk.nrows() == 0 {
             return Err(Error::Parts(
                 "the action head gave no action, expected at least one".into(),
             ));
         }
-        let action: Array1<f32> = chunk.row(0).to_owned();
-        Ok(Plan {
-            action,
-            chunk,
-            chosen,
-            trajectories,
-            normalized,
-            values: values.map(|values| values.select(Axis(0), &order)),
-            order,
-            violations,
-            layout: layout.clone(),
-        })
+        reshape(&mut plan.action, plan.chunk.ncols());
+        plan.action.assign(&plan.chunk.row(0));
+        Ok(())
+    }
+}
+
+/// The candidates of `from` in an order, in the memory of `into`.
+pub(crate) fn gather(into: &mut Array3<f32>, from: ArrayView3<f32>, order: &[usize]) {
+    reshape(into, (order.len(), from.dim().1, from.dim().2));
+    for (mut to, &place) in into.outer_iter_mut().zip(order) {
+        to.assign(&from.index_axis(Axis(0), place));
     }
 }

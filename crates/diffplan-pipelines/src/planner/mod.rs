@@ -5,6 +5,7 @@ mod denoising;
 
 pub(crate) use buffers::reshape;
 pub use denoising::Denoising;
+pub(crate) use denoising::gather;
 
 use crate::condition::Condition;
 use crate::deadline::CancelToken;
@@ -41,6 +42,7 @@ struct Parts {
     /// Visits at which guides are not even asked for values.
     skipped: Vec<bool>,
     pool: Option<Arc<rayon::ThreadPool>>,
+    cancel: Option<CancelToken>,
 }
 
 // A planner goes where it is needed.
@@ -215,6 +217,7 @@ impl Planner {
             guided,
             skipped,
             pool: None,
+            cancel: None,
         };
         Ok(Self { parts, buffers: None })
     }
@@ -225,6 +228,24 @@ impl Planner {
         self.parts.pool = Some(pool);
         self.buffers = None;
         self
+    }
+
+    /// Is called off by this token from now on: before every visit it is looked at, and a plan whose token is cancelled is [`Error::Cancelled`].
+    #[must_use]
+    pub fn cancelled_by(mut self, cancel: CancelToken) -> Self {
+        self.parts.cancel = Some(cancel);
+        self
+    }
+
+    /// Takes plans that nobody needs any more: the next ones are written into their memory. Who hands back what a call returned before the next
+    /// call for as many queries gets plans for which nothing is allocated, from the second on (constraints, networks with
+    /// attention, and a selection or an action head of one's own may allocate).
+    pub fn reuse(&mut self, mut plans: Vec<Plan>) {
+        match &mut self.buffers {
+            Some(buffers) if buffers.spare.is_empty() => buffers.spare = plans,
+            Some(buffers) => buffers.spare.append(&mut plans),
+            None => {}
+        }
     }
 
     /// The options.
@@ -261,7 +282,7 @@ impl Planner {
     /// As [`Planner::plan`].
     pub fn plan_conditioned(&mut self, conditions: &[Condition], noise: &mut dyn NoiseSource) -> Result<Plan> {
         let mut plans = self.plan_queries(&mut [Query::new(conditions, noise)])?;
-        Ok(plans.remove(0))
+        Ok(plans.swap_remove(0))
     }
 
     /// A plan from each of several observations (count, observation dimensions), each with a noise source of its own and the bits it
@@ -304,18 +325,15 @@ impl Planner {
         }
     }
 
-    /// The same, unless they are called off: `None` then. `cancel` is looked at before every visit.
+    /// The same, unless they are called off by a token of this call alone, as by [`cancelled_by`](Self::cancelled_by).
     ///
     /// # Errors
-    /// As [`Planner::plan_queries`].
-    pub fn plan_unless(&mut self, queries: &mut [Query], cancel: &CancelToken) -> Result<Option<Vec<Plan>>> {
-        let mut denoising = self.begin_here(queries)?;
-        while !cancel.is_cancelled() {
-            if denoising.step()?.is_none() {
-                return denoising.finish().map(Some);
-            }
-        }
-        Ok(None)
+    /// As [`Planner::plan_queries`]; [`Error::Cancelled`].
+    pub fn plan_unless(&mut self, queries: &mut [Query], cancel: &CancelToken) -> Result<Vec<Plan>> {
+        let own = self.parts.cancel.replace(cancel.clone());
+        let plans = self.plan_queries(queries);
+        self.parts.cancel = own;
+        plans
     }
 
     /// Begins a plan for each query, to be stepped through: for progress, pictures, cancelling (drop it), deadlines

@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use diffplan_pipelines::deadline::Ended;
-use diffplan_pipelines::{Plan, Query};
+use diffplan_pipelines::{Error, Plan, Query};
 use futures_util::stream;
 use serde::Serialize;
 use std::convert::Infallible;
@@ -186,12 +186,12 @@ fn whole(app: &App, mut order: Order, call: &Call) -> Result<(Vec<Plan>, Duratio
     let plans = queries(&mut order.asked, |queries| planner.plan_unless(queries, &call.token));
     let took = began.elapsed();
     app.stock.put(planner);
-    match plans? {
-        Some(plans) => Ok((plans, took)),
-        None => {
+    match plans {
+        Err(Error::Cancelled { .. }) => {
             app.metrics.called_off();
             Err(Problem::cancelled())
         }
+        plans => Ok((plans?, took)),
     }
 }
 

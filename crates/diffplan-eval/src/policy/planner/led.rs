@@ -1,10 +1,10 @@
 //! A planner's policy in an environment: led where it was said, with the controller that its options ask for.
 
-use super::{Aim, PlannerPolicy, StateFollower};
+use super::{Aim, PlannerPolicy};
 use crate::error::{Error, Result};
 use crate::names::Names;
 use diffplan_envs::{BoxEnv, Env};
-use diffplan_pipelines::{Follow, Planner};
+use diffplan_pipelines::Planner;
 
 impl PlannerPolicy {
     /// Who acts by a planner's plans in `env`.
@@ -13,18 +13,9 @@ impl PlannerPolicy {
     /// As [`Aim::check_places`], [`Aim::check_times`] and [`PlannerPolicy::with_aim`]; if states are to be followed and what steers there
     /// cannot be told.
     pub fn led(planner: Planner, aim: Aim, env: &BoxEnv) -> Result<Self> {
-        let names = Names::of_env(env)?;
-        let (follow, dims) = (planner.options().follow, planner.options().follow_dims.clone());
         aim.check_places(env)?;
         aim.check_times(env)?;
-        let policy = Self::new(planner).with_aim(aim)?;
-        if follow != Follow::States {
-            return Ok(policy);
-        }
-        Ok(policy.with_follower(match dims {
-            Some(dims) => StateFollower::parse(&dims, &names)?,
-            None => StateFollower::of_names(&names)?,
-        }))
+        Self::new(planner).with_aim(aim)?.with_follower_of(&Names::of_env(env)?)
     }
 }
 

@@ -24,6 +24,7 @@ pub use follower::StateFollower;
 
 use super::{Policy, check_dimensions, slot};
 use crate::error::{Error, Result};
+use crate::names::Names;
 use crate::start::Start;
 use diffplan_envs::{Goal, Space};
 use diffplan_pipelines::doctor::{Finding, Outside};
@@ -105,6 +106,22 @@ impl PlannerPolicy {
     pub fn with_follower(mut self, follower: StateFollower) -> Self {
         self.follower = Some(follower);
         self
+    }
+
+    /// With the controller that the planner's options ask for, if they ask for one: that of `follow_dims`, or of what dimensions are called.
+    ///
+    /// # Errors
+    /// As [`StateFollower::parse`] and [`StateFollower::of_names`].
+    pub fn with_follower_of(self, names: &Names) -> Result<Self> {
+        let options = self.planner.options();
+        if options.follow != Follow::States {
+            return Ok(self);
+        }
+        let follower = match &options.follow_dims {
+            Some(dims) => StateFollower::parse(dims, names)?,
+            None => StateFollower::of_names(names)?,
+        };
+        Ok(self.with_follower(follower))
     }
 
     /// Goes on with the episodes of another, which has none from then on: with their noise, their goals and their steps. For each of
