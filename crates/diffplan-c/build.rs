@@ -9,7 +9,9 @@ fn main() {
     let root = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
     // Before the header was generated for the first time there is none.
     let header = std::fs::read_to_string(Path::new(&root).join("include/diffplan.h")).unwrap_or_default();
-    let defined = header.lines().find_map(|line| line.strip_prefix("#define DIFFPLAN_ABI_VERSION "));
+    let defined = header
+        .lines()
+        .find_map(|line| line.strip_prefix("#define DIFFPLAN_ABI_VERSION "));
     let Some(abi) = defined.map(str::trim) else { return };
     match system.as_str() {
         "linux" | "android" | "freebsd" | "netbsd" | "openbsd" => {

@@ -1,24 +1,26 @@
 #!/bin/sh
 # Builds the C library and installs it: libdiffplan shared and static, diffplan.h and diffplan.hpp, diffplan.pc, a package for CMake.
 #
-#     crates/diffplan-c/install.sh --prefix /usr/local [--destdir DIR] [--no-build]
+#     crates/diffplan-c/install.sh --prefix /usr/local [--destdir DIR] [--profile NAME] [--no-build]
 #
 # --destdir puts everything below DIR, for packages; the files still say the prefix. --no-build takes what an earlier run built.
-# Every file appears whole: written beside its place and renamed.
+# --profile is one of Cargo's, release by default. Every file appears whole: written beside its place and renamed.
 set -eu
 fail() {
   echo "install.sh: $1" >&2
   exit 1
 }
-prefix= destdir= build=yes
+prefix= destdir= build=yes profile=release
 while [ $# -gt 0 ]; do
   case $1 in
     --prefix) prefix=${2:?a folder is expected after --prefix}; shift ;;
     --prefix=*) prefix=${1#*=} ;;
     --destdir) destdir=${2:?a folder is expected after --destdir}; shift ;;
     --destdir=*) destdir=${1#*=} ;;
+    --profile) profile=${2:?a name is expected after --profile}; shift ;;
+    --profile=*) profile=${1#*=} ;;
     --no-build) build= ;;
-    *) fail "$1 is not known; expected --prefix DIR, --destdir DIR, --no-build" ;;
+    *) fail "$1 is not known; expected --prefix DIR, --destdir DIR, --profile NAME, --no-build" ;;
   esac
   shift
 done
@@ -30,6 +32,10 @@ esac
 crate=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$crate/../.." && pwd)
 target=${CARGO_TARGET_DIR:-$root/target}
+case $profile in
+  dev) made=$target/debug ;;
+  *) made=$target/$profile ;;
+esac
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$root/Cargo.toml" | head -1)
 abi=$(sed -n 's/^#define DIFFPLAN_ABI_VERSION //p' "$crate/include/diffplan.h")
 [ -n "$version" ] && [ -n "$abi" ] || fail "no version in $root/Cargo.toml, or no ABI version in $crate/include/diffplan.h"
@@ -39,10 +45,10 @@ case $(uname -s) in
   *) built=libdiffplan_c.so shared=libdiffplan.so.$abi link=libdiffplan.so ;;
 esac
 # What the static library needs of the system, in the compiler's own words, from the build.
-natives=$target/release/libdiffplan_c.natives
+natives=$made/libdiffplan_c.natives
 if [ -n "$build" ]; then
-  mkdir -p "$target/release"
-  (cd "$root" && cargo rustc --release -p diffplan-c --lib -- --print native-static-libs) 2>"$natives.log" || {
+  mkdir -p "$made"
+  (cd "$root" && cargo rustc --profile "$profile" -p diffplan-c --lib -- --print native-static-libs) 2>"$natives.log" || {
     cat "$natives.log" >&2
     fail "the build failed"
   }
@@ -52,7 +58,7 @@ if [ -n "$build" ]; then
   rm -f "$natives.log"
 fi
 for file in "$built" libdiffplan_c.a libdiffplan_c.natives; do
-  [ -f "$target/release/$file" ] || fail "$target/release/$file is not there: run this without --no-build"
+  [ -f "$made/$file" ] || fail "$made/$file is not there: run this without --no-build"
 done
 private=$(cat "$natives")
 [ -n "$private" ] || fail "the compiler does not say which libraries a static library needs (--print native-static-libs)"
@@ -70,8 +76,8 @@ text() { # DESTINATION, from stdin
   chmod 644 "$1.new$$"
   mv -f "$1.new$$" "$1"
 }
-put "$target/release/libdiffplan_c.a" "$to/lib/libdiffplan.a" 644
-put "$target/release/$built" "$to/lib/$shared" 755
+put "$made/libdiffplan_c.a" "$to/lib/libdiffplan.a" 644
+put "$made/$built" "$to/lib/$shared" 755
 ln -sf "$shared" "$to/lib/$link.new$$"
 mv -f "$to/lib/$link.new$$" "$to/lib/$link"
 put "$crate/include/diffplan.h" "$to/include/diffplan.h" 644

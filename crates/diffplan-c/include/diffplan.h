@@ -455,9 +455,9 @@ struct diffplan_noise diffplan_seed(uint64_t seed);
 struct diffplan_noise diffplan_torch_seed(uint64_t seed);
 
 /**
- * Opens the checkpoint at `path`: a folder in the layout of diffusers with normalizer.json, of today's or older releases, or anything else that
- * converts by itself (`diffplan convert`). What is odd or almost surely wrong with it goes to the log and to diffplan_pipeline_note. `*out` is freed by
- * diffplan_pipeline_free.
+ * Opens the checkpoint at `path`: a folder in the layout of diffusers with normalizer.json, of today's or older releases (`diffplan convert` makes one of other
+ * projects' files, `diffplan normalizer` the statistics). What is odd or almost surely wrong with a checkpoint goes to the log and to diffplan_pipeline_note. `*out` is
+ * freed by diffplan_pipeline_free.
  *
  * DIFFPLAN_STATUS_FILE, DIFFPLAN_STATUS_CHECKPOINT.
  */

@@ -99,7 +99,10 @@ pub(crate) unsafe fn slice<'a, T>(what: &str, data: *const T, len: usize, expect
 
 /// That so many elements are no more than there can be.
 fn bounded<T>(what: &str, len: usize) -> Result<()> {
-    match len.checked_mul(size_of::<T>()).filter(|&bytes| isize::try_from(bytes).is_ok()) {
+    match len
+        .checked_mul(size_of::<T>())
+        .filter(|&bytes| isize::try_from(bytes).is_ok())
+    {
         Some(_) => Ok(()),
         None => Err(Fault::new(
             Status::Size,
@@ -183,7 +186,11 @@ pub(crate) unsafe fn text<'a>(what: &str, text: *const c_char) -> Result<&'a str
     text.to_str().map_err(|error| {
         Fault::new(
             Status::Text,
-            format!("{what} is not UTF-8, from byte {} on: {:?}", error.valid_up_to(), text.to_string_lossy()),
+            format!(
+                "{what} is not UTF-8, from byte {} on: {:?}",
+                error.valid_up_to(),
+                text.to_string_lossy()
+            ),
         )
     })
 }
@@ -230,6 +237,9 @@ pub(crate) unsafe fn write_text(
     }
     Err(Fault::new(
         Status::Size,
-        format!("{what} has room for {capacity} bytes, expected at least {}", text.len() + 1),
+        format!(
+            "{what} has room for {capacity} bytes, expected at least {}",
+            text.len() + 1
+        ),
     ))
 }

@@ -25,7 +25,10 @@ pub(crate) fn keep(message: &str) {
 #[unsafe(no_mangle)]
 pub extern "C" fn diffplan_last_error() -> *const c_char {
     let text = LAST.try_with(|last| {
-        last.try_borrow().ok().filter(|last| !last.is_empty()).map(|last| last.as_ptr().cast::<c_char>())
+        last.try_borrow()
+            .ok()
+            .filter(|last| !last.is_empty())
+            .map(|last| last.as_ptr().cast::<c_char>())
     });
     text.ok().flatten().unwrap_or(c"".as_ptr())
 }
@@ -37,7 +40,10 @@ mod tests {
 
     fn last() -> String {
         // SAFETY: the text is this thread's, which fails in nothing meanwhile.
-        unsafe { CStr::from_ptr(diffplan_last_error()) }.to_str().unwrap().to_owned()
+        unsafe { CStr::from_ptr(diffplan_last_error()) }
+            .to_str()
+            .unwrap()
+            .to_owned()
     }
 
     #[test]

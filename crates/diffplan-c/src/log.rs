@@ -46,7 +46,9 @@ fn listener(level: Level) -> Option<Log> {
 /// Says something, if anybody listens: the message is made only then.
 pub(crate) fn say(level: Level, message: impl FnOnce() -> String) {
     let Some(log) = listener(level) else { return };
-    let Ok(text) = CString::new(message().replace('\0', "")) else { return };
+    let Ok(text) = CString::new(message().replace('\0', "")) else {
+        return;
+    };
     // SAFETY: a function of this type was set; the text is valid during the call, and the pointer is the one that it was set with. No lock is held.
     unsafe { (log.function)(level as i32, text.as_ptr(), log.user) };
 }

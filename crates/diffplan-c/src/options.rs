@@ -43,8 +43,13 @@ pub unsafe extern "C" fn diffplan_options_set(
 ) -> Status {
     boundary::run(|| {
         // SAFETY: as the header asks of the caller.
-        let (options, name, value) =
-            unsafe { (reference_mut("options", options)?, text("name", name)?, text("value", value)?) };
+        let (options, name, value) = unsafe {
+            (
+                reference_mut("options", options)?,
+                text("name", name)?,
+                text("value", value)?,
+            )
+        };
         let changed = PlanningConfig::of_pairs([(name, value)])?.over(options.0.clone());
         options.0 = changed;
         Ok(())
@@ -99,7 +104,10 @@ pub unsafe extern "C" fn diffplan_option_name(
         let spec = OPTIONS.get(index).ok_or_else(|| {
             Fault::new(
                 Status::Value,
-                format!("index is {index}, expected below {}, the number of options", OPTIONS.len()),
+                format!(
+                    "index is {index}, expected below {}, the number of options",
+                    OPTIONS.len()
+                ),
             )
         })?;
         // SAFETY: as the header asks of the caller.

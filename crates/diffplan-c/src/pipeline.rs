@@ -3,7 +3,6 @@
 use crate::boundary::{self, place, reference, text, write_text};
 use crate::log::{self, Level};
 use crate::status::{Fault, Status};
-use diffplan::import::open;
 use diffplan::pipelines::{ValueGuidedPipeline, doctor};
 use std::ffi::{CString, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,9 +29,9 @@ pub struct Dimensions {
     pub needs_goal: i32,
 }
 
-/// Opens the checkpoint at `path`: a folder in the layout of diffusers with normalizer.json, of today's or older releases, or anything else that
-/// converts by itself (`diffplan convert`). What is odd or almost surely wrong with it goes to the log and to diffplan_pipeline_note. `*out` is freed by
-/// diffplan_pipeline_free.
+/// Opens the checkpoint at `path`: a folder in the layout of diffusers with normalizer.json, of today's or older releases (`diffplan convert` makes one of other
+/// projects' files, `diffplan normalizer` the statistics). What is odd or almost surely wrong with a checkpoint goes to the log and to diffplan_pipeline_note. `*out` is
+/// freed by diffplan_pipeline_free.
 ///
 /// DIFFPLAN_STATUS_FILE, DIFFPLAN_STATUS_CHECKPOINT.
 #[unsafe(no_mangle)]
@@ -40,19 +39,16 @@ pub unsafe extern "C" fn diffplan_pipeline_open(path: *const c_char, out: *mut *
     boundary::run(|| {
         // SAFETY: as the header asks of the caller.
         let (path, mut out) = unsafe { (text("path", path)?, place("out", out)?) };
-        let opened = open(path)?;
-        let findings = doctor::examine(&opened.pipeline);
+        let pipeline = ValueGuidedPipeline::from_pretrained(path)?;
+        let findings = doctor::examine(&pipeline);
         let findings = findings.iter().map(ToString::to_string);
-        let notes = opened.notes.iter().cloned().map(|note| (Level::Info, note));
+        let notes = pipeline.notes().iter().cloned().map(|note| (Level::Info, note));
         let mut kept = Vec::new();
         for (level, note) in notes.chain(findings.map(|finding| (Level::Warning, finding))) {
             log::say(level, || format!("{path}: {note}"));
             kept.push(CString::new(note.replace('\0', "")).unwrap_or_default());
         }
-        let pipeline = Pipeline {
-            pipeline: opened.pipeline,
-            notes: kept,
-        };
+        let pipeline = Pipeline { pipeline, notes: kept };
         out.write(&[Box::into_raw(Box::new(pipeline))])
     })
 }
@@ -126,7 +122,10 @@ pub unsafe extern "C" fn diffplan_pipeline_note(
         let note = pipeline.notes.get(index).ok_or_else(|| {
             Fault::new(
                 Status::Value,
-                format!("index is {index}, expected below {}, the number of notes", pipeline.notes.len()),
+                format!(
+                    "index is {index}, expected below {}, the number of notes",
+                    pipeline.notes.len()
+                ),
             )
         })?;
         out.write(&[note.as_ptr()])

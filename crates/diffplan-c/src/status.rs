@@ -1,6 +1,6 @@
 //! [`Status`]: what came of a call.
 
-use diffplan::{data, eval, files, import, models, pipelines, schedulers};
+use diffplan::{data, eval, files, models, pipelines, schedulers};
 use std::ffi::{CStr, c_char};
 
 /// What came of a call. Numbers keep their meaning; later versions may have more.
@@ -192,17 +192,6 @@ impl From<data::Error> for Fault {
     fn from(error: data::Error) -> Self {
         match error {
             data::Error::Content(error) => error.into(),
-            other => Self::new(Status::Checkpoint, other.to_string()),
-        }
-    }
-}
-
-impl From<import::Error> for Fault {
-    fn from(error: import::Error) -> Self {
-        use import::Error as E;
-        match error {
-            E::File(error) => error.into(),
-            E::Pipeline(error) => error.into(),
             other => Self::new(Status::Checkpoint, other.to_string()),
         }
     }

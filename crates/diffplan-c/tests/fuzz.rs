@@ -122,7 +122,11 @@ impl Caller {
     fn noise(&mut self) -> Noise {
         Noise {
             seed: self.rng.random(),
-            kind: if self.rng.random_range(0..8) == 0 { self.rng.random() } else { self.rng.random_range(0..2) },
+            kind: if self.rng.random_range(0..8) == 0 {
+                self.rng.random()
+            } else {
+                self.rng.random_range(0..2)
+            },
             reserved: self.rng.random(),
         }
     }
@@ -206,7 +210,11 @@ impl Caller {
         let (observation, to) = (self.at(observation), self.at_mut(to));
         let (len, action_len) = (self.size(3), self.size(1));
         let handle = self.made.0;
-        let planner = if self.rng.random_range(0..12) == 0 { null_mut() } else { handle };
+        let planner = if self.rng.random_range(0..12) == 0 {
+            null_mut()
+        } else {
+            handle
+        };
         let noise = self.noise();
         let mut buffer = [0 as c_char; 64];
         let mut length = 0_usize;
@@ -226,10 +234,13 @@ impl Caller {
                         _ => self.rng.random_range(0..=4),
                     };
                     let at = self.at(conditions.as_ptr());
-                    let (observation, len) = if self.rng.random_range(0..6) == 0 { (null(), 0) } else { (observation, len) };
-                    let status = diffplan_planner_plan_conditioned(
-                        planner, observation, len, at, count, noise, to, action_len,
-                    );
+                    let (observation, len) = if self.rng.random_range(0..6) == 0 {
+                        (null(), 0)
+                    } else {
+                        (observation, len)
+                    };
+                    let status =
+                        diffplan_planner_plan_conditioned(planner, observation, len, at, count, noise, to, action_len);
                     ("plan_conditioned", status, Some(action[0]))
                 }
                 7 | 8 => {
@@ -239,9 +250,8 @@ impl Caller {
                     let at = self.at(noises.as_ptr());
                     // Sizes are followed where they are those of the count: at most 5 rows of what is here.
                     let count = if count < 16 { count.min(4) } else { count };
-                    let status = diffplan_planner_plan_batch(
-                        planner, count, observation, all, at, noises_len, to, self.size(2),
-                    );
+                    let status =
+                        diffplan_planner_plan_batch(planner, count, observation, all, at, noises_len, to, self.size(2));
                     ("plan_batch", status, Some(action[0]))
                 }
                 9 => {
@@ -250,13 +260,30 @@ impl Caller {
                     let timing = self.at_mut(&raw mut timing);
                     let timing = if timing.is_aligned() { timing } else { null_mut() };
                     let status = diffplan_planner_plan_within(
-                        planner, observation, len, null(), 0, noise, budget, to, action_len, timing,
+                        planner,
+                        observation,
+                        len,
+                        null(),
+                        0,
+                        noise,
+                        budget,
+                        to,
+                        action_len,
+                        timing,
                     );
                     ("plan_within", status, Some(action[0]))
                 }
                 10 => match self.rng.random_range(0..60) {
-                    0 => ("measure", diffplan_planner_measure(planner, self.double(), self.number()), None),
-                    _ => ("measure", diffplan_planner_measure(null_mut(), self.double(), self.number()), None),
+                    0 => (
+                        "measure",
+                        diffplan_planner_measure(planner, self.double(), self.number()),
+                        None,
+                    ),
+                    _ => (
+                        "measure",
+                        diffplan_planner_measure(null_mut(), self.double(), self.number()),
+                        None,
+                    ),
                 },
                 11 => ("cancel", diffplan_planner_cancel(planner), None),
                 12..15 => ("reset_cancel", diffplan_planner_reset_cancel(planner), None),
@@ -264,7 +291,11 @@ impl Caller {
                 16 => {
                     let (dims, values) = (self.dims.as_ptr(), self.values.as_ptr());
                     let (dims, values) = (self.at(dims), self.at(values));
-                    ("set_goal", diffplan_planner_set_goal(planner, dims, values, self.size(2)), None)
+                    (
+                        "set_goal",
+                        diffplan_planner_set_goal(planner, dims, values, self.size(2)),
+                        None,
+                    )
                 }
                 17 | 18 => {
                     let status = diffplan_planner_act(planner, observation, len, to, action_len);
@@ -274,9 +305,17 @@ impl Caller {
                     let mut all = vec![0.0_f32; 2 * 32 * 4 * 4];
                     let len = self.size(2 * 32 * 4);
                     let at = self.at_mut(all.as_mut_ptr());
-                    ("trajectories", diffplan_planner_trajectories(planner, self.index(), at, len), None)
+                    (
+                        "trajectories",
+                        diffplan_planner_trajectories(planner, self.index(), at, len),
+                        None,
+                    )
                 }
-                20 => ("values", diffplan_planner_values(planner, self.index(), to, self.size(2)), None),
+                20 => (
+                    "values",
+                    diffplan_planner_values(planner, self.index(), to, self.size(2)),
+                    None,
+                ),
                 21 => {
                     let mut chosen = [0_usize; 2];
                     let at = self.at_mut(chosen.as_mut_ptr());
@@ -285,31 +324,59 @@ impl Caller {
                 22 => {
                     let mut all = [0.0_f32; 128];
                     let at = self.at_mut(all.as_mut_ptr());
-                    ("actions", diffplan_planner_actions(planner, self.index(), at, self.size(32)), None)
+                    (
+                        "actions",
+                        diffplan_planner_actions(planner, self.index(), at, self.size(32)),
+                        None,
+                    )
                 }
                 23 => {
                     let room = self.rng.random_range(0..64);
-                    ("report", diffplan_planner_report(planner, buffer.as_mut_ptr(), room, &mut length), None)
+                    (
+                        "report",
+                        diffplan_planner_report(planner, buffer.as_mut_ptr(), room, &mut length),
+                        None,
+                    )
                 }
                 24 | 25 => {
                     let (name, value) = (self.text(), self.text());
                     let (name, value) = (name.as_c_str(), value.as_c_str());
-                    let options = if self.rng.random_range(0..12) == 0 { null_mut() } else { self.options };
-                    let name = if self.rng.random_range(0..12) == 0 { null() } else { name.as_ptr() };
+                    let options = if self.rng.random_range(0..12) == 0 {
+                        null_mut()
+                    } else {
+                        self.options
+                    };
+                    let name = if self.rng.random_range(0..12) == 0 {
+                        null()
+                    } else {
+                        name.as_ptr()
+                    };
                     ("options_set", diffplan_options_set(options, name, value.as_ptr()), None)
                 }
                 26 => {
                     let name = self.text();
                     let room = self.rng.random_range(0..64);
-                    let at = if self.rng.random() { buffer.as_mut_ptr() } else { null_mut() };
+                    let at = if self.rng.random() {
+                        buffer.as_mut_ptr()
+                    } else {
+                        null_mut()
+                    };
                     let status = diffplan_options_get(self.options, name.as_ptr(), at, room, &mut length);
                     ("options_get", status, None)
                 }
                 27 => {
                     // What came up of options, made and not planned with: some would take hours.
                     let mut out = null_mut();
-                    let threads = if self.rng.random_range(0..4) == 0 { usize::MAX } else { 1 };
-                    let options = if self.rng.random_range(0..4) == 0 { null() } else { self.options.cast_const() };
+                    let threads = if self.rng.random_range(0..4) == 0 {
+                        usize::MAX
+                    } else {
+                        1
+                    };
+                    let options = if self.rng.random_range(0..4) == 0 {
+                        null()
+                    } else {
+                        self.options.cast_const()
+                    };
                     let status = diffplan_planner_new(self.opened.0, options, threads, &mut out);
                     assert_eq!(status == Status::Ok, !out.is_null());
                     diffplan_planner_free(out);
@@ -345,7 +412,10 @@ impl Drop for Caller {
 
 #[test]
 fn random_calls_are_answered() {
-    let calls: usize = std::env::var("DIFFPLAN_FUZZ").ok().and_then(|text| text.parse().ok()).unwrap_or(10_000);
+    let calls: usize = std::env::var("DIFFPLAN_FUZZ")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(10_000);
     let mut caller = Caller::new(2026);
     let mut all = BTreeMap::<(&str, i32), usize>::new();
     for call in 0..calls {
@@ -353,7 +423,10 @@ fn random_calls_are_answered() {
         *all.entry((name, status as i32)).or_default() += 1;
         assert_ne!(status, Status::Internal, "call {call}, {name}: {}", last_error());
         // SAFETY: what the function returns is a static text.
-        assert_ne!(unsafe { CStr::from_ptr(diffplan_status_name(status as i32)) }, c"unknown status");
+        assert_ne!(
+            unsafe { CStr::from_ptr(diffplan_status_name(status as i32)) },
+            c"unknown status"
+        );
         if status != Status::Ok {
             assert!(last_error().len() > 10, "call {call}, {name}: {:?}", last_error());
         }
@@ -366,11 +439,24 @@ fn random_calls_are_answered() {
     // It goes on planning as at first.
     // SAFETY: a handle that is there.
     unsafe { diffplan_planner_reset_cancel(caller.made.0) };
-    let fresh = caller.opened.planner(&[("batch_size", "2"), ("num_inference_steps", "1")], 1);
+    let fresh = caller
+        .opened
+        .planner(&[("batch_size", "2"), ("num_inference_steps", "1")], 1);
     let observation = [0.8, 0.6, -0.5];
-    assert_eq!(caller.made.plan(&observation, diffplan_seed(5)), fresh.plan(&observation, diffplan_seed(5)));
+    assert_eq!(
+        caller.made.plan(&observation, diffplan_seed(5)),
+        fresh.plan(&observation, diffplan_seed(5))
+    );
     let done = |name: &str| all.get(&(name, 0)).copied().unwrap_or(0);
-    for name in ["plan", "plan_conditioned", "plan_within", "act", "trajectories", "options_set", "planner_new"] {
+    for name in [
+        "plan",
+        "plan_conditioned",
+        "plan_within",
+        "act",
+        "trajectories",
+        "options_set",
+        "planner_new",
+    ] {
         assert!(done(name) > 0, "{name} never went well: {all:?}");
     }
     println!("{calls} calls: {all:?}");

@@ -8,10 +8,28 @@ use std::path::Path;
 fn the_header_is_that_of_the_sources() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).unwrap();
-    let sources = ["last_error", "log", "noise", "options", "pipeline", "planner/mod", "status", "version"];
+    let sources = [
+        "last_error",
+        "log",
+        "noise",
+        "options",
+        "pipeline",
+        "planner/mod",
+        "status",
+        "version",
+    ];
     let mut builder = cbindgen::Builder::new().with_config(config);
     // In the order in which they are to be read.
-    let order = ["status", "version", "last_error", "log", "noise", "pipeline", "options", "planner/mod"];
+    let order = [
+        "status",
+        "version",
+        "last_error",
+        "log",
+        "noise",
+        "pipeline",
+        "options",
+        "planner/mod",
+    ];
     assert!(order.iter().all(|name| sources.contains(name)));
     for name in order {
         builder = builder.with_src(root.join(format!("src/{name}.rs")));

@@ -87,7 +87,12 @@ fn main() {
             check(&name("candidates"), |_| {
                 // SAFETY: buffers with their sizes.
                 unsafe {
-                    ok(diffplan_planner_trajectories(made.0, 0, trajectories.as_mut_ptr(), trajectories.len()));
+                    ok(diffplan_planner_trajectories(
+                        made.0,
+                        0,
+                        trajectories.as_mut_ptr(),
+                        trajectories.len(),
+                    ));
                     ok(diffplan_planner_values(made.0, 0, values.as_mut_ptr(), values.len()));
                 }
             });
@@ -145,5 +150,11 @@ fn main() {
             });
             assert_eq!(timing.rung == 0, budget > 0.0);
         }
+        check(&format!("one after the other, {threads} threads"), |seed| {
+            made.plan(&observation, diffplan_seed(seed));
+            for budget in [3600.0, 0.0] {
+                ok(made.try_plan_within(&observation, budget).0);
+            }
+        });
     }
 }

@@ -46,7 +46,12 @@ fn same(made: &Made, query: usize, expected: &Plan) {
     let mut actions = vec![0.0; made.shape().horizon];
     // SAFETY: a buffer with its size.
     ok(unsafe { diffplan_planner_actions(made.0, query, actions.as_mut_ptr(), actions.len()) });
-    let of_chosen: Vec<f32> = expected.actions().index_axis(diffplan::ndarray::Axis(0), chosen).iter().copied().collect();
+    let of_chosen: Vec<f32> = expected
+        .actions()
+        .index_axis(diffplan::ndarray::Axis(0), chosen)
+        .iter()
+        .copied()
+        .collect();
     assert_eq!(actions, of_chosen);
 }
 
@@ -66,7 +71,12 @@ fn a_plan_has_the_bits_of_the_rust_planner() {
             same(&made, 0, &plan);
         }
         assert_eq!(
-            (made.shape().candidates, made.shape().horizon, made.shape().channels, made.shape().has_values),
+            (
+                made.shape().candidates,
+                made.shape().horizon,
+                made.shape().channels,
+                made.shape().has_values
+            ),
             (8, 32, 4, 1)
         );
     }
@@ -112,7 +122,11 @@ fn conditions_are_imposed_as_in_rust() {
     let plan = expected.plan_conditioned(&imposed, &mut RngNoise::seed(3)).unwrap();
     let run = |observation: &[f32], conditions: &[Condition]| {
         let mut action = [0.0];
-        let at = if observation.is_empty() { null() } else { observation.as_ptr() };
+        let at = if observation.is_empty() {
+            null()
+        } else {
+            observation.as_ptr()
+        };
         // SAFETY: buffers with their sizes.
         let status = unsafe {
             diffplan_planner_plan_conditioned(
@@ -151,9 +165,17 @@ fn conditions_are_imposed_as_in_rust() {
     wrong(&|c| c.len = 0, Status::Size, "expected 1 to 3");
     wrong(&|c| c.len = usize::MAX, Status::Size, "expected 1 to 3");
     wrong(&|c| (c.dims, c.len) = (null(), 2), Status::Size, "expected 3");
-    wrong(&|c| (c.time, c.strength) = (0, 1.0), Status::Condition, "two conditions for the same time");
+    wrong(
+        &|c| (c.time, c.strength) = (0, 1.0),
+        Status::Condition,
+        "two conditions for the same time",
+    );
     let far = [0, 3];
-    wrong(&|c| c.dims = far.as_ptr(), Status::Condition, "dimension 3, expected below 3");
+    wrong(
+        &|c| c.dims = far.as_ptr(),
+        Status::Condition,
+        "dimension 3, expected below 3",
+    );
     let nan = [f32::NAN, 0.0];
     wrong(&|c| c.values = nan.as_ptr(), Status::Condition, "NaN");
     // It plans as before after all of that.
@@ -168,7 +190,13 @@ fn a_batch_has_the_bits_of_its_plans() {
     for count in [3, 1, 4] {
         let observations: Vec<f32> = (0..count).flat_map(|i| [0.1 * i as f32, 0.9, 0.3]).collect();
         let noises: Vec<Noise> = (0..count as u64)
-            .map(|i| if i == 1 { diffplan_torch_seed(i) } else { diffplan_seed(i) })
+            .map(|i| {
+                if i == 1 {
+                    diffplan_torch_seed(i)
+                } else {
+                    diffplan_seed(i)
+                }
+            })
             .collect();
         let mut actions = vec![0.0; count];
         // SAFETY: buffers with their sizes.
@@ -204,7 +232,16 @@ fn a_batch_has_the_bits_of_its_plans() {
     for count in [0, usize::MAX] {
         // SAFETY: a count that is refused before a pointer is followed.
         let status = unsafe {
-            diffplan_planner_plan_batch(made.0, count, OBSERVATION.as_ptr(), 3, noises.as_ptr(), 1, action.as_mut_ptr(), 1)
+            diffplan_planner_plan_batch(
+                made.0,
+                count,
+                OBSERVATION.as_ptr(),
+                3,
+                noises.as_ptr(),
+                1,
+                action.as_mut_ptr(),
+                1,
+            )
         };
         fails(status, Status::Value, "count is");
     }
@@ -216,8 +253,16 @@ fn an_episode_is_that_of_the_policy() {
     let pipeline = native();
     for pairs in [
         &[("num_inference_steps", "4")][..],
-        &[("num_inference_steps", "4"), ("warm_start", "0.5"), ("n_action_steps", "2")][..],
-        &[("num_inference_steps", "4"), ("observation_delay", "2"), ("prefix", "exp")][..],
+        &[
+            ("num_inference_steps", "4"),
+            ("warm_start", "0.5"),
+            ("n_action_steps", "2"),
+        ][..],
+        &[
+            ("num_inference_steps", "4"),
+            ("observation_delay", "2"),
+            ("prefix", "exp"),
+        ][..],
     ] {
         let made = opened.planner(pairs, 1);
         fails(made.act(&OBSERVATION).0, Status::NoEpisode, "diffplan_planner_reset");
@@ -226,7 +271,9 @@ fn an_episode_is_that_of_the_policy() {
         let env = diffplan::make("Pendulum-v1").unwrap();
         {
             use diffplan::Env;
-            policy.check_spaces(env.observation_space(), env.action_space()).unwrap();
+            policy
+                .check_spaces(env.observation_space(), env.action_space())
+                .unwrap();
         }
         let play = |policy: &mut PlannerPolicy| -> Vec<f32> {
             let start = Start {
@@ -239,7 +286,9 @@ fn an_episode_is_that_of_the_policy() {
             let step = |k: usize| {
                 let seen = array![[f64::from(0.8 - 0.05 * k as f32), 0.6, f64::from(0.1 * k as f32)]];
                 let mut action = Array2::zeros((1, 1));
-                policy.act(&[0], seen.mapv(|v| f64::from(v as f32)).view(), action.view_mut()).unwrap();
+                policy
+                    .act(&[0], seen.mapv(|v| f64::from(v as f32)).view(), action.view_mut())
+                    .unwrap();
                 action[[0, 0]]
             };
             (0..6).map(step).collect()
@@ -275,7 +324,14 @@ fn an_episode_is_that_of_the_policy() {
 fn a_cancelled_plan_ends_within_a_step() {
     let opened = Opened::new();
     // A plan of a few seconds.
-    let made = Arc::new(opened.planner(&[("batch_size", "64"), ("num_inference_steps", "20"), ("extra_steps", "2000")], 1));
+    let made = Arc::new(opened.planner(
+        &[
+            ("batch_size", "64"),
+            ("num_inference_steps", "20"),
+            ("extra_steps", "2000"),
+        ],
+        1,
+    ));
     let planning = Arc::clone(&made);
     let thread = std::thread::spawn(move || {
         let (status, _) = planning.try_plan(&OBSERVATION, diffplan_seed(0));
@@ -283,7 +339,11 @@ fn a_cancelled_plan_ends_within_a_step() {
     });
     std::thread::sleep(Duration::from_millis(200));
     // While it plans, nobody else does.
-    fails(made.try_plan(&OBSERVATION, diffplan_seed(0)).0, Status::Busy, "another thread");
+    fails(
+        made.try_plan(&OBSERVATION, diffplan_seed(0)).0,
+        Status::Busy,
+        "another thread",
+    );
     let cancelled = Instant::now();
     // SAFETY: a handle that is there.
     ok(unsafe { diffplan_planner_cancel(made.0) });
@@ -291,11 +351,23 @@ fn a_cancelled_plan_ends_within_a_step() {
     assert_eq!(status, Status::Cancelled);
     assert!(text.contains("of 2020 visits"), "{text}");
     // Of some ten milliseconds each; the machine may be busy.
-    assert!(ended - cancelled < Duration::from_millis(500), "{:?}", ended - cancelled);
-    fails(made.try_plan(&OBSERVATION, diffplan_seed(0)).0, Status::Cancelled, "after 0 of");
+    assert!(
+        ended - cancelled < Duration::from_millis(500),
+        "{:?}",
+        ended - cancelled
+    );
+    fails(
+        made.try_plan(&OBSERVATION, diffplan_seed(0)).0,
+        Status::Cancelled,
+        "after 0 of",
+    );
     let mut shape = [0.0; 8];
     // SAFETY: a buffer with its size.
-    fails(unsafe { diffplan_planner_values(made.0, 0, shape.as_mut_ptr(), 8) }, Status::NoPlan, "no plan");
+    fails(
+        unsafe { diffplan_planner_values(made.0, 0, shape.as_mut_ptr(), 8) },
+        Status::NoPlan,
+        "no plan",
+    );
     drop(made);
 
     let made = opened.planner(SHORT, 1);
@@ -303,7 +375,11 @@ fn a_cancelled_plan_ends_within_a_step() {
     // SAFETY: handles that are there.
     unsafe {
         ok(diffplan_planner_cancel(made.0));
-        fails(made.try_plan_within(&OBSERVATION, 10.0).0, Status::Cancelled, "cancelled");
+        fails(
+            made.try_plan_within(&OBSERVATION, 10.0).0,
+            Status::Cancelled,
+            "cancelled",
+        );
         ok(diffplan_planner_reset(made.0, 0));
         fails(made.act(&OBSERVATION).0, Status::Cancelled, "cancelled");
         ok(diffplan_planner_reset_cancel(made.0));
@@ -316,14 +392,25 @@ fn deadlines_are_kept_and_told() {
     let opened = Opened::new();
     let made = opened.planner(&[], 1);
     // SAFETY: a handle that is there.
-    fails(unsafe { diffplan_planner_measure(made.0, 1.0, 0) }, Status::Option, "margin");
+    fails(
+        unsafe { diffplan_planner_measure(made.0, 1.0, 0) },
+        Status::Option,
+        "margin",
+    );
     // SAFETY: as above.
-    fails(unsafe { diffplan_planner_measure(made.0, f64::NAN, 0) }, Status::Option, "margin");
+    fails(
+        unsafe { diffplan_planner_measure(made.0, f64::NAN, 0) },
+        Status::Option,
+        "margin",
+    );
     // SAFETY: as above.
     ok(unsafe { diffplan_planner_measure(made.0, 0.05, 0) });
     let (status, timing) = made.try_plan_within(&OBSERVATION, 3600.0);
     ok(status);
-    assert_eq!((timing.rung, timing.ended, timing.late, timing.budget), (0, Ended::Whole as i32, 0, 3600.0));
+    assert_eq!(
+        (timing.rung, timing.ended, timing.late, timing.budget),
+        (0, Ended::Whole as i32, 0, 3600.0)
+    );
     assert!(timing.rungs > 3 && timing.candidates == 8 && timing.visits == timing.of_visits && timing.seconds > 0.0);
     // What was wanted is what the planner makes without a deadline.
     let within = made.trajectories(0);
@@ -359,14 +446,18 @@ fn planners_plan_at_the_same_time() {
     let opened = Arc::new(Opened::new());
     let expected: Vec<f32> = {
         let made = opened.planner(SHORT, 1);
-        (0..10).map(|seed| made.plan(&OBSERVATION, diffplan_seed(seed))).collect()
+        (0..10)
+            .map(|seed| made.plan(&OBSERVATION, diffplan_seed(seed)))
+            .collect()
     };
     let threads: Vec<_> = (0..4)
         .map(|at| {
             let opened = Arc::clone(&opened);
             std::thread::spawn(move || {
                 let made = opened.planner(SHORT, 1 + at % 2);
-                (0..10).map(|seed| made.plan(&OBSERVATION, diffplan_seed(seed))).collect::<Vec<f32>>()
+                (0..10)
+                    .map(|seed| made.plan(&OBSERVATION, diffplan_seed(seed)))
+                    .collect::<Vec<f32>>()
             })
         })
         .collect();
@@ -414,7 +505,9 @@ fn the_queries_interface_takes_several_conditions() {
     let mut fresh = pipeline.planner(short(&pipeline)).unwrap();
     for (round, count) in [2_usize, 3, 1, 2].into_iter().enumerate() {
         let conditions = [Imposed::observation(0, observation.view())];
-        let mut noise: Vec<RngNoise> = (0..count as u64).map(|i| RngNoise::seed(10 * round as u64 + i)).collect();
+        let mut noise: Vec<RngNoise> = (0..count as u64)
+            .map(|i| RngNoise::seed(10 * round as u64 + i))
+            .collect();
         let mut again = noise.clone();
         let mut queries: Vec<Query> = noise.iter_mut().map(|noise| Query::new(&conditions, noise)).collect();
         let plans = planner.plan_queries(&mut queries).unwrap();
@@ -437,11 +530,23 @@ fn everything_else_is_refused_by_its_name() {
         let (at, to) = (OBSERVATION.as_ptr(), action.as_mut_ptr());
         fails(plan(null_mut(), at, 3, to, 1), Status::Null, "planner is NULL");
         fails(plan(made.0, null(), 3, to, 1), Status::Null, "observation is NULL");
-        fails(plan(made.0, null(), 0, to, 1), Status::Size, "observation has 0 elements, expected 3");
+        fails(
+            plan(made.0, null(), 0, to, 1),
+            Status::Size,
+            "observation has 0 elements, expected 3",
+        );
         fails(plan(made.0, at, usize::MAX, to, 1), Status::Size, "expected 3");
         fails(plan(made.0, at, 3, null_mut(), 1), Status::Null, "action is NULL");
-        fails(plan(made.0, at, 3, to, 2), Status::Size, "action has 2 elements, expected 1");
-        fails(plan(made.0, at.byte_add(1), 3, to, 1), Status::Value, "expected a multiple of 4");
+        fails(
+            plan(made.0, at, 3, to, 2),
+            Status::Size,
+            "action has 2 elements, expected 1",
+        );
+        fails(
+            plan(made.0, at.byte_add(1), 3, to, 1),
+            Status::Value,
+            "expected a multiple of 4",
+        );
         let noise = Noise {
             kind: 2,
             ..diffplan_seed(0)
@@ -458,13 +563,21 @@ fn everything_else_is_refused_by_its_name() {
             "at most 1024",
         );
         assert!(out.is_null());
-        fails(diffplan_planner_new(opened.0, null(), 1, null_mut()), Status::Null, "out is NULL");
+        fails(
+            diffplan_planner_new(opened.0, null(), 1, null_mut()),
+            Status::Null,
+            "out is NULL",
+        );
         diffplan_planner_free(null_mut());
         diffplan_pipeline_free(null_mut());
         diffplan_options_free(null_mut());
     }
     for observation in [[f32::NAN, 0.0, 0.0], [0.0, f32::INFINITY, 0.0]] {
-        fails(made.try_plan(&observation, diffplan_seed(0)).0, Status::Condition, "expected a finite number");
+        fails(
+            made.try_plan(&observation, diffplan_seed(0)).0,
+            Status::Condition,
+            "expected a finite number",
+        );
     }
     // What failed wrote nothing.
     assert_eq!(action, [5.0]);
@@ -484,10 +597,18 @@ fn checkpoints_that_are_none_are_told() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("model_index.json"), "{").unwrap();
     assert_ne!(open(folder.path().to_str().unwrap()), Status::Ok);
-    assert!(last_error().contains(folder.path().to_str().unwrap()), "{}", last_error());
+    assert!(
+        last_error().contains(folder.path().to_str().unwrap()),
+        "{}",
+        last_error()
+    );
     // SAFETY: a text that ends, which is not UTF-8; a place for a pointer.
     let status = unsafe { diffplan_pipeline_open(c"\xff\xfe".as_ptr(), &mut null_mut()) };
     fails(status, Status::Text, "not UTF-8");
     // SAFETY: NULL is refused.
-    fails(unsafe { diffplan_pipeline_open(null(), &mut null_mut()) }, Status::Null, "path is NULL");
+    fails(
+        unsafe { diffplan_pipeline_open(null(), &mut null_mut()) },
+        Status::Null,
+        "path is NULL",
+    );
 }

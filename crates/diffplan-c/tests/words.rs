@@ -27,19 +27,41 @@ fn options_go_in_and_out_by_name() {
             written(|to, room, length| diffplan_options_get(options, name.as_ptr(), to, room, length))
         };
         // As the checkpoint says, over diffusers' defaults.
-        assert_eq!((get("batch_size"), get("scale"), get("temperature")), ("8".into(), "0.03".into(), "1".into()));
+        assert_eq!(
+            (get("batch_size"), get("scale"), get("temperature")),
+            ("8".into(), "0.03".into(), "1".into())
+        );
         assert_eq!(get("num_inference_steps"), "");
         ok(set(c"num_inference_steps", c"5"));
         ok(set(c"rescore", c"true"));
-        assert_eq!((get("num_inference_steps"), get("rescore")), ("5".into(), "true".into()));
-        fails(set(c"scales", c"1"), Status::Option, "option = scales: expected scale, or one of");
+        assert_eq!(
+            (get("num_inference_steps"), get("rescore")),
+            ("5".into(), "true".into())
+        );
+        fails(
+            set(c"scales", c"1"),
+            Status::Option,
+            "option = scales: expected scale, or one of",
+        );
         fails(set(c"batch_size", c"0"), Status::Option, "at least 1");
-        fails(set(c"batch_size", c"99999999999999999999"), Status::Option, "batch_size");
+        fails(
+            set(c"batch_size", c"99999999999999999999"),
+            Status::Option,
+            "batch_size",
+        );
         fails(set(c"scale", c"NaN"), Status::Option, "finite");
         fails(set(c"scale", c""), Status::Option, "scale");
         fails(set(c"\xff", c"1"), Status::Text, "name is not UTF-8");
-        fails(diffplan_options_set(options, null(), c"1".as_ptr()), Status::Null, "name is NULL");
-        fails(diffplan_options_set(null_mut(), c"scale".as_ptr(), c"1".as_ptr()), Status::Null, "options is NULL");
+        fails(
+            diffplan_options_set(options, null(), c"1".as_ptr()),
+            Status::Null,
+            "name is NULL",
+        );
+        fails(
+            diffplan_options_set(null_mut(), c"scale".as_ptr(), c"1".as_ptr()),
+            Status::Null,
+            "options is NULL",
+        );
         // What is refused changes nothing.
         assert_eq!((get("batch_size"), get("scale")), ("8".into(), "0.03".into()));
 
@@ -53,9 +75,21 @@ fn options_go_in_and_out_by_name() {
             "expected at least 9",
         );
         assert_eq!((&small, length), (b"dif\0", 8));
-        fails(diffplan_options_get(options, c"guidance".as_ptr(), null_mut(), 4, &mut length), Status::Null, "buffer");
-        fails(diffplan_options_get(options, c"guidance".as_ptr(), null_mut(), 0, null_mut()), Status::Null, "buffer");
-        fails(diffplan_options_get(options, c"guidances".as_ptr(), to, 4, &mut length), Status::Option, "guidance");
+        fails(
+            diffplan_options_get(options, c"guidance".as_ptr(), null_mut(), 4, &mut length),
+            Status::Null,
+            "buffer",
+        );
+        fails(
+            diffplan_options_get(options, c"guidance".as_ptr(), null_mut(), 0, null_mut()),
+            Status::Null,
+            "buffer",
+        );
+        fails(
+            diffplan_options_get(options, c"guidances".as_ptr(), to, 4, &mut length),
+            Status::Option,
+            "guidance",
+        );
 
         let names: Vec<String> = (0..diffplan_option_count())
             .map(|index| written(|to, room, length| diffplan_option_name(index, to, room, length)))
@@ -67,7 +101,11 @@ fn options_go_in_and_out_by_name() {
             let help = written(|to, room, length| diffplan_option_help(name.as_ptr(), to, room, length));
             assert!(help.len() > 10 && help.ends_with(')'), "{help}");
         }
-        fails(diffplan_option_name(names.len(), to, 4, null_mut()), Status::Value, "expected below");
+        fails(
+            diffplan_option_name(names.len(), to, 4, null_mut()),
+            Status::Value,
+            "expected below",
+        );
 
         // Together with others, or with the network, some make no plan: said when a planner is made.
         diffplan_options_free(options);
@@ -85,7 +123,11 @@ fn options_go_in_and_out_by_name() {
         };
         fails(planner_of(&[(c"planning_horizon", c"31")]), Status::Option, "31");
         fails(planner_of(&[(c"scheduler", c"no-such")]), Status::Option, "no-such");
-        fails(planner_of(&[(c"observation_delay", c"32")]), Status::Option, "observation_delay");
+        fails(
+            planner_of(&[(c"observation_delay", c"32")]),
+            Status::Option,
+            "observation_delay",
+        );
         fails(planner_of(&[(c"follow", c"states")]), Status::Option, "follow_dims");
         fails(
             planner_of(&[(c"batch_size", c"1048576"), (c"planning_horizon", c"1048576")]),
@@ -108,7 +150,11 @@ fn the_log_hears_of_deadlines_and_far_observations() {
     let _alone = ALONE.lock().unwrap();
     let all: Mutex<Vec<(i32, String)>> = Mutex::default();
     let user = (&raw const all).cast_mut().cast::<c_void>();
-    fails(diffplan_set_log(3, Some(heard), user), Status::Value, "least_level is 3");
+    fails(
+        diffplan_set_log(3, Some(heard), user),
+        Status::Value,
+        "least_level is 3",
+    );
     fails(diffplan_set_log(-1, None, user), Status::Value, "least_level is -1");
     ok(diffplan_set_log(Level::Debug as i32, Some(heard), user));
     let opened = Opened::new();
@@ -128,7 +174,11 @@ fn the_log_hears_of_deadlines_and_far_observations() {
     };
     assert!(count(Level::Info, "within deadlines: 8 candidates") > 0, "{heard:?}");
     assert_eq!(count(Level::Debug, "within a deadline: "), 1, "{heard:?}");
-    assert_eq!(count(Level::Warning, "dimension 2 of an observation is 500"), 1, "{heard:?}");
+    assert_eq!(
+        count(Level::Warning, "dimension 2 of an observation is 500"),
+        1,
+        "{heard:?}"
+    );
     assert_eq!(count(Level::Warning, "600"), 0, "{heard:?}");
 }
 
@@ -172,7 +222,11 @@ fn what_is_odd_about_a_checkpoint_is_noted() {
         let note = CStr::from_ptr(note).to_str().unwrap();
         let heard = all.lock().unwrap();
         assert!(heard.iter().any(|(_, text)| text.ends_with(note)), "{note} {heard:?}");
-        fails(diffplan_pipeline_note(out, count, &mut null()), Status::Value, "expected below");
+        fails(
+            diffplan_pipeline_note(out, count, &mut null()),
+            Status::Value,
+            "expected below",
+        );
         let env = written(|to, room, length| diffplan_pipeline_environment(out, to, room, length));
         assert_eq!(env, "Pendulum-v1");
         let mut dimensions = Dimensions {
@@ -191,7 +245,11 @@ fn what_is_odd_about_a_checkpoint_is_noted() {
                 needs_goal: 0
             }
         );
-        fails(diffplan_pipeline_dimensions(null(), &mut dimensions), Status::Null, "pipeline is NULL");
+        fails(
+            diffplan_pipeline_dimensions(null(), &mut dimensions),
+            Status::Null,
+            "pipeline is NULL",
+        );
         diffplan_pipeline_free(out);
     }
     assert!(last_error().contains("pipeline is NULL"));

@@ -228,7 +228,10 @@ impl Imposed {
     /// What is imposed on a query's trajectories (horizon, channels), normalised; NaN elsewhere.
     pub(crate) fn values(&self, query: usize, shape: (usize, usize)) -> Array2<f32> {
         let mut values = Array2::from_elem(shape, f32::NAN);
-        let imposed = self.cells.iter().filter(|cell| cell.query == query && cell.strength == 1.0);
+        let imposed = self
+            .cells
+            .iter()
+            .filter(|cell| cell.query == query && cell.strength == 1.0);
         for cell in imposed {
             if let Some(place) = values.get_mut((cell.time, cell.channel)) {
                 *place = cell.value;
@@ -240,7 +243,10 @@ impl Imposed {
     /// Marks what is imposed on a query's trajectories in `fixed` (horizon, channels).
     pub(crate) fn mark(&self, query: usize, fixed: &mut Array2<bool>) {
         fixed.fill(false);
-        let imposed = self.cells.iter().filter(|cell| cell.query == query && cell.strength == 1.0);
+        let imposed = self
+            .cells
+            .iter()
+            .filter(|cell| cell.query == query && cell.strength == 1.0);
         for cell in imposed {
             if let Some(place) = fixed.get_mut((cell.time, cell.channel)) {
                 *place = true;

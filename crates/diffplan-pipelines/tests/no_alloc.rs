@@ -175,6 +175,24 @@ fn the_loop_allocates_nothing_after_its_first_step() {
             let same = [4, 3, 1].map(|count| (plan_for(count), plan_for(count)).1);
             let changed = [4, 3, 1].map(&mut plan_for);
             assert_eq!(changed, same, "{threads} threads, batch {batch_size}");
+
+            // Who hands plans back has the next ones in their memory, and nothing is allocated for them. Constraints make lists of their own.
+            if pipeline.constraints().is_empty() {
+                let again = pool.install(|| {
+                    let mut plan_again = || {
+                        let mut noise = RngNoise::seed(0);
+                        let mut queries = [Query::new(&conditions, &mut noise)];
+                        let before = allocations();
+                        let plans = planner.plan_queries(&mut queries).unwrap();
+                        let count = allocations() - before;
+                        planner.reuse(plans);
+                        count
+                    };
+                    [plan_again(), plan_again(), plan_again(), plan_again()]
+                });
+                assert!(again[0] > 0, "the first plan has no memory to be written to");
+                assert_eq!(again[2..], [0, 0], "{threads} threads, batch {batch_size}: {again:?}");
+            }
         }
     }
 }

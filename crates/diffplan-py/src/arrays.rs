@@ -35,7 +35,11 @@ pub(crate) fn numbers(value: &Bound<'_, PyAny>, name: &str) -> PyResult<ArrayD<f
         Ok(array) => array,
         Err(_) => {
             made = of_others(value).map_err(|error| {
-                let raised = told(format!("a {}, of which NumPy makes no array: {}", type_name(value), error.value(py)));
+                let raised = told(format!(
+                    "a {}, of which NumPy makes no array: {}",
+                    type_name(value),
+                    error.value(py)
+                ));
                 raised.set_cause(py, Some(error));
                 raised
             })?;
@@ -156,7 +160,9 @@ fn type_name(value: &Bound<'_, PyAny>) -> String {
 pub(crate) fn of_rank<D: Dimension>(value: &Bound<'_, PyAny>, name: &str, axes: &str) -> PyResult<Array<f32, D>> {
     let array = numbers(value, name)?;
     let shape = array.shape().to_vec();
-    array.into_dimensionality::<D>().map_err(|_| wrong_shape(name, &shape, axes))
+    array
+        .into_dimensionality::<D>()
+        .map_err(|_| wrong_shape(name, &shape, axes))
 }
 
 /// That a shape is another than it must be.
@@ -178,7 +184,10 @@ pub(crate) fn vector(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Array1<f3
 pub(crate) fn tuple(shape: &[usize]) -> String {
     match shape {
         [one] => format!("({one},)"),
-        shape => format!("({})", shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+        shape => format!(
+            "({})",
+            shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        ),
     }
 }
 

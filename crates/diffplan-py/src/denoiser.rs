@@ -23,7 +23,9 @@ impl PythonDenoiser {
     pub(crate) fn of(denoiser: &Bound<'_, PyAny>) -> PyResult<Self> {
         let channels: usize = denoiser.getattr("transition_dim")?.extract()?;
         if channels == 0 {
-            return Err(Trouble::value("transition_dim = 0: expected the dimensions of an action and an observation").into());
+            return Err(
+                Trouble::value("transition_dim = 0: expected the dimensions of an action and an observation").into(),
+            );
         }
         Ok(Self {
             function: denoiser.getattr("function")?.unbind(),
@@ -37,7 +39,10 @@ impl PythonDenoiser {
         let shape = [x.len_of(Axis(0)), x.len_of(Axis(2)), x.len_of(Axis(1))];
         // One piece of memory, rows last, as torch and diffusers have it.
         let sample = x.permuted_axes([0, 2, 1]).as_standard_layout().into_owned();
-        let given = self.function.bind(py).call1((PyArray::from_owned_array(py, sample), timestep))?;
+        let given = self
+            .function
+            .bind(py)
+            .call1((PyArray::from_owned_array(py, sample), timestep))?;
         let what = format!("what the denoiser {} gave", self.name);
         let given = arrays::seen(&given, &what)?;
         let given = given.view::<Ix3>(&what, &arrays::tuple(&shape))?;

@@ -3,9 +3,7 @@
 use crate::arrays::{self, hand_over};
 use crate::errors::{OrRaise, Trouble};
 use crate::work::caught;
-use diffplan::envs::{
-    BoxEnv, Dict, Dtype, Env as _, EpisodeLimit, MakeOptions, Registry, Space, Value, registered,
-};
+use diffplan::envs::{BoxEnv, Dict, Dtype, Env as _, EpisodeLimit, MakeOptions, Registry, Space, Value, registered};
 use diffplan::ndarray::{Array1, Array3, ArrayD};
 use numpy::{PyArray1, PyArray3, PyArrayDyn, PyArrayMethods};
 use pyo3::prelude::*;
@@ -44,7 +42,8 @@ impl Env {
 #[pyfunction]
 pub(crate) fn envs() -> Vec<(String, Option<usize>, Option<f64>)> {
     let all = registered().into_iter();
-    all.map(|spec| (spec.id, spec.max_episode_steps, spec.reward_threshold)).collect()
+    all.map(|spec| (spec.id, spec.max_episode_steps, spec.reward_threshold))
+        .collect()
 }
 
 /// A folder to look for libmujoco in: that of the running Python's own ``mujoco`` package.
@@ -156,7 +155,8 @@ impl Env {
         let frame = self.ask(|env| env.render())?;
         let shape = (frame.height as usize, frame.width as usize, 3);
         let pixels = Array3::from_shape_vec(shape, frame.pixels);
-        let pixels = pixels.map_err(|error| PyErr::from(Trouble::new("InternalError", "internal", error.to_string())))?;
+        let pixels =
+            pixels.map_err(|error| PyErr::from(Trouble::new("InternalError", "internal", error.to_string())))?;
         Ok(hand_over(py, pixels))
     }
 
@@ -211,4 +211,3 @@ impl Env {
         goal.map(|goal| (goal.dims, goal.values.to_vec(), goal.tolerance))
     }
 }
-

@@ -42,7 +42,10 @@ impl From<Trouble> for PyErr {
 fn raised(py: Python<'_>, trouble: &Trouble) -> PyResult<PyErr> {
     static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
     let module = MODULE.get_or_try_init(py, || py.import("diffplan._errors").map(Bound::unbind))?;
-    let error = module.bind(py).getattr(trouble.class)?.call1((trouble.message.as_str(),))?;
+    let error = module
+        .bind(py)
+        .getattr(trouble.class)?
+        .call1((trouble.message.as_str(),))?;
     error.setattr("kind", trouble.kind)?;
     Ok(PyErr::from_value(error))
 }

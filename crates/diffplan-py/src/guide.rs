@@ -105,7 +105,10 @@ impl PythonGuide {
         slopes: Option<Array3<f32>>,
     ) -> PyResult<()> {
         let shape = seen.shape().to_vec();
-        let given = self.function.bind(py).call1((PyArray::from_owned_array(py, seen), timestep))?;
+        let given = self
+            .function
+            .bind(py)
+            .call1((PyArray::from_owned_array(py, seen), timestep))?;
         let wrong = |what: String| -> PyErr {
             let message = format!(
                 "the guide {} gave {what}, expected values of shape ({},) and their gradient of shape {}",
@@ -126,7 +129,10 @@ impl PythonGuide {
         let Some(mut grad) = grad else { return Ok(()) };
         let gradient = arrays::of_rank::<Ix3>(&gradient, "the guide's gradient", "(batch, horizon, dimensions)")?;
         if gradient.dim() != grad.dim() {
-            return Err(wrong(format!("a gradient of shape {}", arrays::tuple(gradient.shape()))));
+            return Err(wrong(format!(
+                "a gradient of shape {}",
+                arrays::tuple(gradient.shape())
+            )));
         }
         grad.assign(&gradient);
         if let Some(slopes) = slopes {
@@ -151,7 +157,11 @@ fn word<'a, T: Copy>(name: &str, text: &str, known: &[(&'a str, T)]) -> PyResult
 pub(crate) fn term(pipeline: &ValueGuidedPipeline, guide: &Bound<'_, PyAny>) -> PyResult<GuideTerm> {
     let py = guide.py();
     let text = |name| -> PyResult<String> { guide.getattr(name)?.extract() };
-    let sees = word("sees", &text("sees")?, &[("noised", Sees::Noised), ("clean", Sees::Clean)])?;
+    let sees = word(
+        "sees",
+        &text("sees")?,
+        &[("noised", Sees::Noised), ("clean", Sees::Clean)],
+    )?;
     let schedule = word(
         "schedule",
         &text("schedule")?,
@@ -162,7 +172,11 @@ pub(crate) fn term(pipeline: &ValueGuidedPipeline, guide: &Bound<'_, PyAny>) -> 
             ("judge", GuideSchedule::Judge),
         ],
     )?;
-    let units = word("units", &text("units")?, &[("environment", true), ("normalized", false)])?;
+    let units = word(
+        "units",
+        &text("units")?,
+        &[("environment", true), ("normalized", false)],
+    )?;
     let units = units.then(|| Units {
         layout: pipeline.layout().clone(),
         normalizers: pipeline.normalizers().clone(),
@@ -180,7 +194,9 @@ pub(crate) fn term(pipeline: &ValueGuidedPipeline, guide: &Bound<'_, PyAny>) -> 
         sees,
         units,
     };
-    Ok(GuideTerm::new(weight, Arc::new(own)).schedule(schedule).range([range.0, range.1]))
+    Ok(GuideTerm::new(weight, Arc::new(own))
+        .schedule(schedule)
+        .range([range.0, range.1]))
 }
 
 impl GuideSession for Session {

@@ -37,13 +37,7 @@ fn fetched(
 }
 
 #[cfg(not(feature = "hub"))]
-fn fetched(
-    _: Python<'_>,
-    name: &str,
-    _: Option<String>,
-    _: Option<String>,
-    _: bool,
-) -> PyResult<std::path::PathBuf> {
+fn fetched(_: Python<'_>, name: &str, _: Option<String>, _: Option<String>, _: bool) -> PyResult<std::path::PathBuf> {
     let message = format!("{name} is no folder here, and this build does not know the Hub (feature hub)");
     Err(crate::errors::Trouble::new("FileMissing", "hub", message).into())
 }

@@ -23,5 +23,6 @@ pub(crate) fn object(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Map<Strin
 /// A JSON object as a dictionary.
 pub(crate) fn dictionary<'py>(py: Python<'py>, object: &Map<String, Value>) -> PyResult<Bound<'py, PyAny>> {
     let text = Value::Object(object.clone()).to_string();
-    py.import(intern!(py, "json"))?.call_method1(intern!(py, "loads"), (text,))
+    py.import(intern!(py, "json"))?
+        .call_method1(intern!(py, "loads"), (text,))
 }

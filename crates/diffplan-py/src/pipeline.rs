@@ -10,6 +10,7 @@ use crate::stock::{Asked, Held, Stock};
 use crate::unet::UNet1DModel;
 use crate::work::{apart, caught};
 use crate::{guide, json};
+use diffplan::Folder;
 use diffplan::envs::{BoxEnv, Env};
 use diffplan::eval::{Names, env_with, make_env};
 use diffplan::models::{Network, UNet1dModel};
@@ -18,7 +19,6 @@ use diffplan::pipelines::{
     self, GuideTerm, Kind, OPTIONS, PlanOptions, PlanningConfig, Registries, ValueGuidedPipeline, ValueNetwork, doctor,
     snapshot,
 };
-use diffplan::Folder;
 use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -62,11 +62,7 @@ impl Denoises {
 }
 
 impl Pipeline {
-    fn new(
-        pipeline: ValueGuidedPipeline,
-        unet: Denoises,
-        value_function: Option<Arc<UNet1dModel>>,
-    ) -> Self {
+    fn new(pipeline: ValueGuidedPipeline, unet: Denoises, value_function: Option<Arc<UNet1dModel>>) -> Self {
         Self {
             pipeline,
             unet,
@@ -129,7 +125,9 @@ fn text_of(value: &Bound<'_, PyAny>) -> PyResult<String> {
 
 /// An option's value as Python has it.
 fn value_of<'py>(py: Python<'py>, kind: Kind, text: Option<String>) -> PyResult<Bound<'py, PyAny>> {
-    let Some(text) = text else { return Ok(py.None().into_bound(py)) };
+    let Some(text) = text else {
+        return Ok(py.None().into_bound(py));
+    };
     Ok(match kind {
         Kind::Count { .. } => text.parse::<usize>().unwrap_or_default().into_pyobject(py)?.into_any(),
         // By way of its shortest text, so that 0.1 is 0.1.
@@ -196,7 +194,8 @@ impl Pipeline {
     ) -> PyResult<Self> {
         let (unet, network) = Denoises::of(unet)?;
         let mut pipeline =
-            ValueGuidedPipeline::without_guide(network, Arc::clone(&scheduler.0), (*normalizers.0).clone()).or_raise()?;
+            ValueGuidedPipeline::without_guide(network, Arc::clone(&scheduler.0), (*normalizers.0).clone())
+                .or_raise()?;
         if let Some(action_dim) = action_dim {
             pipeline = pipeline.with_action_dim(action_dim).or_raise()?;
         }
@@ -209,7 +208,11 @@ impl Pipeline {
             let config = PlanningConfig::from_bytes(text.as_bytes(), Path::new("planning_config")).or_raise()?;
             pipeline = pipeline.with_planning_config(config);
         }
-        Ok(Self::new(pipeline, unet, value_function.map(|value| Arc::clone(&value.0))))
+        Ok(Self::new(
+            pipeline,
+            unet,
+            value_function.map(|value| Arc::clone(&value.0)),
+        ))
     }
 
     /// The pipeline of a folder in the layout of diffusers.
@@ -399,6 +402,10 @@ impl Pipeline {
     /// The names of what guides.
     #[getter]
     fn guides(&self) -> Vec<String> {
-        self.pipeline.guides().iter().map(|term| term.name().to_owned()).collect()
+        self.pipeline
+            .guides()
+            .iter()
+            .map(|term| term.name().to_owned())
+            .collect()
     }
 }

@@ -69,7 +69,11 @@ impl Plan {
         deadline: Option<Py<PyDict>>,
     ) -> PyResult<Self> {
         let (actions, observations) = (plan.layout().actions(), plan.layout().observations());
-        let violations = plan.violations.as_ref().map(|violations| told(py, violations)).transpose()?;
+        let violations = plan
+            .violations
+            .as_ref()
+            .map(|violations| told(py, violations))
+            .transpose()?;
         Ok(Self {
             action: hand_over(py, plan.action),
             chunk: hand_over(py, plan.chunk),
@@ -96,7 +100,10 @@ fn told(py: Python<'_>, violations: &Violations) -> PyResult<Py<PyDict>> {
     let all = PyDict::new(py);
     let rows = violations.before.outer_iter().zip(violations.after.outer_iter());
     for (name, (before, after)) in violations.names.iter().zip(rows) {
-        let pair = (PyArray1::from_iter(py, before.iter().copied()), PyArray1::from_iter(py, after.iter().copied()));
+        let pair = (
+            PyArray1::from_iter(py, before.iter().copied()),
+            PyArray1::from_iter(py, after.iter().copied()),
+        );
         all.set_item(name, pair)?;
     }
     Ok(all.unbind())
@@ -185,7 +192,14 @@ impl Plan {
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
         let (py, own) = (slf.py(), slf.get());
-        let arrays = (&own.action, &own.chunk, &own.trajectories, &own.normalized, &own.values, &own.order);
+        let arrays = (
+            &own.action,
+            &own.chunk,
+            &own.trajectories,
+            &own.normalized,
+            &own.values,
+            &own.order,
+        );
         let parts = (
             arrays,
             own.chosen,

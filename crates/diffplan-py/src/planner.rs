@@ -104,7 +104,10 @@ fn held(
         let message = format!("a condition's time is {given}, expected one of the {horizon} steps");
         PyErr::from(Trouble::new("InvalidValue", "condition", message))
     })?;
-    let dims = dims.filter(|dims| !dims.is_none()).map(|dims| dims.extract()).transpose()?;
+    let dims = dims
+        .filter(|dims| !dims.is_none())
+        .map(|dims| dims.extract())
+        .transpose()?;
     Ok(Held {
         time,
         dims,
@@ -126,7 +129,9 @@ impl Planner {
             Err(_) => arrays::of_rank::<Ix3>(start, "start", "(batch, horizon, action + observation), normalised")?,
         };
         let last = sample.dim().1.saturating_sub(1);
-        let rows: Vec<usize> = (0..sample.dim().1).map(|row| row.saturating_add(shift).min(last)).collect();
+        let rows: Vec<usize> = (0..sample.dim().1)
+            .map(|row| row.saturating_add(shift).min(last))
+            .collect();
         let sample = sample.select(Axis(1), &rows);
         let from = match visit {
             Some(visit) => visit,
@@ -177,9 +182,12 @@ impl Planner {
         let start = start.map(|start| self.start(py, start, visit, shift)).transpose()?;
         if let Some(seconds) = deadline {
             if start.is_some() {
-                return Err(
-                    Trouble::new("InvalidValue", "start", "start and deadline are given, expected one of them").into(),
-                );
+                return Err(Trouble::new(
+                    "InvalidValue",
+                    "start",
+                    "start and deadline are given, expected one of them",
+                )
+                .into());
             }
             let budget = Duration::try_from_secs_f64(seconds).map_err(|_| {
                 let message = format!("deadline = {seconds}: expected a number of seconds, 0 or more");
@@ -214,7 +222,11 @@ impl Planner {
                 .map(|seed| Noise::of(None, Some(seed), None, None))
                 .collect::<PyResult<Vec<_>>>()?,
             (None, Some(seeds)) => {
-                let message = format!("{} torch seeds for {} observations, expected one for each", seeds.len(), rows.nrows());
+                let message = format!(
+                    "{} torch seeds for {} observations, expected one for each",
+                    seeds.len(),
+                    rows.nrows()
+                );
                 return Err(Trouble::new("InvalidValue", "noise", message).into());
             }
             (seed, torch_seed) => Noise::of(seed, torch_seed.map(|_| 0), None, None)?.forks(rows.nrows())?,
@@ -226,7 +238,10 @@ impl Planner {
         });
         let made = self.0.plan(py, asked.collect())?;
         let seconds = made.seconds;
-        made.plans.into_iter().map(|plan| Plan::of(py, plan, seconds, None)).collect()
+        made.plans
+            .into_iter()
+            .map(|plan| Plan::of(py, plan, seconds, None))
+            .collect()
     }
 
     /// Calls off every plan in the making, from any thread: each raises ``diffplan.Cancelled`` before its next step.

@@ -40,7 +40,11 @@ impl Scheduler {
     #[staticmethod]
     fn classes() -> Vec<(String, String)> {
         let registry = Registry::builtin();
-        registry.classes().zip(registry.names()).map(|(class, name)| (class.into(), name.into())).collect()
+        registry
+            .classes()
+            .zip(registry.names())
+            .map(|(class, name)| (class.into(), name.into()))
+            .collect()
     }
 
     /// A scheduler of another class with the options of this one that it has too: diffusers' ``from_config``.
@@ -92,7 +96,9 @@ impl Scheduler {
         let whole = whole.collect::<PyResult<Vec<usize>>>()?;
         let mut noisy = ndarray::ArrayD::zeros(original.raw_dim());
         let schedule = self.0.schedule();
-        schedule.add_noise_into(original.view(), noise.view(), &whole, noisy.view_mut()).or_raise()?;
+        schedule
+            .add_noise_into(original.view(), noise.view(), &whole, noisy.view_mut())
+            .or_raise()?;
         Ok(hand_over(py, noisy))
     }
 
@@ -195,6 +201,9 @@ impl Sampler {
         // Nothing of Python is made under the lock: whoever waits for it has the GIL.
         let made = self.run().step(visit, output.view(), sample.view(), noise);
         let made = made.or_raise()?;
-        Ok((hand_over(py, made.prev_sample), hand_over(py, made.pred_original_sample)))
+        Ok((
+            hand_over(py, made.prev_sample),
+            hand_over(py, made.pred_original_sample),
+        ))
     }
 }

@@ -40,10 +40,7 @@ const SAMPLE: &str = "(batch, channels, horizon)";
 static IDLE: Mutex<Vec<Pool>> = Mutex::new(Vec::new());
 
 /// `job` on all cores, without the GIL. It looks at arrays where they lie, so it is waited for: Ctrl-C is raised when it is done.
-fn on_all_cores<T: Send>(
-    py: Python<'_>,
-    job: impl FnOnce() -> diffplan::models::Result<T> + Send,
-) -> PyResult<T> {
+fn on_all_cores<T: Send>(py: Python<'_>, job: impl FnOnce() -> diffplan::models::Result<T> + Send) -> PyResult<T> {
     let idle = || IDLE.lock().unwrap_or_else(PoisonError::into_inner);
     let kept = idle().pop().filter(Pool::is_alive);
     let pool = match kept {
@@ -173,12 +170,7 @@ impl UNet1DModel {
     /// Returns
     /// -------
     /// numpy.ndarray or tensor, shape (batch, out channels, horizon), or (batch, 1) of a value function
-    fn forward(
-        &self,
-        py: Python<'_>,
-        sample: &Bound<'_, PyAny>,
-        timestep: &Bound<'_, PyAny>,
-    ) -> PyResult<Py<PyAny>> {
+    fn forward(&self, py: Python<'_>, sample: &Bound<'_, PyAny>, timestep: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let seen = arrays::seen(sample, "sample")?;
         let view = seen.view::<Ix3>("sample", SAMPLE)?;
         let times = arrays::timesteps(timestep, view.dim().0)?;
@@ -252,7 +244,11 @@ impl UNet1DModel {
         for (name, values) in named_params(&made.param_grad) {
             grads.set_item(name, give_back(sample, values.to_owned())?)?;
         }
-        Ok((give_back(sample, made.output)?, give_back(sample, made.sample_grad)?, grads))
+        Ok((
+            give_back(sample, made.output)?,
+            give_back(sample, made.sample_grad)?,
+            grads,
+        ))
     }
 
     /// Every parameter by its name in diffusers, copied.
@@ -316,7 +312,11 @@ impl UNet1DModel {
         let config = self.0.config();
         format!(
             "UNet1DModel({}, {} channels, {:?}, {} parameters)",
-            if self.0.is_value_function() { "value function" } else { "planner" },
+            if self.0.is_value_function() {
+                "value function"
+            } else {
+                "planner"
+            },
             config.sample_channels(),
             config.block_out_channels,
             count_params(&*self.0)

@@ -29,10 +29,12 @@ impl Pool {
         let threads = match threads {
             Some(threads) => PoolOptions::new(threads).build().or_raise()?.pool,
             None => {
-                let built = rayon::ThreadPoolBuilder::new().build().map_err(|error| pipelines::Error::Threads {
-                    threads: 0,
-                    reason: error.to_string(),
-                });
+                let built = rayon::ThreadPoolBuilder::new()
+                    .build()
+                    .map_err(|error| pipelines::Error::Threads {
+                        threads: 0,
+                        reason: error.to_string(),
+                    });
                 Arc::new(built.or_raise()?)
             }
         };

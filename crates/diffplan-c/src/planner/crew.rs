@@ -37,7 +37,10 @@ impl Crew {
             .build();
         let started = handles.into_inner().unwrap_or_else(PoisonError::into_inner);
         let pool = built.map_err(|error| {
-            Fault::new(Status::Threads, format!("cannot start {threads} threads to plan on: {error}"))
+            Fault::new(
+                Status::Threads,
+                format!("cannot start {threads} threads to plan on: {error}"),
+            )
         })?;
         let crew = Self {
             pool: Some(Arc::new(pool)),

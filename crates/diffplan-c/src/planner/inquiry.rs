@@ -74,7 +74,11 @@ impl Inquiry {
         };
         // As many numbers as there are dimensions, or some of them; before a pointer is followed.
         if len == 0 || len > whole || (dims.is_null() && len != whole) {
-            let expected = if dims.is_null() { format!("{whole}") } else { format!("1 to {whole}") };
+            let expected = if dims.is_null() {
+                format!("{whole}")
+            } else {
+                format!("1 to {whole}")
+            };
             let message = format!("conditions[{index}].len is {len}, expected {expected}");
             return Err(Fault::new(Status::Size, message));
         }
@@ -133,7 +137,12 @@ impl Inquiry {
         match count {
             1 => queries.extend(sources.next().map(|source| Query::new(&conditions, source))),
             // Conditions beside observations are for one query alone.
-            _ => queries.extend(conditions.chunks(1).zip(sources).map(|(own, source)| Query::new(own, source))),
+            _ => queries.extend(
+                conditions
+                    .chunks(1)
+                    .zip(sources)
+                    .map(|(own, source)| Query::new(own, source)),
+            ),
         }
         let made = with(&mut queries);
         self.queries = recycle(queries);

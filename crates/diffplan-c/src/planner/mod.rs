@@ -234,7 +234,9 @@ fn numbers(array: Option<&[f32]>) -> Result<&[f32]> {
 /// # Errors
 /// If it is no number of seconds, or more than a year.
 fn seconds(what: &str, seconds: f64) -> Result<Duration> {
-    let valid = Duration::try_from_secs_f64(seconds).ok().filter(|_| seconds <= 31_536_000.0);
+    let valid = Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|_| seconds <= 31_536_000.0);
     valid.ok_or_else(|| {
         Fault::new(
             Status::Value,
@@ -291,7 +293,12 @@ pub unsafe extern "C" fn diffplan_planner_plan_conditioned(
         // SAFETY: as the header asks of the caller.
         let (given, mut action) = unsafe {
             (
-                Given::new(planner, (observation, observation_len), (conditions, condition_count), noise)?,
+                Given::new(
+                    planner,
+                    (observation, observation_len),
+                    (conditions, condition_count),
+                    noise,
+                )?,
                 Out::new("action", action, action_len)?,
             )
         };
@@ -346,7 +353,10 @@ pub unsafe extern "C" fn diffplan_planner_plan_batch(
             },
             |work, planned| {
                 planned?;
-                let rows = work.plans().iter().map(|plan| plan.action.as_slice().unwrap_or_default());
+                let rows = work
+                    .plans()
+                    .iter()
+                    .map(|plan| plan.action.as_slice().unwrap_or_default());
                 actions.write_rows(rows, all_actions)
             },
         )
@@ -361,11 +371,7 @@ const MOST_QUERIES: usize = 1 << 16;
 /// from 0 to below 1 (0.05 by default); `cheapest_anyway` other than 0 answers a budget in which nothing fits with the cheapest plan, late, in place of
 /// DIFFPLAN_STATUS_DEADLINE. The ladder goes to the log.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn diffplan_planner_measure(
-    planner: *mut Planner,
-    margin: f64,
-    cheapest_anyway: i32,
-) -> Status {
+pub unsafe extern "C" fn diffplan_planner_measure(planner: *mut Planner, margin: f64, cheapest_anyway: i32) -> Status {
     boundary::run(|| {
         // SAFETY: as the header asks of the caller.
         let planner = unsafe { reference("planner", planner.cast_const())? };
@@ -415,7 +421,12 @@ pub unsafe extern "C" fn diffplan_planner_plan_within(
         // SAFETY: as the header asks of the caller.
         let (given, mut action, mut timing) = unsafe {
             (
-                Given::new(planner, (observation, observation_len), (conditions, condition_count), noise)?,
+                Given::new(
+                    planner,
+                    (observation, observation_len),
+                    (conditions, condition_count),
+                    noise,
+                )?,
                 Out::new("action", action, action_len)?,
                 (!timing.is_null()).then(|| place("timing", timing)).transpose()?,
             )
@@ -679,7 +690,10 @@ pub unsafe extern "C" fn diffplan_planner_actions(
             let own = plan.layout().actions();
             let (_, horizon, channels) = plan.trajectories.dim();
             let all = numbers(plan.trajectories.as_slice())?;
-            let chosen = all.chunks_exact((horizon * channels).max(1)).nth(plan.chosen).unwrap_or_default();
+            let chosen = all
+                .chunks_exact((horizon * channels).max(1))
+                .nth(plan.chosen)
+                .unwrap_or_default();
             let rows = chosen.chunks_exact(channels.max(1)).map(|step| &step[own.clone()]);
             Out::new("out", out, out_len)?.write_rows(rows, horizon * own.len())
         })

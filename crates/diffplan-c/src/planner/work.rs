@@ -3,13 +3,13 @@
 use super::inquiry::Inquiry;
 use crate::log::{self, Level};
 use crate::status::{Fault, Result, Status};
+use diffplan::RngNoise;
 use diffplan::envs::{self, BoxSpace, Dtype, Env, Goal, Space};
 use diffplan::eval::{Aim, Names, PlannerPolicy, Policy, Start, env_with, make_env};
 use diffplan::ndarray::{Array1, Array2, aview1};
 use diffplan::pipelines::deadline::{CancelToken, DeadlinePlanner, DeadlineSettings, Ended, Timely};
 use diffplan::pipelines::doctor::Outside;
 use diffplan::pipelines::{Plan, PlanOptions, ValueGuidedPipeline};
-use diffplan::RngNoise;
 use rayon::ThreadPool;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,6 +32,7 @@ pub(super) enum Question {
 enum Shown {
     Nothing,
     Plans,
+    Within,
     Episode,
 }
 
@@ -51,8 +52,9 @@ pub(super) struct Work {
     pub(super) question: Question,
     pub(super) inquiry: Inquiry,
     answer: Result<()>,
-    /// The last ones.
+    /// The last ones, and those within deadlines: each kind is handed back to whoever made it.
     plans: Vec<Plan>,
+    within: Vec<Plan>,
     shown: Shown,
     /// The last one within a deadline, without its plans.
     pub(super) report: Option<Timely>,
@@ -64,7 +66,9 @@ pub(super) struct Work {
 
 impl std::fmt::Debug for Work {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Work").field("question", &self.question).finish_non_exhaustive()
+        f.debug_struct("Work")
+            .field("question", &self.question)
+            .finish_non_exhaustive()
     }
 }
 
@@ -91,6 +95,7 @@ impl Work {
             inquiry: Inquiry::default(),
             answer: Ok(()),
             plans: Vec::new(),
+            within: Vec::new(),
             shown: Shown::Nothing,
             report: None,
             begun: false,
@@ -140,6 +145,7 @@ impl Work {
         };
         let made = DeadlinePlanner::new(&self.pipeline, self.options.clone(), Arc::clone(&self.pool), settings)?;
         self.timely = Some(made);
+        self.within.clear();
         Ok(())
     }
 
@@ -157,20 +163,20 @@ impl Work {
         let Some(planner) = &mut self.timely else {
             return Err(Fault::new(Status::Internal, "a ladder that is gone at once"));
         };
-        planner.reuse(std::mem::take(&mut self.plans));
+        planner.reuse(std::mem::take(&mut self.within));
         // What was measured for the first plan is not its own time.
         let since = if measured { Instant::now() } else { since };
         let left = budget.saturating_sub(since.elapsed());
         let mut timely = self.inquiry.ask(|queries| planner.queries_within(queries, left))??;
         timely.budget = budget;
         timely.took = since.elapsed();
-        self.plans = std::mem::take(&mut timely.plans);
+        self.within = std::mem::take(&mut timely.plans);
         let (ended, visits, of) = (timely.ended, timely.visits, timely.rung.visits);
         self.report = Some(timely);
         if ended == Ended::Cancelled {
             return Err(diffplan::pipelines::Error::Cancelled { visits, of }.into());
         }
-        self.shown = Shown::Plans;
+        self.shown = Shown::Within;
         Ok(())
     }
 
@@ -267,15 +273,19 @@ impl Work {
         let (plan, count) = match self.shown {
             Shown::Nothing => (None, 0),
             Shown::Plans => (self.plans.get(query), self.plans.len()),
+            Shown::Within => (self.within.get(query), self.within.len()),
             Shown::Episode => (self.policy.plan(0).filter(|_| query == 0), 1),
         };
         plan.ok_or_else(|| match count {
-            0 => Fault::new(Status::NoPlan, "there is no plan: none was made yet, or the last one failed"),
+            0 => Fault::new(
+                Status::NoPlan,
+                "there is no plan: none was made yet, or the last one failed",
+            ),
             _ => Fault::new(Status::Value, format!("query is {query}, expected below {count}")),
         })
     }
 
-    /// All of them.
+    /// All that were made at once.
     pub(super) fn plans(&self) -> &[Plan] {
         &self.plans
     }
@@ -285,6 +295,7 @@ impl Work {
         match self.shown {
             Shown::Nothing => 0,
             Shown::Plans => self.plans.len(),
+            Shown::Within => self.within.len(),
             Shown::Episode => 1,
         }
     }

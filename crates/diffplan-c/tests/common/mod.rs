@@ -15,7 +15,10 @@ pub(crate) fn checkpoint() -> CString {
 /// The text of this thread's last failure.
 pub(crate) fn last_error() -> String {
     // SAFETY: the text is this thread's, which fails in nothing meanwhile.
-    unsafe { CStr::from_ptr(diffplan_last_error()) }.to_str().unwrap().to_owned()
+    unsafe { CStr::from_ptr(diffplan_last_error()) }
+        .to_str()
+        .unwrap()
+        .to_owned()
 }
 
 #[track_caller]
@@ -89,7 +92,14 @@ impl Made {
         let mut action = [f32::NAN];
         // SAFETY: buffers with their sizes.
         let status = unsafe {
-            diffplan_planner_plan(self.0, observation.as_ptr(), observation.len(), noise, action.as_mut_ptr(), 1)
+            diffplan_planner_plan(
+                self.0,
+                observation.as_ptr(),
+                observation.len(),
+                noise,
+                action.as_mut_ptr(),
+                1,
+            )
         };
         (status, action[0])
     }
@@ -159,9 +169,8 @@ impl Made {
     pub(crate) fn act(&self, observation: &[f32]) -> (Status, f32) {
         let mut action = [f32::NAN];
         // SAFETY: buffers with their sizes.
-        let status = unsafe {
-            diffplan_planner_act(self.0, observation.as_ptr(), observation.len(), action.as_mut_ptr(), 1)
-        };
+        let status =
+            unsafe { diffplan_planner_act(self.0, observation.as_ptr(), observation.len(), action.as_mut_ptr(), 1) };
         (status, action[0])
     }
 }

@@ -11,8 +11,13 @@ use runs::Logs;
 fn commands(page: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(page);
     let text = fs::read_to_string(path).unwrap();
-    let blocks = text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    blocks.flat_map(|block| block.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    let blocks = text
+        .split("```sh\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap());
+    blocks
+        .flat_map(|block| block.lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
 }
 
 #[track_caller]
@@ -20,11 +25,17 @@ fn run(page: &str, place: &Path) {
     let commands = commands(page);
     assert!(commands.len() > 1, "{page} has no commands");
     for line in commands {
-        let args = line.strip_prefix("diffplan ").unwrap_or_else(|| panic!("{line}: what is it?"));
+        let args = line
+            .strip_prefix("diffplan ")
+            .unwrap_or_else(|| panic!("{line}: what is it?"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_diffplan"));
         let outcome = ended(command.args(args.split_whitespace()).current_dir(place));
         assert_eq!(outcome.status, Some(0), "{line}: {}", outcome.stderr);
-        assert!(outcome.stderr.lines().all(|line| line.starts_with("warning: ")), "{line}: {}", outcome.stderr);
+        assert!(
+            outcome.stderr.lines().all(|line| line.starts_with("warning: ")),
+            "{line}: {}",
+            outcome.stderr
+        );
         assert!(!outcome.stdout.is_empty(), "{line} prints nothing");
     }
 }

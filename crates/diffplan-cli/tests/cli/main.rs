@@ -25,6 +25,8 @@ mod rollout;
 #[cfg(unix)]
 mod running;
 mod seams;
+#[cfg(all(unix, feature = "serve"))]
+mod serve;
 mod several;
 mod train;
 mod tune;

@@ -89,8 +89,8 @@ pub struct DeadlinePlanner {
     pace: Pace,
     pool: Arc<ThreadPool>,
     settings: DeadlineSettings,
-    /// Plans that nobody needs any more.
-    spare: Vec<Plan>,
+    /// The rung of the last plans.
+    last: usize,
 }
 
 impl std::fmt::Debug for DeadlinePlanner {
@@ -177,16 +177,16 @@ impl DeadlinePlanner {
             pace: Pace::default(),
             pool,
             settings,
-            spare: Vec::new(),
+            last: 0,
         })
     }
 
-    /// Takes plans that nobody needs any more, as [`Planner::reuse`](crate::Planner::reuse) does: the next ones are written into their memory,
-    /// whatever rung they are of.
-    pub fn reuse(&mut self, mut plans: Vec<Plan>) {
-        match self.spare.is_empty() {
-            true => self.spare = plans,
-            false => self.spare.append(&mut plans),
+    /// Takes the plans of the last call, when nobody needs them any more: the next ones of their rung are written into their memory, as
+    /// [`Planner::reuse`](crate::Planner::reuse) does. Who hands plans back allocates nothing from the first call on: every rung has had a plan when it was
+    /// measured.
+    pub fn reuse(&mut self, plans: Vec<Plan>) {
+        if let Some(station) = self.stations.get_mut(self.last) {
+            station.planner.reuse(plans);
         }
     }
 
@@ -265,8 +265,8 @@ impl DeadlinePlanner {
         let reserve = self.pace.reserve(seconds);
         let place = self.choose(budget, share, reserve)?;
         let cost = self.costs.rungs[place].times(share);
+        self.last = place;
         let station = &mut self.stations[place];
-        station.planner.reuse(std::mem::take(&mut self.spare));
         let mut run = Run {
             clock: &*self.settings.clock,
             cancel: &self.settings.cancel,

@@ -89,11 +89,17 @@ impl Planner {
         })?;
         buffers.resize(candidates, horizon, channels)?;
         parts.sampler.begin([candidates, horizon, channels], from);
-        let sources = queries.iter_mut().map(|query| &mut *query.noise as &mut dyn NoiseSource);
+        let sources = queries
+            .iter_mut()
+            .map(|query| &mut *query.noise as &mut dyn NoiseSource);
         draw(&mut buffers.x, sources, parts.options.temperature)?;
         parts.set_off(queries, &mut buffers.x)?;
         let mut noise: Vec<&'a mut dyn NoiseSource> = recycle(std::mem::take(&mut buffers.sources));
-        noise.extend(queries.iter_mut().map(|query| &mut *query.noise as &mut dyn NoiseSource));
+        noise.extend(
+            queries
+                .iter_mut()
+                .map(|query| &mut *query.noise as &mut dyn NoiseSource),
+        );
         Ok(Denoising {
             parts,
             buffers,
@@ -301,7 +307,10 @@ impl Denoising<'_> {
         self.valued |= asked;
         let draws_noise = visit.draws_noise && index < own;
         if draws_noise {
-            let sources = self.noise.iter_mut().map(|source| &mut **source as &mut dyn NoiseSource);
+            let sources = self
+                .noise
+                .iter_mut()
+                .map(|source| &mut **source as &mut dyn NoiseSource);
             draw(&mut buffers.noise, sources, options.temperature)?;
         }
         buffers.step(&mut **sampler, own_visit, draws_noise)?;

@@ -1,4 +1,4 @@
-//! A plan within a deadline allocates what an ordinary plan does, from the first one on.
+//! A plan within a deadline allocates what an ordinary plan does, and nothing where the one before it was handed back.
 //!
 //! A counting allocator counts the whole process, so this is the only test in its file, and has no harness.
 
@@ -46,12 +46,24 @@ fn main() {
     // On a thread of the pool: what is handed to it from outside goes through a queue of rayon's, which takes memory now and then.
     pool.install(|| {
         for shorter in [0, 1] {
+            let mut plan = || {
+                let before = allocations();
+                let timely = deadline.plan_within(observation, &mut noise, budget(shorter));
+                let count = allocations() - before;
+                let timely = timely.unwrap();
+                // Which rung is the cheapest is as measured: on a busy machine not always the last.
+                assert_eq!(timely.place.min(1), shorter);
+                (count, timely)
+            };
+            // The first is written into the memory of those that were measured; so are all that follow where each is handed back.
+            let (first, timely) = plan();
+            let (second, _) = plan();
+            let (third, handed_back) = plan();
+            deadline.reuse(handed_back.plans);
             let before = allocations();
-            let timely = deadline.plan_within(observation, &mut noise, budget(shorter));
-            let first = allocations() - before;
-            let timely = timely.unwrap();
-            // Which rung is the cheapest is as measured: on a busy machine not always the last.
-            assert_eq!(timely.place.min(1), shorter);
+            let again = deadline.plan_within(observation, &mut noise, budget(shorter));
+            let fourth = allocations() - before;
+            assert!(again.is_ok());
             let options = timely.rung.options.clone();
             let mut planner = pipeline.planner(options).unwrap().in_pool(Arc::clone(&pool));
             for _ in 0..2 {
@@ -61,7 +73,8 @@ fn main() {
             let plan = planner.plan(observation, &mut noise);
             let ordinary = allocations() - before;
             assert!(ordinary > 0 && plan.is_ok());
-            assert_eq!(first, ordinary, "rung {}", timely.place);
+            let expected = [0, ordinary, ordinary, 0];
+            assert_eq!([first, second, third, fourth], expected, "rung {}", timely.place);
         }
     });
     println!("test {name} ... ok");
