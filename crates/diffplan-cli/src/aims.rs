@@ -12,50 +12,8 @@ const GOAL: &str = "goal";
 
 /// Who acts by a planner's plans: led where it was said, with the controller that its options ask for.
 pub(crate) fn planner_policy(planner: Planner, aim: &AimText, env: &BoxEnv) -> Result<PlannerPolicy> {
-    let names = Names::of_env(env)?;
-    let aim = Aim::parse(aim, &names)?;
-    check_places(&aim, env)?;
-    check_times(&aim, env)?;
-    Ok(PlannerPolicy::new(planner).with_aim(aim)?.with_follower_of(&names)?)
-}
-
-/// That nothing is to be reached where nothing can be.
-///
-/// # Errors
-/// For a goal or a waypoint in a wall, or outside all of them.
-pub(crate) fn check_places(aim: &Aim, env: &BoxEnv) -> Result<()> {
-    let Some(walls) = env.walls() else { return Ok(()) };
-    let goal = aim.goal.iter().map(|goal| (GOAL, &goal.dims, goal.values.to_vec()));
-    let waypoints = aim.waypoints.iter();
-    let waypoints = waypoints.map(|waypoint| ("waypoint", &waypoint.dims, waypoint.values.to_vec()));
-    for (name, dims, values) in goal.chain(waypoints) {
-        if let Some(place) = walls.position(dims, &values).filter(|&place| walls.blocks(place)) {
-            return Err(Error::Setting {
-                name,
-                value: format!("{},{}", place[0], place[1]),
-                expected: "a position in the maze that is not in a wall".into(),
-            });
-        }
-    }
-    Ok(())
-}
-
-/// # Errors
-/// For what is to be reached after an episode's last step.
-fn check_times(aim: &Aim, env: &BoxEnv) -> Result<()> {
-    let Some(last) = env.spec().and_then(|spec| spec.max_episode_steps) else {
-        return Ok(());
-    };
-    let waypoints = aim.waypoints.iter().map(|waypoint| ("waypoint", waypoint.time));
-    let goal = aim.goal_time.map(|time| ("goal-time", time));
-    match waypoints.chain(goal).find(|&(_, time)| time > last) {
-        None => Ok(()),
-        Some((name, time)) => Err(Error::Setting {
-            name,
-            value: time.to_string(),
-            expected: format!("a step from 1 to {last}, the last of an episode"),
-        }),
-    }
+    let aim = Aim::parse(aim, &Names::of_env(env)?)?;
+    Ok(PlannerPolicy::led(planner, aim, env)?)
 }
 
 /// Another policy than a planner has no plans to lead: all that can be said to it is the environment's goal.

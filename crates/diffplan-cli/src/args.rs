@@ -9,6 +9,8 @@ mod guides;
 mod normalizer;
 mod planning;
 mod read;
+#[cfg(feature = "serve")]
+mod serve;
 mod train;
 mod tune;
 
@@ -21,6 +23,8 @@ pub(crate) use guides::*;
 pub(crate) use normalizer::*;
 pub(crate) use planning::*;
 pub(crate) use read::*;
+#[cfg(feature = "serve")]
+pub(crate) use serve::*;
 pub(crate) use train::*;
 pub(crate) use tune::*;
 
@@ -52,6 +56,8 @@ pub(crate) enum Command {
     Train(TrainArgs),
     Tune(TuneArgs),
     Plan(PlanArgs),
+    #[cfg(feature = "serve")]
+    Serve(Box<ServeArgs>),
     Inspect(InspectArgs),
     Convert(ConvertArgs),
     Bench(BenchArgs),

@@ -26,6 +26,9 @@ pub(crate) enum Error {
     Picture(#[from] diffplan_pictures::Error),
     #[error(transparent)]
     Import(#[from] diffplan_import::Error),
+    #[cfg(feature = "serve")]
+    #[error(transparent)]
+    Serve(#[from] diffplan_serve::Error),
     #[error(transparent)]
     File(#[from] diffplan_files::FileError),
     #[cfg(feature = "hub")]

@@ -57,6 +57,8 @@ fn dispatch(cli: Cli, registry: &Registry) -> Result<()> {
         Command::Train(args) => commands::train::run(args, registry),
         Command::Tune(args) => commands::tune::run(args, registry),
         Command::Plan(args) => commands::plan::run(args, registry),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => commands::serve::run(*args, registry),
         Command::Inspect(args) => commands::inspect::run(args, registry),
         Command::Convert(args) => commands::convert::run(args),
         Command::Normalizer(args) => commands::normalizer::run(&args),

@@ -5,7 +5,6 @@ use crate::args::{ActingArgs, CheckpointArgs, EnvArgs, FilesArgs, PLANNER, Plann
 use crate::error::{Error, Result};
 use crate::{guides, hub, output};
 use diffplan_data::RecordedEnv;
-use diffplan_data::findings::{Bounds, EnvFacts};
 use diffplan_envs::{BoxEnv, Env, Space, d4rl};
 use diffplan_eval::evaluation::check_plan_size;
 use diffplan_eval::{Controller, PolicyOptions, Registry, env_with, make_env};
@@ -233,33 +232,6 @@ pub(crate) fn unknown_env(error: diffplan_envs::Error) -> Error {
 /// An environment, where it is known and can be made: for the names of its dimensions.
 pub(crate) fn known_env(registry: &Registry, env: Option<&RecordedEnv>) -> Option<BoxEnv> {
     make_env(&registry.envs, env?).ok()
-}
-
-/// What is known here of the environment that data is of, made as it was, or with its defaults where it does not take that.
-pub(crate) fn env_facts(registry: &Registry, recorded: &RecordedEnv) -> Option<EnvFacts> {
-    use diffplan_eval::Error as E;
-    let (env, refused) = match make_env(&registry.envs, recorded) {
-        Ok(env) => (env, None),
-        Err(error @ (E::EnvArgument { .. } | E::EnvArguments { .. })) => {
-            (registry.envs.make(&recorded.id).ok()?, Some(error.to_string()))
-        }
-        Err(_) => return None,
-    };
-    let bounds = |space: &Space| {
-        let space = space.as_box().ok()?;
-        let (low, high) = (space.low().to_vec(), space.high().to_vec());
-        Some(Bounds { low, high })
-    };
-    let spec = env.spec();
-    Some(EnvFacts {
-        id: spec.map_or_else(|| recorded.id.clone(), |spec| spec.id.clone()),
-        max_episode_steps: spec.and_then(|spec| spec.max_episode_steps),
-        observations: bounds(env.observation_space()),
-        actions: bounds(env.action_space()),
-        observation_names: env.observation_names(),
-        action_names: env.action_names(),
-        refused,
-    })
 }
 
 impl<const ACTS: bool> PlanningArgs<ACTS> {

@@ -162,6 +162,19 @@ pub trait Env {
         None
     }
 
+    /// Gives the running episode another goal, which has a number for each dimension that its goals are of. What it has done so far stays
+    /// as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`] where the environment has no goals that can be set (what this default returns), and
+    /// [`Error::ResetNeeded`] before there is an episode; [`Error::OptionValue`] and the like for what is no goal of it, in which case
+    /// it keeps the one it has.
+    fn set_goal(&mut self, goal: &Goal) -> Result<()> {
+        let _ = goal;
+        Err(Error::Unsupported { method: "set_goal" })
+    }
+
     /// Solid things in the plane of two dimensions of the observation, for pictures and constraints; `None` where the
     /// environment tells of none (what this default returns).
     fn walls(&self) -> Option<Walls> {
@@ -193,7 +206,7 @@ pub trait Env {
 
 /// Writes the methods of [`Env`] that a wrapper leaves as they are: each hands on to the field `env`. `render` stands for
 /// everything that pictures need, `render`, `render_with` and `dt`; `state` for `state`, `states_of`,
-/// `goal`, `walls` and `simulator`.
+/// `goal`, `set_goal`, `walls` and `simulator`.
 macro_rules! forward_to_env {
     ($($method:ident),+ $(,)?) => { $( forward_to_env!(@ $method); )+ };
     (@ reset) => {
@@ -251,6 +264,10 @@ macro_rules! forward_to_env {
 
         fn goal(&self) -> Option<$crate::Goal> {
             self.env.goal()
+        }
+
+        fn set_goal(&mut self, goal: &$crate::Goal) -> $crate::Result<()> {
+            self.env.set_goal(goal)
         }
 
         fn walls(&self) -> Option<$crate::Walls> {
@@ -320,6 +337,10 @@ impl<E: Env + ?Sized> Env for Box<E> {
 
     fn goal(&self) -> Option<Goal> {
         (**self).goal()
+    }
+
+    fn set_goal(&mut self, goal: &Goal) -> Result<()> {
+        (**self).set_goal(goal)
     }
 
     fn walls(&self) -> Option<Walls> {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::classic_control::{MountainCarContinuous, Pendulum};
 use crate::d4rl;
@@ -47,8 +48,9 @@ pub struct MakeOptions {
     pub kwargs: Dict,
 }
 
-type Constructor = Box<dyn Fn(&Dict) -> Result<BoxEnv> + Send + Sync>;
+type Constructor = Arc<dyn Fn(&Dict) -> Result<BoxEnv> + Send + Sync>;
 
+#[derive(Clone)]
 struct Entry {
     spec: EnvSpec,
     constructor: Constructor,
@@ -67,6 +69,7 @@ struct Entry {
 /// assert_eq!(env.spec().and_then(|spec| spec.max_episode_steps), Some(400));
 /// # Ok::<(), diffplan_envs::Error>(())
 /// ```
+#[derive(Clone)]
 pub struct Registry {
     entries: BTreeMap<String, Entry>,
 }
@@ -98,7 +101,7 @@ impl Registry {
             spec.id.clone(),
             Entry {
                 spec,
-                constructor: Box::new(constructor),
+                constructor: Arc::new(constructor),
             },
         );
         Ok(())

@@ -213,3 +213,59 @@ fn teleports_take_effect_a_step_later() {
     let outs = [[1, 7], [6, 1], [6, 10]].map(|cell| layout.spot(cell));
     assert!(outs.contains(&[there[0], there[1]]), "{there}");
 }
+
+#[test]
+fn a_goal_can_be_moved_while_an_episode_runs() {
+    for (id, start, first, other) in [
+        ("maze2d-umaze-v1", [3.0, 1.0], [1.1, 0.9], [3.0, 1.2]),
+        ("PointMaze_UMaze-v3", [-1.0, 1.0], [-1.0, -1.0], [-1.0, 0.9]),
+        ("pointmaze-medium-v0", [0.0, 0.0], [20.0, 20.0], [0.4, 0.0]),
+    ] {
+        let mut env = make(id).unwrap();
+        let moved = |[x, y]: [f64; 2]| Goal {
+            dims: vec![0, 1],
+            values: array![x, y],
+            tolerance: None,
+        };
+        assert!(env.set_goal(&moved(other)).is_err(), "{id}: before there is an episode");
+        let at = |[x, y]: [f64; 2]| array![x, y];
+        let options = Dict::from_iter([("start", at(start)), ("goal", at(first))]);
+        let (observation, info) = env.reset(Some(0), &options).unwrap();
+        assert!(!success(&info), "{id}");
+        let state = env.state().unwrap();
+        env.set_goal(&moved(other)).unwrap();
+        assert_eq!((goal(&env), env.state().unwrap()), (other, state), "{id}");
+        // It is told by its dimensions, in whatever order.
+        let turned = Goal {
+            dims: vec![1, 0],
+            values: array![other[1], other[0]],
+            tolerance: None,
+        };
+        env.set_goal(&turned).unwrap();
+        assert_eq!(goal(&env), other, "{id}");
+        let step = env.step(&array![0.0, 0.0]).unwrap();
+        assert!(success(&step.info), "{id}: {:?}, {observation}", step.info);
+        for bad in [
+            moved([100.0, 0.0]),
+            Goal {
+                dims: vec![0],
+                values: array![1.0],
+                tolerance: None,
+            },
+        ] {
+            assert!(
+                matches!(env.set_goal(&bad), Err(Error::OptionValue { name: "goal", .. })),
+                "{id}"
+            );
+        }
+        assert_eq!(goal(&env), other, "{id}");
+    }
+    let mut pendulum = make("Pendulum-v1").unwrap();
+    pendulum.reset(Some(0), &Dict::new()).unwrap();
+    let goal = Goal {
+        dims: vec![0],
+        values: array![1.0],
+        tolerance: None,
+    };
+    assert_eq!(pendulum.set_goal(&goal), Err(Error::Unsupported { method: "set_goal" }));
+}

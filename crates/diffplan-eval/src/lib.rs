@@ -7,7 +7,7 @@
 //! ```
 //!
 //! - a [`Policy`] acts for a batch of slots, each with an episode's own state; [`PlannerPolicy`] plans for all of them in one call;
-//! - [`rollout()`] plays an episode and keeps all of it; [`evaluate()`] plays many, each the one that `rollout` plays, to the bit;
+//! - [`Playing`] is an episode, a step at a time; [`rollout()`] plays one and keeps all of it; [`evaluate()`] plays many, each the one that `rollout` plays, to the bit;
 //! - [`Evaluation`] is evaluate with everything that the command has: rows on disk as episodes end, gone on with after a crash,
 //!   statistics; a [`Comparison`] is of two of them;
 //! - a [`Registry`] names environments, policies, guides, networks and schedulers, ours and one's own.
@@ -20,9 +20,12 @@
 mod episodes;
 mod error;
 pub mod evaluation;
+#[cfg(feature = "hdf5")]
+mod facts;
 mod made;
 mod moments;
 mod names;
+mod playing;
 mod policy;
 mod record;
 mod registry;
@@ -35,9 +38,12 @@ pub mod tune;
 pub use episodes::{EpisodeResult, EvaluationEvent, evaluate};
 pub use error::{Error, Result};
 pub use evaluation::{Comparison, Evaluation, Progress, Report};
+#[cfg(feature = "hdf5")]
+pub use facts::env_facts;
 pub use made::{env_error, env_with, make_env, make_options};
 pub use moments::{liveliest, moments};
 pub use names::Names;
+pub use playing::{Played, Playing};
 pub use policy::{
     Aim, AimText, Base, Controller, ControllerPolicy, FnPolicy, Held, Made, Mixture, Noisy, PlannerPolicy, Policy,
     StateFollower, Waypoint, WaypointPolicy,

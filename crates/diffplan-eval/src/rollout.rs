@@ -2,12 +2,13 @@
 
 use crate::episodes::{heed_success, total};
 use crate::error::{Error, Result};
-use crate::policy::{Policy, Told, clip};
+use crate::playing::{Played, Playing};
+use crate::policy::Policy;
 use crate::start::Start;
 use diffplan_envs::Env;
 use diffplan_pipelines::Plan;
 use ndarray::{Array1, Array2, ArrayView1, Axis, stack};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What was played.
 #[derive(Clone, Debug)]
@@ -77,32 +78,23 @@ pub fn rollout<E>(
 where
     E: Env<Observation = Array1<f64>, Action = Array1<f32>>,
 {
-    policy.check_spaces(env.observation_space(), env.action_space())?;
-    let space = env.action_space().as_box()?.clone();
-    let (mut observation, _) = env.reset(Some(start.seed), &start.reset)?;
-    policy.begin(0, start)?;
-    let mut told = Told::begin(policy, 0, env.goal())?;
-    let mut observations = Array2::zeros((0, observation.len()));
-    let mut actions = Array2::zeros((0, space.dim()));
+    let mut playing = Playing::begin(env, start, policy)?;
+    let mut observations = Array2::zeros((0, playing.observation().len()));
+    let mut actions = Array2::zeros((0, playing.action().len()));
     let (mut rewards, mut plan_times, mut states) = (Vec::new(), Vec::new(), Vec::new());
     let (mut return_so_far, mut success) = (0.0, None);
     let broken = |e: ndarray::ShapeError| Error::Parts(format!("the environment changed the shape of its rows: {e}"));
     states.extend(env.state().ok());
-    let mut action = Array2::zeros((1, space.dim()));
     loop {
+        let observation = playing.observation().to_owned();
         observations.push_row(observation.view()).map_err(broken)?;
-        told.renew(policy, 0, env.goal())?;
-        let started = Instant::now();
-        policy.act(&[0], observation.view().insert_axis(Axis(0)), action.view_mut())?;
-        let plan_time = started.elapsed();
-        clip(&space, action.view_mut());
-        let step = env.step(&action.row(0).to_owned())?;
+        let Played { step, took: plan_time } = playing.step(env, policy)?;
         rewards.push(step.reward);
         heed_success(&mut success, &step.info);
         return_so_far += step.reward;
         let plan_age = policy.plan_age(0);
         plan_times.extend((plan_age == 0).then_some(plan_time));
-        actions.push_row(action.row(0)).map_err(broken)?;
+        actions.push_row(playing.action()).map_err(broken)?;
         states.extend(env.state().ok());
         watch(StepEvent {
             step: rewards.len() - 1,
@@ -113,9 +105,8 @@ where
             return_so_far,
             plan_time,
         });
-        observation = step.observation;
         if step.terminated || step.truncated {
-            observations.push_row(observation.view()).map_err(broken)?;
+            observations.push_row(playing.observation()).map_err(broken)?;
             let (terminated, truncated) = (step.terminated, step.truncated);
             let rewards: Array1<f64> = rewards.into();
             let rows: Vec<_> = states.iter().map(|state| state.view()).collect();

@@ -338,6 +338,54 @@ fn two_plans(mut policy: PlannerPolicy) -> [ndarray::Array3<f32>; 2] {
 }
 
 #[test]
+fn another_planner_goes_on_with_the_episode() {
+    let observation = array![[-1.0, 0.0, 0.5]];
+    let act = |policy: &mut PlannerPolicy| {
+        let mut action = Array2::zeros((1, 1));
+        policy.act(&[0], observation.view(), action.view_mut()).unwrap();
+        (
+            action[[0, 0]],
+            policy.plan_age(0),
+            policy.plan(0).unwrap().normalized.dim(),
+        )
+    };
+    let quick = |options: &mut PlanOptions| options.num_inference_steps = Some(2);
+    let begun = |policy: &mut PlannerPolicy| policy.begin(0, &Start::seeded(3).next().unwrap()).unwrap();
+    let mut alone = pendulum(quick);
+    begun(&mut alone);
+    let (first, second) = (act(&mut alone), act(&mut alone));
+    // One with the same options makes the plan that would have been made: noise goes on.
+    let mut before = pendulum(quick);
+    begun(&mut before);
+    assert_eq!(act(&mut before), first);
+    let mut same = pendulum(quick);
+    same.take_over(&mut before);
+    assert_eq!(act(&mut same), second);
+    let mut action = Array2::zeros((1, 1));
+    assert!(
+        before.act(&[0], observation.view(), action.view_mut()).is_err(),
+        "it has no episode any more"
+    );
+    // Another shape, in the middle of a chunk and with a warm start: a new plan at once, from noise.
+    let mut chunks = pendulum(|options| {
+        quick(options);
+        (options.n_action_steps, options.warm_start) = (4, 0.5);
+    });
+    begun(&mut chunks);
+    act(&mut chunks);
+    assert_eq!(act(&mut chunks).1, 1);
+    let mut other = pendulum(|options| {
+        quick(options);
+        (options.batch_size, options.planning_horizon) = (3, 16);
+        (options.n_action_steps, options.warm_start, options.prefix) = (2, 0.5, Prefix::Exp);
+    });
+    other.take_over(&mut chunks);
+    let (_, age, shape) = act(&mut other);
+    assert_eq!((age, shape), (0, (3, 16, 4)));
+    assert_eq!(act(&mut other).1, 1);
+}
+
+#[test]
 fn a_warm_start_of_few_steps_is_nearly_a_copy() {
     let distance = |warm_start: f32| {
         let [first, second] = two_plans(pendulum(|options| {

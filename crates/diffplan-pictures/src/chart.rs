@@ -178,11 +178,19 @@ fn average(pixels: &[u8], width: usize, height: usize) -> Vec<u8> {
 
 /// A picture as PNG.
 pub(crate) fn encode(frame: &Frame) -> std::result::Result<Vec<u8>, png::EncodingError> {
+    encode_with(frame, png::Compression::High)
+}
+
+/// As small as there is time for.
+pub(crate) fn encode_with(
+    frame: &Frame,
+    compression: png::Compression,
+) -> std::result::Result<Vec<u8>, png::EncodingError> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, frame.width, frame.height);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_compression(png::Compression::High);
+    encoder.set_compression(compression);
     let mut writer = encoder.write_header()?;
     writer.write_image_data(&frame.pixels)?;
     writer.finish()?;

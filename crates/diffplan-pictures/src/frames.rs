@@ -1,6 +1,28 @@
 //! Pictures put together from others.
 
+use crate::chart;
+use crate::error::{Error, Result};
 use diffplan_envs::Frame;
+
+/// A picture encoded as PNG, made smaller where it is more than `width` pixels wide: quickly, for pictures that are looked at for a moment.
+///
+/// # Errors
+/// [`Error::Encode`] if it has other pixels than its size says.
+pub fn frame_png(frame: &Frame, width: usize) -> Result<Vec<u8>> {
+    if frame.pixels.len() != 3 * frame.width as usize * frame.height as usize {
+        return Err(Error::Encode {
+            what: "a frame",
+            reason: format!(
+                "{} bytes for {} by {} pixels",
+                frame.pixels.len(),
+                frame.width,
+                frame.height
+            ),
+        });
+    }
+    let frame = shrink(frame, width);
+    chart::encode_with(&frame, png::Compression::Fast).map_err(Error::encode("a frame"))
+}
 
 /// A white picture.
 pub(crate) fn blank(width: usize, height: usize) -> Frame {
@@ -86,6 +108,21 @@ mod tests {
         paste(&mut picture, &grey(1, 1, &[9]), (0, 0));
         paste(&mut picture, &grey(1, 1, &[8]), (7, 7));
         assert_eq!(picture, grey(3, 2, &[9, 255, 255, 255, 255, 1]));
+    }
+
+    #[test]
+    fn frames_are_encoded_no_wider_than_asked() {
+        let frame = grey(4, 2, &[0, 100, 40, 60, 100, 200, 60, 40]);
+        let (width, height, pixels) = chart::tests::decode(&frame_png(&frame, 2).unwrap());
+        assert_eq!((width, height, pixels[0], pixels[3]), (2, 1, 100, 50));
+        assert_eq!(chart::tests::decode(&frame_png(&frame, 9).unwrap()).2, frame.pixels);
+        let broken = Frame { width: 3, ..frame };
+        assert!(
+            frame_png(&broken, 9)
+                .unwrap_err()
+                .to_string()
+                .contains("24 bytes for 3 by 2")
+        );
     }
 
     #[test]

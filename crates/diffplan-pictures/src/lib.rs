@@ -11,6 +11,7 @@
 //! | [`dataset_png`] | what a dataset holds: returns, lengths, ranges, actions, a few episodes |
 //! | [`samples`] | what a network in training gives, beside the dataset |
 //! | [`returns_png`] | the returns of evaluations, side by side |
+//! | [`frame_png`] | one picture that is at hand |
 //! | [`frontier_png`] | what settings return against the time that a plan takes |
 //!
 //! Everything takes names, numbers and states, so pictures of one's own environment and policy are made as ours are: where an
@@ -38,6 +39,7 @@ pub use denoising::{PlanView, Recording};
 pub use episode::{EpisodePicture, episode_png};
 pub use error::{Error, Result};
 pub use film::Film;
+pub use frames::frame_png;
 pub use frontier::{FrontierPicture, Tried, frontier, frontier_png};
 pub use loss::{Curve, loss_png};
 pub use plane::{Plane, PlanePanel, PlanePath, Role, planes_png};

@@ -47,6 +47,12 @@ pub(crate) fn envs() -> Vec<(String, Option<usize>, Option<f64>)> {
     all.map(|spec| (spec.id, spec.max_episode_steps, spec.reward_threshold)).collect()
 }
 
+/// A folder to look for libmujoco in: that of the running Python's own ``mujoco`` package.
+#[pyfunction]
+pub(crate) fn look_for_mujoco_in(folder: std::path::PathBuf) {
+    diffplan::envs::mujoco::look_in(folder);
+}
+
 /// A dictionary of Python as one of the environments'.
 fn of_python(given: &Bound<'_, PyDict>) -> PyResult<Dict> {
     let mut all = Dict::new();

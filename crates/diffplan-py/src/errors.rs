@@ -79,6 +79,7 @@ impl Raise for files::FileError {
 impl Raise for models::Error {
     fn raise(self) -> PyErr {
         use models::Error as E;
+        let message = self.to_string();
         let (class, kind) = match self {
             E::File(error) => return error.raise(),
             E::Config { .. } => ("CheckpointError", "config"),
@@ -86,9 +87,14 @@ impl Raise for models::Error {
             E::Horizon { .. } | E::HorizonChanges { .. } => ("InvalidValue", "horizon"),
             E::Shape { .. } => ("InvalidValue", "shape"),
             E::NotAValueFunction { .. } => ("InvalidValue", "not_a_value_function"),
+            // What a denoiser of Python raised, as it was raised.
+            E::Foreign(error) => match error.downcast::<PyErr>() {
+                Ok(raised) => return *raised,
+                Err(_) => ("Error", "network"),
+            },
             _ => ("Error", "network"),
         };
-        Trouble::new(class, kind, self.to_string()).into()
+        Trouble::new(class, kind, message).into()
     }
 }
 
@@ -163,6 +169,13 @@ impl Raise for pipelines::Error {
             E::Guide(error) => match error.downcast::<PyErr>() {
                 Ok(raised) => return *raised,
                 Err(_) => ("Error", "guide"),
+            },
+            E::Network {
+                error: models::Error::Foreign(error),
+                ..
+            } => match error.downcast::<PyErr>() {
+                Ok(raised) => return *raised,
+                Err(_) => ("Error", "network"),
             },
             E::Network {
                 error: models::Error::File(_),

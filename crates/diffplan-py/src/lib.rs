@@ -11,6 +11,11 @@
 //! | `Scheduler`, `Sampler` | what a `scheduler_config.json` describes, and a run of it | `scheduler` |
 //! | `Normalizers` | a checkpoint's statistics | `normalizers` |
 //! | `Guide` | a function of Python that gives values and gradients | python/diffplan/_guide.py over `guide` |
+//! | `Denoiser` | a function of Python as the planner network | python/diffplan/_denoiser.py over `denoiser` |
+//! | `Dataset`, `load_dataset` | episodes of any layout, as arrays that NumPy shares | python/diffplan/_data.py over `dataset` |
+//! | `train` | a run of diffplan-train's `session` | python/diffplan/_train.py over `training` |
+//! | `evaluate` | episodes of any policy in any environment, summed up and compared | python/diffplan/_evaluate.py over `actor`, `evaluation` |
+//! | `convert` | checkpoints of other projects | python/diffplan/_import.py over `conversion` |
 //! | `diffplan/…` of Gymnasium | the environments of diffplan-envs | python/diffplan/gym.py over `env` |
 //! | `Error` and its kinds | what went wrong, in the library's words | python/diffplan/_errors.py, `errors` |
 //!
@@ -34,11 +39,16 @@
 //!   starts its own at its first plan, and the parent's are never ended by it.
 //! - **Ctrl-C.** The calling thread does not compute, so it raises within some 10 ms however long a visit takes; the job ends after the
 //!   visit it is in, and its planner is dropped.
+//! - **What takes long**, a training or an evaluation, is a job on threads of its own too (`watch`): the calling thread tells how far it is, and an
+//!   interruption is raised once the job has come to a good end, a training with its state saved.
+//! - **Episodes** in diffplan's own environments are played without Python, to the bits of `diffplan evaluate`; in Python's, the loop is Python
+//!   (`_episodes.py`), and an `Actor` plans for all running episodes in one call. An episode depends on its seed alone in both.
 //! - **Panics** of jobs, of loading and of environments are caught and raised as `InternalError`, with what they said.
 //! - **Randomness.** `seed=` is this project's generator, `torch_seed=` torch's without torch. With neither, torch's global generator draws
 //!   itself where torch has been imported, as it does for diffusers, and a fresh seed elsewhere (`noise`).
 //! - **Arrays** may have any strides. float32 is taken as it is, other real numbers are converted, and anything else is refused by its name
-//!   (`arrays`). Every array is copied in, so that nobody changes it while it is planned with.
+//!   (`arrays`). What a plan is made from is copied in, so that nobody changes it meanwhile; networks look at samples where they lie, torch's
+//!   among them (DLPack), and answer in kind.
 //! - **Pickling** goes by contents, not by paths: configurations and parameters of the modules, statistics, and the Python objects of guides.
 //!
 //! # Building without Python
@@ -48,9 +58,14 @@
 //! no library of Rust and no test of Rust here (`crate-type`, `test = false` in Cargo.toml), and `cargo test --workspace` builds a shared
 //! object that nobody loads. Its tests are those of pytest in `tests/`, run by `.ci/python`.
 
+mod actor;
 mod arrays;
+mod conversion;
+mod dataset;
+mod denoiser;
 mod env;
 mod errors;
+mod evaluation;
 mod guide;
 mod hub;
 mod json;
@@ -61,7 +76,9 @@ mod plan;
 mod planner;
 mod scheduler;
 mod stock;
+mod training;
 mod unet;
+mod watch;
 mod work;
 
 use pyo3::prelude::*;
@@ -70,7 +87,15 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _diffplan {
     #[pymodule_export]
-    use super::env::{Env, envs};
+    use super::actor::Actor;
+    #[pymodule_export]
+    use super::conversion::convert;
+    #[pymodule_export]
+    use super::dataset::{Dataset, download_dataset};
+    #[pymodule_export]
+    use super::env::{Env, envs, look_for_mujoco_in};
+    #[pymodule_export]
+    use super::evaluation::{Evaluation, compare, evaluate};
     #[pymodule_export]
     use super::hub::fetch;
     #[pymodule_export]
@@ -83,6 +108,8 @@ mod _diffplan {
     use super::planner::Planner;
     #[pymodule_export]
     use super::scheduler::{Sampler, Scheduler};
+    #[pymodule_export]
+    use super::training::{train, training_keys, training_record};
     #[pymodule_export]
     use super::unet::{UNet1DModel, UNet1DOutput};
     use pyo3::prelude::*;

@@ -1,6 +1,7 @@
 //! `_diffplan.Pipeline`: the parts of a pipeline, and the planners that were made of it.
 
 use crate::arrays;
+use crate::denoiser::PythonDenoiser;
 use crate::errors::{OrRaise, Raise, Trouble};
 use crate::normalizers::Normalizers;
 use crate::planner::{self, Planner};
@@ -31,16 +32,39 @@ const KEPT: usize = 8;
 #[pyclass(frozen, module = "diffplan._diffplan")]
 pub(crate) struct Pipeline {
     pipeline: ValueGuidedPipeline,
-    unet: Arc<UNet1dModel>,
+    unet: Denoises,
     value_function: Option<Arc<UNet1dModel>>,
     /// By options and threads, the last used last.
     stocks: Mutex<Vec<Arc<Stock>>>,
 }
 
+/// The planner network, as Python asks for it.
+#[derive(Clone)]
+enum Denoises {
+    UNet(Arc<UNet1dModel>),
+    /// A `diffplan.Denoiser`.
+    Python(Arc<Py<PyAny>>),
+}
+
+impl Denoises {
+    /// What it is, and the network that it is to a pipeline.
+    fn of(unet: &Bound<'_, PyAny>) -> PyResult<(Self, Arc<dyn Network>)> {
+        let Ok(unet) = unet.cast::<UNet1DModel>() else {
+            let network = Arc::new(PythonDenoiser::of(unet)?);
+            return Ok((Self::Python(Arc::new(unet.clone().unbind())), network));
+        };
+        let unet = &unet.get().0;
+        if unet.is_value_function() {
+            return Err(pipelines::Error::Parts("unet: the planner network is a value function".into()).raise());
+        }
+        Ok((Self::UNet(Arc::clone(unet)), Arc::clone(unet) as _))
+    }
+}
+
 impl Pipeline {
     fn new(
         pipeline: ValueGuidedPipeline,
-        unet: Arc<UNet1dModel>,
+        unet: Denoises,
         value_function: Option<Arc<UNet1dModel>>,
     ) -> Self {
         Self {
@@ -163,17 +187,14 @@ impl Pipeline {
     #[new]
     #[pyo3(signature = (unet, value_function, scheduler, normalizers, action_dim=None, planning_config=None))]
     fn of_parts(
-        unet: &UNet1DModel,
+        unet: &Bound<'_, PyAny>,
         value_function: Option<&UNet1DModel>,
         scheduler: &Scheduler,
         normalizers: &Normalizers,
         action_dim: Option<usize>,
         planning_config: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        if unet.0.is_value_function() {
-            return Err(pipelines::Error::Parts("unet: the planner network is a value function".into()).raise());
-        }
-        let network: Arc<dyn Network> = Arc::clone(&unet.0) as _;
+        let (unet, network) = Denoises::of(unet)?;
         let mut pipeline =
             ValueGuidedPipeline::without_guide(network, Arc::clone(&scheduler.0), (*normalizers.0).clone()).or_raise()?;
         if let Some(action_dim) = action_dim {
@@ -188,7 +209,7 @@ impl Pipeline {
             let config = PlanningConfig::from_bytes(text.as_bytes(), Path::new("planning_config")).or_raise()?;
             pipeline = pipeline.with_planning_config(config);
         }
-        Ok(Self::new(pipeline, Arc::clone(&unet.0), value_function.map(|value| Arc::clone(&value.0))))
+        Ok(Self::new(pipeline, unet, value_function.map(|value| Arc::clone(&value.0))))
     }
 
     /// The pipeline of a folder in the layout of diffusers.
@@ -238,7 +259,7 @@ impl Pipeline {
             if let Some(action_dim) = action_dim {
                 pipeline = pipeline.with_action_dim(action_dim).or_raise()?;
             }
-            Ok(Self::new(pipeline, unet, value))
+            Ok(Self::new(pipeline, Denoises::UNet(unet), value))
         })
     }
 
@@ -269,7 +290,7 @@ impl Pipeline {
             terms.push(guide::term(&pipeline, one)?);
         }
         let value_function = self.value_function.clone();
-        Ok(Self::new(pipeline.with_terms(terms), Arc::clone(&self.unet), value_function))
+        Ok(Self::new(pipeline.with_terms(terms), self.unet.clone(), value_function))
     }
 
     /// The action of a plan: the call of diffusers.
@@ -329,8 +350,11 @@ impl Pipeline {
     }
 
     #[getter]
-    fn unet(&self) -> UNet1DModel {
-        UNet1DModel(Arc::clone(&self.unet))
+    fn unet(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Ok(match &self.unet {
+            Denoises::UNet(unet) => Py::new(py, UNet1DModel(Arc::clone(unet)))?.into_any(),
+            Denoises::Python(denoiser) => denoiser.clone_ref(py),
+        })
     }
 
     #[getter]

@@ -73,9 +73,11 @@ impl From<pipelines::Error> for Failed {
 impl From<Failed> for PyErr {
     fn from(failed: Failed) -> PyErr {
         match failed {
+            Failed::Error(pipelines::Error::Cancelled { .. }) | Failed::Cancelled => {
+                Trouble::new("Cancelled", "cancelled", "the plan was cancelled").into()
+            }
             Failed::Error(error) => crate::errors::Raise::raise(error),
             Failed::Raised(raised) => raised,
-            Failed::Cancelled => Trouble::new("Cancelled", "cancelled", "the plan was cancelled").into(),
         }
     }
 }
@@ -272,7 +274,7 @@ fn make(planner: &mut Planner, asked: &mut [Asked], cancel: &CancelToken) -> Res
         };
         queries.push(Query::new(conditions, noise.source()).start(start));
     }
-    let made = steps(planner, &mut queries, cancel);
+    let made = planner.plan_unless(&mut queries, cancel);
     drop(queries);
     if let Some(raised) = parts.iter_mut().find_map(|(_, noise, _)| noise.raised()) {
         return Err(Failed::Raised(raised));
@@ -281,16 +283,4 @@ fn make(planner: &mut Planner, asked: &mut [Asked], cancel: &CancelToken) -> Res
         plans: made?,
         seconds: began.elapsed().as_secs_f64(),
     })
-}
-
-fn steps(planner: &mut Planner, queries: &mut [Query], cancel: &CancelToken) -> Result<Vec<pipelines::Plan>, Failed> {
-    let mut denoising = planner.begin(queries)?;
-    loop {
-        if cancel.is_cancelled() {
-            return Err(Failed::Cancelled);
-        }
-        if denoising.step()?.is_none() {
-            return Ok(denoising.finish()?);
-        }
-    }
 }

@@ -1,16 +1,15 @@
 //! `UNet1DModel`: a network, forward and back.
 
-use crate::arrays::{self, hand_over};
+use crate::arrays::{self, give_back};
 use crate::errors::{OrRaise, Trouble};
 use crate::json;
-use crate::work::{Pool, apart, caught, run};
+use crate::work::{Pool, apart, caught};
 use diffplan::Folder;
 use diffplan::models::{UNet1dModel, count_params, named_params};
-use diffplan::ndarray::{ArrayD, Ix3};
-use diffplan::pipelines::deadline::CancelToken;
+use diffplan::ndarray::{ArrayD, Ix3, IxDyn};
 use diffplan::rand::SeedableRng;
 use diffplan::rand::rngs::StdRng;
-use numpy::{PyArray, PyArray1, PyArray3, PyArrayDyn};
+use numpy::PyArray;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 use std::path::PathBuf;
@@ -20,30 +19,44 @@ use std::sync::{Arc, Mutex, PoisonError};
 ///
 /// Attributes
 /// ----------
-/// sample : numpy.ndarray, shape (batch, channels, horizon), or (batch, 1) of a value function
+/// sample : shape (batch, channels, horizon), or (batch, 1) of a value function
+///     An array of the library that the input came from.
 #[pyclass(frozen, get_all, module = "diffplan")]
 pub(crate) struct UNet1DOutput {
-    sample: Py<PyArrayDyn<f32>>,
+    sample: Py<PyAny>,
 }
 
 /// diffusers' ``UNet1DModel``: a planner or a value function, as its configuration says. It never changes.
+///
+/// Arrays of NumPy come back as such. Those of libraries that know DLPack (torch's tensors on the CPU, without ``requires_grad``) come back as
+/// that library's. float32 is looked at where it lies, of any strides, and must not be changed meanwhile.
 #[pyclass(frozen, module = "diffplan")]
 pub(crate) struct UNet1DModel(pub(crate) Arc<UNet1dModel>);
+
+/// The shape of a sample.
+const SAMPLE: &str = "(batch, channels, horizon)";
 
 /// Threads that networks are computed on; those that nobody uses.
 static IDLE: Mutex<Vec<Pool>> = Mutex::new(Vec::new());
 
-/// `job` on all cores, without the GIL.
-fn on_all_cores<T: Send + 'static>(py: Python<'_>, job: impl FnOnce() -> T + Send + 'static) -> PyResult<T> {
+/// `job` on all cores, without the GIL. It looks at arrays where they lie, so it is waited for: Ctrl-C is raised when it is done.
+fn on_all_cores<T: Send>(
+    py: Python<'_>,
+    job: impl FnOnce() -> diffplan::models::Result<T> + Send,
+) -> PyResult<T> {
     let idle = || IDLE.lock().unwrap_or_else(PoisonError::into_inner);
     let kept = idle().pop().filter(Pool::is_alive);
     let pool = match kept {
         Some(pool) => pool,
         None => Pool::new(None)?,
     };
-    let made = run(py, &pool, &CancelToken::new(), job)?;
+    let Some(threads) = pool.threads() else {
+        return Err(Trouble::new("InternalError", "internal", "threads that are gone at once").into());
+    };
+    let made = apart(py, || threads.install(job).or_raise());
+    drop(threads);
     idle().push(pool);
-    Ok(made)
+    made
 }
 
 /// The parameters, or what stands for them, by name.
@@ -154,23 +167,23 @@ impl UNet1DModel {
     ///
     /// Parameters
     /// ----------
-    /// sample : array_like, shape (batch, channels, horizon), float32
+    /// sample : array_like or tensor, shape (batch, channels, horizon), float32
     /// timestep : number, or array_like of shape (batch,)
     ///
     /// Returns
     /// -------
-    /// numpy.ndarray, shape (batch, out channels, horizon), or (batch, 1) of a value function
+    /// numpy.ndarray or tensor, shape (batch, out channels, horizon), or (batch, 1) of a value function
     fn forward(
         &self,
         py: Python<'_>,
         sample: &Bound<'_, PyAny>,
         timestep: &Bound<'_, PyAny>,
-    ) -> PyResult<Py<PyArrayDyn<f32>>> {
-        let sample = arrays::of_rank::<Ix3>(sample, "sample", "(batch, channels, horizon)")?;
-        let times = arrays::timesteps(timestep, sample.dim().0)?;
-        let model = Arc::clone(&self.0);
-        let output = on_all_cores(py, move || model.forward(sample.view(), &times))?;
-        Ok(hand_over(py, output.or_raise()?))
+    ) -> PyResult<Py<PyAny>> {
+        let seen = arrays::seen(sample, "sample")?;
+        let view = seen.view::<Ix3>("sample", SAMPLE)?;
+        let times = arrays::timesteps(timestep, view.dim().0)?;
+        let output = on_all_cores(py, || self.0.forward(view, &times))?;
+        give_back(sample, output)
     }
 
     /// As ``forward``, in the form in which diffusers gives it: ``unet(sample, timestep).sample``.
@@ -200,12 +213,12 @@ impl UNet1DModel {
         py: Python<'_>,
         sample: &Bound<'_, PyAny>,
         timestep: &Bound<'_, PyAny>,
-    ) -> PyResult<(Py<PyArray1<f32>>, Py<PyArray3<f32>>)> {
-        let sample = arrays::of_rank::<Ix3>(sample, "sample", "(batch, channels, horizon)")?;
-        let times = arrays::timesteps(timestep, sample.dim().0)?;
-        let model = Arc::clone(&self.0);
-        let (values, grad) = on_all_cores(py, move || model.value_and_grad(sample.view(), &times))?.or_raise()?;
-        Ok((hand_over(py, values), hand_over(py, grad)))
+    ) -> PyResult<(Py<PyAny>, Py<PyAny>)> {
+        let seen = arrays::seen(sample, "sample")?;
+        let view = seen.view::<Ix3>("sample", SAMPLE)?;
+        let times = arrays::timesteps(timestep, view.dim().0)?;
+        let (values, grad) = on_all_cores(py, || self.0.value_and_grad(view, &times))?;
+        Ok((give_back(sample, values)?, give_back(sample, grad)?))
     }
 
     /// The vector-Jacobian product: the output, and the gradients of ``sum(output * cotangent)``.
@@ -228,14 +241,18 @@ impl UNet1DModel {
         sample: &Bound<'py, PyAny>,
         timestep: &Bound<'py, PyAny>,
         cotangent: &Bound<'py, PyAny>,
-    ) -> PyResult<(Py<PyArrayDyn<f32>>, Py<PyArray3<f32>>, Bound<'py, PyDict>)> {
-        let sample = arrays::of_rank::<Ix3>(sample, "sample", "(batch, channels, horizon)")?;
-        let times = arrays::timesteps(timestep, sample.dim().0)?;
-        let cotangent = arrays::numbers(cotangent, "cotangent")?;
-        let model = Arc::clone(&self.0);
-        let made = on_all_cores(py, move || model.vjp(sample.view(), &times, cotangent.view()))?.or_raise()?;
-        let grads = by_name(py, &made.param_grad)?;
-        Ok((hand_over(py, made.output), hand_over(py, made.sample_grad), grads))
+    ) -> PyResult<(Py<PyAny>, Py<PyAny>, Bound<'py, PyDict>)> {
+        let seen = arrays::seen(sample, "sample")?;
+        let view = seen.view::<Ix3>("sample", SAMPLE)?;
+        let times = arrays::timesteps(timestep, view.dim().0)?;
+        let along = arrays::seen(cotangent, "cotangent")?;
+        let along = along.view::<IxDyn>("cotangent", "the output's shape")?;
+        let made = on_all_cores(py, || self.0.vjp(view, &times, along))?;
+        let grads = PyDict::new(py);
+        for (name, values) in named_params(&made.param_grad) {
+            grads.set_item(name, give_back(sample, values.to_owned())?)?;
+        }
+        Ok((give_back(sample, made.output)?, give_back(sample, made.sample_grad)?, grads))
     }
 
     /// Every parameter by its name in diffusers, copied.

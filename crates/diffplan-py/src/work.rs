@@ -11,7 +11,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 /// How often the waiting thread looks whether somebody pressed Ctrl-C.
-const LOOK: Duration = Duration::from_millis(10);
+pub(crate) const LOOK: Duration = Duration::from_millis(10);
 
 /// Threads, and the process that they run in.
 ///
@@ -62,7 +62,7 @@ impl Drop for Pool {
 }
 
 /// A fault of ours, as an exception.
-fn internal(message: String) -> PyErr {
+pub(crate) fn internal(message: String) -> PyErr {
     Trouble::new("InternalError", "internal", message).into()
 }
 
@@ -109,7 +109,7 @@ pub(crate) fn apart<T: Send>(py: Python<'_>, work: impl FnOnce() -> PyResult<T> 
 }
 
 /// What a panic said.
-fn told(panic: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn told(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
     format!(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import multiprocessing
 import os
 import pickle
@@ -55,6 +56,40 @@ def test_several_planners_in_several_threads(pipeline, quick):
         [thread.start() for thread in threads]
         [thread.join() for thread in threads]
     assert failures == []
+
+
+def digest(plans):
+    """What all bits of the plans come down to."""
+    return hashlib.sha256(b"".join(plan.trajectories.tobytes() for plan in plans)).hexdigest()
+
+
+def test_a_thousand_plans_from_four_threads_have_the_bits_of_one_by_one(pipeline, quick):
+    planner = pipeline.planner(**quick)
+    expected = digest(planner.plan(OBS, seed=seed) for seed in range(1000))
+    with ThreadPoolExecutor(4) as threads:
+        made = digest(threads.map(lambda seed: planner.plan(OBS, seed=seed), range(1000)))
+    assert made == expected
+
+
+def _of_a_process(planner, seeds, queue):
+    queue.put((seeds[0], [planner.plan(OBS, seed=seed).trajectories for seed in seeds]))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_hundred_plans_from_four_forked_processes_have_the_bits_of_one_by_one(pipeline, quick):
+    planner = pipeline.planner(**quick)
+    expected = [planner.plan(OBS, seed=seed).trajectories for seed in range(100)]
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    parts = [range(first, 100, 4) for first in range(4)]
+    children = [context.Process(target=_of_a_process, args=(planner, part, queue)) for part in parts]
+    [child.start() for child in children]
+    answers = dict(queue.get(timeout=120) for _ in children)
+    [child.join(timeout=30) for child in children]
+    assert [child.exitcode for child in children] == [0] * 4
+    for part in parts:
+        for seed, made in zip(part, answers[part[0]]):
+            np.testing.assert_array_equal(made, expected[seed])
 
 
 def test_cancelled_from_another_thread(pipeline):

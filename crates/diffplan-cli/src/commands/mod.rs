@@ -9,5 +9,7 @@ pub(crate) mod inspect;
 pub(crate) mod normalizer;
 pub(crate) mod plan;
 pub(crate) mod rollout;
+#[cfg(feature = "serve")]
+pub(crate) mod serve;
 pub(crate) mod train;
 pub(crate) mod tune;

@@ -246,7 +246,7 @@ fn held(
     let aim = Aim::parse(aim, names)?;
     aim.check(trained)?;
     aim.check_horizon(horizon)?;
-    env.map_or(Ok(()), |env| aims::check_places(&aim, env))?;
+    env.map_or(Ok(()), |env| aim.check_places(env))?;
     let end = aim.end(None, pipeline.observation_dim());
     match end {
         None if trained == Some(TrainedConditions::Goal) => Err(aims::no_goal("none was given", names)),

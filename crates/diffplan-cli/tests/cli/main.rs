@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod bench;
+mod coming_from;
 mod comparisons;
 mod convert;
 mod data;
@@ -24,6 +25,8 @@ mod rollout;
 #[cfg(unix)]
 mod running;
 mod seams;
+#[cfg(all(unix, feature = "serve"))]
+mod serve;
 mod several;
 mod train;
 mod tune;

@@ -1,5 +1,6 @@
 //! A command that runs beside the test, and not beyond it.
 
+use std::io::Read;
 use std::process::{Child, Command, Stdio};
 
 /// Killed when the test lets go of it, however it ends.
@@ -8,6 +9,20 @@ pub(crate) struct Running(Child);
 impl Running {
     pub(crate) fn start(command: &mut Command) -> Self {
         Self(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// With the first line that it prints.
+    pub(crate) fn until_it_says(command: &mut Command) -> (Self, String) {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        // Read by the byte: nobody else reads what follows.
+        let mut stdout = child.stdout.take().unwrap();
+        let mut byte = [0];
+        while stdout.read(&mut byte).unwrap() == 1 && byte[0] != b'\n' {
+            line.push(byte[0].into());
+        }
+        child.stdout = Some(stdout);
+        (Self(child), line)
     }
 
     /// Kills it, as a crash would.

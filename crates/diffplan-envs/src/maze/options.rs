@@ -3,7 +3,7 @@
 use super::Layout;
 use super::layout::Cell;
 use super::suite::Suite;
-use crate::{Dict, Error, Result, Value};
+use crate::{Dict, Error, Goal, Result, Value};
 
 /// What decides rewards, ends and starts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -206,6 +206,19 @@ fn position(maze: &Layout, name: &'static str, value: &Value) -> Result<[f64; 2]
         true => Ok(position),
         false => Err(wrong(name, value, "a position in the maze that is not in a wall")),
     }
+}
+
+/// The position of a goal that is set while an episode runs.
+pub(super) fn goal_of(maze: &Layout, goal: &Goal) -> Result<[f64; 2]> {
+    let number = |dim: usize| {
+        let place = goal.dims.iter().position(|&other| other == dim)?;
+        goal.values.get(place).copied()
+    };
+    let numbers = match (number(0), number(1), goal.dims.len()) {
+        (Some(x), Some(y), 2) => vec![x, y],
+        _ => goal.values.to_vec(),
+    };
+    position(maze, "goal", &Value::Array(numbers.into()))
 }
 
 /// Row and column of an option, without a wall.

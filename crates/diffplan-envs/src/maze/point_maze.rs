@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
-use super::options::{Place, Rules, Told};
+use super::options::{self, Place, Rules, Told};
 use super::physics::Motion;
 use super::suite::{Suite, below, places};
 use super::{Kind, Layout, draw, registered};
@@ -435,6 +435,12 @@ impl Env for PointMaze {
             values: Array1::from(vec![x, y]),
             tolerance: Some(self.suite.tolerance()),
         })
+    }
+
+    fn set_goal(&mut self, goal: &Goal) -> Result<()> {
+        self.present("set_goal")?;
+        self.goal = Some(options::goal_of(&self.maze, goal)?);
+        Ok(())
     }
 
     fn walls(&self) -> Option<Walls> {

@@ -1,7 +1,7 @@
 //! Where libmujoco is.
 //!
 //! In this order: the file or folder that the environment variable `MUJOCO_LIB` names, and nothing else where it is set
-//! (empty counts as unset); the `mujoco` package of the Python environment that is active (`VIRTUAL_ENV`, `CONDA_PREFIX`); what the system's loader
+//! (empty counts as unset); the folders that a program [names](look_in); the `mujoco` package of the Python environment that is active (`VIRTUAL_ENV`, `CONDA_PREFIX`); what the system's loader
 //! finds as `libmujoco.so`; the folders of MuJoCo's own archives below `~/.mujoco`; the package that `python3` imports.
 
 use std::collections::HashMap;
@@ -32,7 +32,7 @@ pub(super) fn find() -> Result<Arc<Library>> {
         return load(&file);
     }
     let (mut tried, mut unusable) = (Vec::new(), None);
-    for place in [active_python, system, archives, any_python] {
+    for place in [told, active_python, system, archives, any_python] {
         match place() {
             // A file that cannot be used hides none that can.
             Ok(file) => match load(&file) {
@@ -43,6 +43,7 @@ pub(super) fn find() -> Result<Arc<Library>> {
                 }
                 Err(error) => unusable = unusable.or(Some(error)),
             },
+            Err(where_else) if where_else.is_empty() => {}
             Err(where_else) => tried.push(where_else),
         }
     }
@@ -62,8 +63,29 @@ fn load(file: &Path) -> Result<Arc<Library>> {
     Ok(library)
 }
 
-/// A file, or in words where none was.
+/// A file, or in words where none was; no words for nowhere.
 type Place = std::result::Result<PathBuf, String>;
+
+static TOLD: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// A folder to look for libmujoco in ahead of every other place but `MUJOCO_LIB`: for a program that knows better than its surroundings, such as an
+/// extension of the Python whose `mujoco` package it is to be.
+pub fn look_in(folder: impl Into<PathBuf>) {
+    let folder = folder.into();
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if !told.contains(&folder) {
+        told.push(folder);
+    }
+}
+
+fn told() -> Place {
+    let told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = told.iter().find_map(|folder| in_folder(folder));
+    found.ok_or_else(|| {
+        let names: Vec<_> = told.iter().map(|folder| folder.display().to_string()).collect();
+        names.join(", ")
+    })
+}
 
 fn active_python() -> Place {
     let roots = ["VIRTUAL_ENV", "CONDA_PREFIX"]

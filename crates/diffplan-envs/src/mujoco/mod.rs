@@ -50,6 +50,7 @@ mod options;
 mod rules;
 
 pub use env::MujocoEnv;
+pub use library::look_in;
 pub use options::{Body, Options, Robot, Version};
 
 use crate::{EnvSpec, Registry, Result};

@@ -42,9 +42,30 @@ struct Played {
     finished: bool,
     #[serde(default)]
     config: Map<String, Value>,
+    /// Rollout's says nothing of each.
+    #[serde(default)]
+    episodes: Vec<Seeded>,
+}
+
+/// What an episode was reset with.
+#[derive(Deserialize)]
+struct Seeded {
+    seed: u64,
 }
 
 impl Played {
+    /// The seeds of its episodes, where it says them; those of most follow from the first.
+    fn seeds(&self) -> Option<impl Iterator<Item = u64>> {
+        (!self.episodes.is_empty()).then(|| self.episodes.iter().map(|episode| episode.seed))
+    }
+
+    /// Whether episode i of one was reset with the seed of the other's.
+    fn began_as(&self, other: &Self) -> bool {
+        self.seeds()
+            .zip(other.seeds())
+            .is_none_or(|(own, other)| own.zip(other).all(|(own, other)| own == other))
+    }
+
     fn references(&self) -> Option<ReferenceReturns> {
         let steps = self.config.get("max_episode_steps").and_then(Value::as_u64);
         super::report::references(&self.env, steps.and_then(|steps| usize::try_from(steps).ok()))
@@ -123,12 +144,15 @@ fn file_of(path: &Path) -> Result<PathBuf> {
 }
 
 fn read(path: &Path) -> Result<Played> {
+    parse(&fs::read(path).map_err(Error::io(path))?, path)
+}
+
+fn parse(text: &[u8], path: &Path) -> Result<Played> {
     let refuse = |reason: String| Error::Folder {
         path: path.to_owned(),
         reason,
     };
-    let text = fs::read(path).map_err(Error::io(path))?;
-    let played: Played = serde_json::from_slice(&text).map_err(|e| {
+    let played: Played = serde_json::from_slice(text).map_err(|e| {
         refuse(format!(
             "this is neither an evaluation.json nor a summary.json of rollout: {e}"
         ))
@@ -158,13 +182,22 @@ impl Comparison {
         Ok(Self::of((&a, &read(&a)?), (&b, &read(&b)?)))
     }
 
+    /// Of two evaluations as their reports are in JSON, with what each is called.
+    ///
+    /// # Errors
+    /// As [`of_files`](Self::of_files).
+    pub fn of_json((a, a_json): (&str, &[u8]), (b, b_json): (&str, &[u8])) -> Result<Self> {
+        let (a, b) = (Path::new(a), Path::new(b));
+        Ok(Self::of((a, &parse(a_json, a)?), (b, &parse(b_json, b)?)))
+    }
+
     fn of((a_path, a): (&Path, &Played), (b_path, b): (&Path, &Played)) -> Self {
         let first = |played: &Played| played.config.get("first").cloned();
         let made_with =
             |played: &Played| ["env_kwargs", "max_episode_steps"].map(|key| played.config.get(key).cloned());
         let apart = if a.env != b.env || made_with(a) != made_with(b) {
             Some("the environments differ")
-        } else if a.seed != b.seed || first(a) != first(b) {
+        } else if a.seed != b.seed || first(a) != first(b) || !a.began_as(b) {
             Some("the episodes did not begin alike")
         } else if a.returns.len() != b.returns.len() {
             Some("the numbers of episodes differ")

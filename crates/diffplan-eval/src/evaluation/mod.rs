@@ -16,7 +16,7 @@ mod words;
 pub use compare::Comparison;
 pub(crate) use compare::interval;
 pub use folder::Output;
-pub use report::{Latency, Report, Success, known_returns};
+pub use report::{Latency, Report, Success, known_returns, references};
 pub use row::{Columns, End, HEADER, Row};
 pub use saved::Saved;
 pub use settings::{Asked, Config, MAX_EPISODES, MAX_SEED, MAX_TRAJECTORY_STEPS, Settings, check_plan_size, hash};

@@ -385,7 +385,7 @@ pub fn known_returns(env: &RecordedEnv) -> Option<String> {
 }
 
 /// D4RL's references for episodes of an environment that are so long: none of a length that is not theirs.
-pub(super) fn references(env: &str, max_episode_steps: Option<usize>) -> Option<ReferenceReturns> {
+pub fn references(env: &str, max_episode_steps: Option<usize>) -> Option<ReferenceReturns> {
     d4rl::reference_returns(env).filter(|_| is_of_full_length(env, max_episode_steps))
 }
 

@@ -21,4 +21,4 @@ pub use checksum::Stored;
 pub use download::{Datasets, Downloaded, Options};
 pub use mirror::Mirror;
 pub use names::{Family, Known};
-pub use places::Places;
+pub use places::{Located, Places, locate, minari_id};

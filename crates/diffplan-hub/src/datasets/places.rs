@@ -74,6 +74,53 @@ impl Places {
     }
 }
 
+/// What somebody means by a path that may be a dataset's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Located {
+    /// A file or folder: as it was given, or where the dataset of that name was downloaded to.
+    At(PathBuf),
+    /// A dataset of this name, which would be there and is not.
+    NotDownloaded {
+        /// Its name.
+        name: String,
+        /// Where it would be.
+        path: PathBuf,
+    },
+}
+
+/// What a path stands for: itself, unless it is no file here and the name of a dataset.
+///
+/// # Errors
+/// As [`Places::from_env`].
+pub fn locate(given: &Path) -> Result<Located> {
+    let named = given
+        .to_str()
+        .filter(|_| !given.exists())
+        .and_then(|name| Known::of(name).ok());
+    let Some(known) = named else {
+        return Ok(Located::At(given.to_owned()));
+    };
+    let places = Places::from_env()?;
+    Ok(match places.find(&known) {
+        Some(path) => Located::At(path),
+        // What only looks like a name may be a path with a slip in it.
+        None if Known::listed(known.name()).is_none() => Located::At(given.to_owned()),
+        None => Located::NotDownloaded {
+            name: known.name().to_owned(),
+            path: places.of(&known),
+        },
+    })
+}
+
+/// The id that Minari knows a folder by, if it lies among its datasets.
+pub fn minari_id(folder: &Path) -> Option<String> {
+    let places = Places::from_env().ok()?;
+    let root = std::path::absolute(places.folder(Family::Minari)).ok()?;
+    let folder = std::path::absolute(folder).ok()?;
+    let id = folder.strip_prefix(root).ok()?.to_str()?.replace('\\', "/");
+    Known::of(&id).is_ok().then_some(id)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

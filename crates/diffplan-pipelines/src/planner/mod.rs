@@ -325,6 +325,17 @@ impl Planner {
         }
     }
 
+    /// The same, unless they are called off by a token of this call alone, as by [`cancelled_by`](Self::cancelled_by).
+    ///
+    /// # Errors
+    /// As [`Planner::plan_queries`]; [`Error::Cancelled`].
+    pub fn plan_unless(&mut self, queries: &mut [Query], cancel: &CancelToken) -> Result<Vec<Plan>> {
+        let own = self.parts.cancel.replace(cancel.clone());
+        let plans = self.plan_queries(queries);
+        self.parts.cancel = own;
+        plans
+    }
+
     /// Begins a plan for each query, to be stepped through: for progress, pictures, cancelling (drop it), deadlines
     /// ([`estimate`](Denoising::estimate)).
     ///

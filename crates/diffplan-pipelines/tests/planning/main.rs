@@ -7,9 +7,10 @@ mod refusals;
 
 use diffplan_data::{NormalizerConfig, Normalizers};
 use diffplan_models::{Params, UNet1dConfig, UNet1dModel};
+use diffplan_pipelines::deadline::CancelToken;
 use diffplan_pipelines::{
-    Condition, Error, FnGuide, Guidance, Moment, NoiseSource, Plan, PlanOptions, Query, RecordedNoise, RngNoise,
-    TorchRng, ValueGuidedPipeline, ValueNetwork,
+    Condition, Error, FnGuide, Guidance, Moment, NoiseError, NoiseSource, Plan, PlanOptions, Query, RecordedNoise,
+    RngNoise, TorchRng, ValueGuidedPipeline, ValueNetwork,
 };
 use diffplan_schedulers::{BetaSchedule, DdpmConfig, DdpmScheduler, PredictionType, VarianceType};
 use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView3, ArrayViewMut1, ArrayViewMut3, Axis, array, s};
@@ -122,6 +123,47 @@ fn plans_do_not_depend_on_what_a_planner_did_before() {
         .plan(ArrayView1::from(&OBSERVATION), &mut RngNoise::seed(3))
         .unwrap();
     assert_eq!(again, plan(&pipeline, options()));
+}
+
+#[test]
+fn plans_can_be_called_off() {
+    let pipeline = pipeline();
+    let expected = plan(&pipeline, options());
+    let mut planner = pipeline.planner(options()).unwrap();
+    let cancel = CancelToken::new();
+    let mut ask = |noise: &mut dyn NoiseSource, cancel: &CancelToken| {
+        let conditions = [Condition::observation(0, ArrayView1::from(&OBSERVATION))];
+        planner
+            .plan_unless(&mut [Query::new(&conditions, noise)], cancel)
+    };
+    cancel.cancel();
+    let off = ask(&mut RngNoise::seed(1), &cancel).unwrap_err();
+    assert!(matches!(off, Error::Cancelled { visits: 0, .. }), "{off}");
+    // In the middle, by whoever draws: no visit follows.
+    let middle = CancelToken::new();
+    let mut draws = Calling(RngNoise::seed(1), middle.clone(), 2);
+    let off = ask(&mut draws, &middle).unwrap_err();
+    assert!(matches!(off, Error::Cancelled { visits: 1, .. }), "{off}");
+    assert_eq!(draws.2, 0);
+    cancel.reset();
+    assert_eq!(ask(&mut RngNoise::seed(3), &cancel).unwrap(), [expected]);
+}
+
+/// Noise whose so-many-th draw calls the plan off; none is drawn after it.
+struct Calling(RngNoise, CancelToken, usize);
+
+impl NoiseSource for Calling {
+    fn fill_standard_normal(&mut self, out: &mut [f32]) -> Result<(), NoiseError> {
+        self.2 = self.2.checked_sub(1).expect("no draw after it was called off");
+        if self.2 == 0 {
+            self.1.cancel();
+        }
+        self.0.fill_standard_normal(out)
+    }
+
+    fn pick_index(&mut self, n: usize) -> Result<usize, NoiseError> {
+        self.0.pick_index(n)
+    }
 }
 
 #[test]

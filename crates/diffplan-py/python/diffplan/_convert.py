@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._denoiser import Denoiser
 from ._diffplan import Normalizers, Scheduler, UNet1DModel
 from ._errors import InvalidType
 
@@ -27,9 +28,15 @@ def to_unet(module: Any, name: str) -> UNet1DModel:
         return module
     config, state = getattr(module, "config", None), getattr(module, "state_dict", None)
     if not isinstance(config, Mapping) or not callable(state):
-        raise InvalidType(f"{name} is a {type(module).__name__}, expected a UNet1DModel of diffplan or of diffusers")
+        also = ", or a function in diffplan.Denoiser" if name == "unet" else ""
+        raise InvalidType(f"{name} is a {type(module).__name__}, expected a UNet1DModel of diffplan or of diffusers{also}")
     tensors = {key: to_numpy(value) for key, value in state().items()}
     return UNet1DModel.from_state_dict(_plain(config), tensors)
+
+
+def to_denoiser(module: Any) -> UNet1DModel | Denoiser:
+    """A planner network: ``Denoiser`` as it is, a network otherwise."""
+    return module if isinstance(module, Denoiser) else to_unet(module, "unet")
 
 
 def to_scheduler(module: Any) -> Scheduler:

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _diffplan
-from ._convert import statistics_of, to_scheduler, to_unet
+from ._convert import statistics_of, to_denoiser, to_scheduler, to_unet
+from ._denoiser import Denoiser
 from ._diffplan import Normalizers, Scheduler, UNet1DModel
 from ._errors import FileMissing, InvalidType, InvalidValue
 from ._guide import as_guide
@@ -31,8 +32,8 @@ class ValueGuidedRLPipeline:
     ----------
     value_function : UNet1DModel or None
         Of diffplan, or of diffusers, whose parameters are copied.
-    unet : UNet1DModel
-        The planner network, likewise.
+    unet : UNet1DModel or Denoiser
+        The planner network, likewise; or a function.
     scheduler : Scheduler
         Likewise.
     env : object, optional
@@ -84,7 +85,7 @@ class ValueGuidedRLPipeline:
                 "there are no statistics to normalise with: expected an env with get_dataset(), normalizers= or dataset="
             )
         native = _diffplan.Pipeline(
-            to_unet(unet, "unet"),
+            to_denoiser(unet),
             None if value_function is None else to_unet(value_function, "value_function"),
             to_scheduler(scheduler),
             statistics,
@@ -185,7 +186,7 @@ class ValueGuidedRLPipeline:
         native = _diffplan.Pipeline.load(folder, subfolder, variant, statistics, dimensions)
         if not (value_function is None and unet is None and scheduler is None):
             native = _diffplan.Pipeline(
-                native.unet if unet is None else to_unet(unet, "unet"),
+                native.unet if unet is None else to_denoiser(unet),
                 native.value_function if value_function is None else to_unet(value_function, "value_function"),
                 native.scheduler if scheduler is None else to_scheduler(scheduler),
                 native.normalizers,
@@ -294,7 +295,7 @@ class ValueGuidedRLPipeline:
         self._native.cancel()
 
     @property
-    def unet(self) -> UNet1DModel:
+    def unet(self) -> UNet1DModel | Denoiser:
         """The planner network."""
         return self._native.unet
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,21 @@ class Planner:
         self._threads = pipeline.threads if threads is None else threads
         self._keywords = options
         self._native = pipeline._native.planner(options, True, self._threads)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | os.PathLike[str], *, threads: int | None = None, **options: Any) -> Planner:
+        """A planner of a checkpoint's folder, or of its name on the Hub: what ``ValueGuidedRLPipeline.from_pretrained`` takes.
+
+        Examples
+        --------
+        >>> import diffplan
+        >>> planner = diffplan.Planner.from_pretrained("testdata/pendulum-hor32", batch_size=4)
+        >>> planner.plan([1.0, 0.0, 0.1], seed=0).trajectories.shape
+        (4, 32, 4)
+        """
+        from ._pipeline import ValueGuidedRLPipeline
+
+        return cls(ValueGuidedRLPipeline.from_pretrained(folder), threads=threads, **options)
 
     def plan(
         self,

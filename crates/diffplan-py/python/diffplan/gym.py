@@ -86,7 +86,7 @@ class DiffplanEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         """One step: observation, reward, terminated, truncated, info."""
         return self._env.step(action)
 
-    def render(self) -> np.ndarray | None:  # type: ignore[override]
+    def render(self) -> np.ndarray | None:
         """A picture of the state, shape (height, width, 3), uint8, with ``render_mode="rgb_array"``."""
         return None if self.render_mode is None else self._env.render()
 

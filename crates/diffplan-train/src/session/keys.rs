@@ -56,7 +56,7 @@ impl Kind {
     }
 
     /// Keys that are of this network alone, or may be different for it.
-    pub(super) fn keys(self) -> impl Iterator<Item = &'static str> + Clone {
+    pub fn keys(self) -> impl Iterator<Item = &'static str> + Clone {
         BOTH.iter().chain(self.own_keys()).copied()
     }
 }

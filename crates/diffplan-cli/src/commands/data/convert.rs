@@ -4,10 +4,10 @@ use crate::args::DataConvertArgs;
 use crate::commands::convert::is_within;
 use crate::error::{Error, Result};
 use crate::patience::Busy;
-use crate::{datasets, json, output, settings};
+use crate::{datasets, json, output};
 use diffplan_data::findings::EnvFacts;
 use diffplan_data::{Conversion, RawDataset, RecordedEnv, WriteFormat};
-use diffplan_eval::{Registry, table};
+use diffplan_eval::{Registry, env_facts, table};
 use diffplan_files::folder_of;
 use serde::Serialize;
 use std::fs;
@@ -58,7 +58,7 @@ pub(super) fn run(args: &DataConvertArgs, registry: &Registry) -> Result<()> {
             max_episode_steps: None,
             ..env.clone()
         };
-        settings::env_facts(registry, &made).or_else(|| registered(registry, &env.id))
+        env_facts(&registry.envs, &made).or_else(|| registered(registry, &env.id))
     });
     let conversion = Conversion::new(raw, args.max_episode_steps)?
         .with_facts(facts)

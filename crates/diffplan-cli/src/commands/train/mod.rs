@@ -10,7 +10,7 @@ use crate::interrupt::on_interrupt;
 use crate::{datasets, json, output, settings};
 use diffplan_data::{Finding, Keys, ReadError, RecordedEnv};
 use diffplan_eval::tune::Tuned;
-use diffplan_eval::{Registry, table};
+use diffplan_eval::{Registry, env_facts, table};
 use diffplan_pictures::{Curve, loss_png};
 use diffplan_train::Conditions;
 use diffplan_train::session::{Data, Kind, Run, RunFolder, Settings, Source, Start, Summary, Typed, read_record};
@@ -60,7 +60,7 @@ fn train(what: &str, kinds: &[Kind], args: &TrainOptions, value_flags: &ValueKey
     if let Some(env) = &typed_env {
         check_env(registry, env)?;
     }
-    let data = Data::read_knowing(&settings, &|env| settings::env_facts(registry, env));
+    let data = Data::read_knowing(&settings, &|env| env_facts(&registry.envs, env));
     let data = data.map_err(|error| too_large(error, &settings))?;
     if args.keys.env.is_some() {
         check_dimensions(&settings, &data)?;

@@ -88,6 +88,13 @@ impl Running {
         }
     }
 
+    /// The next plan is made by other options: nothing of the last one, which may be of another shape, is to be done or gone on from.
+    pub(super) fn let_go(&mut self) {
+        self.leads_on = false;
+        self.ahead.clear();
+        self.rest = None;
+    }
+
     /// Whether the next action takes a new plan.
     pub(super) fn needs_plan(&self, doing: Doing) -> bool {
         !self.leads_on || (!doing.once() && self.ahead.len() <= doing.delay)

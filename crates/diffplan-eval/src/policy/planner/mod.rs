@@ -17,6 +17,7 @@
 mod aim;
 mod episode;
 mod follower;
+mod led;
 
 pub use aim::{Aim, AimText, Held, Waypoint};
 pub use follower::StateFollower;
@@ -121,6 +122,13 @@ impl PlannerPolicy {
             None => StateFollower::of_names(names)?,
         };
         Ok(self.with_follower(follower))
+    }
+
+    /// Goes on with the episodes of another, which has none from then on: with their noise, their goals and their steps. For each of
+    /// them a plan is made at its next step, from noise; nothing of the plans of before holds it.
+    pub fn take_over(&mut self, other: &mut Self) {
+        self.episodes = std::mem::take(&mut other.episodes);
+        self.episodes.iter_mut().flatten().for_each(Running::let_go);
     }
 
     /// Keeps what every plan of slot 0 is made of from its next episode on, so that any of them can be made again.

@@ -12,7 +12,7 @@ use diffplan_data::findings::{self, EnvFacts, Finding, NonFinite, Padding, Surve
 use diffplan_data::read::{DatasetReader, Found};
 use diffplan_data::{EpisodeRange, Moments, RawDataset, RecordedEnv};
 use diffplan_eval::evaluation::known_returns;
-use diffplan_eval::{Names, Registry, stats, table};
+use diffplan_eval::{Names, Registry, env_facts, stats, table};
 use moments::Dimension;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -90,7 +90,7 @@ pub(super) fn run(args: &DataInspectArgs, registry: &Registry) -> Result<()> {
     let file = datasets::path(&args.file)?;
     let mut reader = DatasetReader::open(&file, &args.read.options(limit))?;
     let dimensions = (reader.observation_dim(), reader.action_dim());
-    let facts = reader.recorded_env().and_then(|env| settings::env_facts(registry, env));
+    let facts = reader.recorded_env().and_then(|env| env_facts(&registry.envs, env));
     let env = settings::known_env(registry, reader.recorded_env());
     let names = Names::of(env.as_ref(), dimensions.0, dimensions.1);
     // Where episodes end is said of all rows below, if it can be; their rows are looked at all the same.
