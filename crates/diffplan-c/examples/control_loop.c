@@ -1,8 +1,8 @@
 /* A control loop at 20 Hz: every 50 ms an observation, the best plan that there is time for, its first action. Another thread calls it off.
  *
- *     control_loop CHECKPOINT [STEPS]
+ *     control_loop CHECKPOINT [STEPS [CANDIDATES]]
  *
- * STEPS is how many steps until the other thread cancels, 60 (3 s) by default. Says how late the loop was, and how fast the cancel was.
+ * STEPS is how many steps until the other thread cancels, 60 (3 s) by default; CANDIDATES how many futures a plan is chosen of, 16 by default. Says how late the loop was, and how fast the cancel was.
  */
 
 #define _POSIX_C_SOURCE 200809L /* clock_nanosleep */
@@ -61,7 +61,7 @@ static void *supervise(void *argument) {
 
 int main(int count, char **arguments) {
     if (count < 2) {
-        fprintf(stderr, "usage: %s CHECKPOINT [STEPS]\n", arguments[0]);
+        fprintf(stderr, "usage: %s CHECKPOINT [STEPS [CANDIDATES]]\n", arguments[0]);
         return 2;
     }
     const int steps = count > 2 ? atoi(arguments[2]) : 60;
@@ -73,7 +73,7 @@ int main(int count, char **arguments) {
     diffplan_planner *planner = NULL;
     check(diffplan_pipeline_open(arguments[1], &pipeline), "open");
     check(diffplan_options_new(pipeline, &options), "options");
-    check(diffplan_options_set(options, "batch_size", "16"), "options");
+    check(diffplan_options_set(options, "batch_size", count > 3 ? arguments[3] : "16"), "options");
     check(diffplan_planner_new(pipeline, options, 1, &planner), "planner");
     diffplan_options_free(options);
     diffplan_pipeline_free(pipeline);

@@ -1,6 +1,6 @@
 // A control loop at 20 Hz in C++17: every 50 ms an observation, the best plan that there is time for, its first action. Another thread calls it off.
 //
-//     control_loop_cpp CHECKPOINT [STEPS]
+//     control_loop_cpp CHECKPOINT [STEPS [CANDIDATES]]
 
 #include "pendulum.h"
 
@@ -54,10 +54,10 @@ Loop run(diffplan::Planner& planner) {
     return loop;
 }
 
-int control(const std::string& checkpoint, int steps) {
+int control(const std::string& checkpoint, int steps, int candidates) {
     diffplan::set_log([](diffplan_level, std::string_view message) { std::cerr << message << '\n'; }, DIFFPLAN_LEVEL_WARNING);
     const auto pipeline = diffplan::Pipeline::open(checkpoint);
-    diffplan::Planner planner(pipeline, diffplan::Options(pipeline).set("batch_size", 16), 1);
+    diffplan::Planner planner(pipeline, diffplan::Options(pipeline).set("batch_size", candidates), 1);
     // A slow spell is no reason to stop: the cheapest plan is made, late.
     planner.measure(0.05, true);
 
@@ -103,11 +103,11 @@ int control(const std::string& checkpoint, int steps) {
 
 int main(int count, char** arguments) {
     if (count < 2) {
-        std::cerr << "usage: " << arguments[0] << " CHECKPOINT [STEPS]\n";
+        std::cerr << "usage: " << arguments[0] << " CHECKPOINT [STEPS [CANDIDATES]]\n";
         return 2;
     }
     try {
-        return control(arguments[1], count > 2 ? std::atoi(arguments[2]) : 60);
+        return control(arguments[1], count > 2 ? std::atoi(arguments[2]) : 60, count > 3 ? std::atoi(arguments[3]) : 16);
     } catch (const std::exception& error) {
         std::cerr << error.what() << '\n';
         return 1;
