@@ -205,6 +205,19 @@ fn held(time: usize, part: Part, dims: Option<Vec<usize>>, values: Vec<f32>, str
     }
 }
 
+/// That each observation is one.
+fn check_observations(observations: &[Vec<f32>], dims: usize) -> Result<(), Problem> {
+    for (index, own) in observations.iter().enumerate() {
+        let wrong = match own.iter().position(|number| !number.is_finite()) {
+            _ if own.len() != dims => format!("has {} numbers, expected {dims}", own.len()),
+            Some(place) => format!("holds {} in place {place}, expected finite numbers", own[place]),
+            None => continue,
+        };
+        return Err(Problem::bad("observation", format!("observation {index} {wrong}")));
+    }
+    Ok(())
+}
+
 fn deadline(ms: f64) -> Result<Duration, Problem> {
     Duration::try_from_secs_f64(ms / 1e3)
         .ok()
