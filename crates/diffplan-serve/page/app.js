@@ -277,7 +277,6 @@ function title() {
 async function begin() {
   model = await fetchModel();
   title();
-  history.deadline = model.deadline_ms ?? null;
   options = new Options(
     { main: $("options-main"), rest: $("options-rest"), more: $("options-more"), defaults: $("defaults") },
     model,

@@ -92,7 +92,7 @@ export function drawTimes(canvas, times, deadline, realTime) {
   if (!on || !times.length) return;
   const { context, width, height } = on;
   const bottom = height - BOTTOM;
-  const sorted = times.map((time) => time.ms).sort((a, b) => a - b);
+  const sorted = times.toSorted((a, b) => a - b);
   // One that took very long would leave no room for all others: it is drawn at the edge, and the caption says how long it took.
   const highest = Math.max(Math.min(sorted.at(-1), quantile(sorted, 0.95) * 2.5), deadline ?? 0);
   const isNear = realTime > 0 && realTime < highest * 2;
@@ -107,9 +107,9 @@ export function drawTimes(canvas, times, deadline, realTime) {
   context.textAlign = "right";
   context.fillText(`last ${times.length} ${times.length === 1 ? "plan" : "plans"}`, right, bottom + 5);
 
-  for (const [i, { ms, met }] of times.entries()) {
+  for (const [i, ms] of times.entries()) {
     context.globalAlpha = 0.6;
-    context.fillStyle = met === false || (deadline && ms > deadline) ? palette.bad : palette.accent;
+    context.fillStyle = deadline && ms > deadline ? palette.bad : palette.accent;
     context.beginPath();
     context.arc(x(i), y(Math.min(ms, top)), 2.1, 0, 2 * Math.PI);
     context.fill();
@@ -150,9 +150,9 @@ export function drawTimes(canvas, times, deadline, realTime) {
 
 /** What a chart of times shows, in words. */
 export function sayTimes(times, deadline, realTime) {
-  const sorted = times.map((time) => time.ms).sort((a, b) => a - b);
+  const sorted = times.toSorted((a, b) => a - b);
   if (!sorted.length) return "No plan yet.";
-  const late = deadline ? times.filter((time) => time.met === false || time.ms > deadline).length : 0;
+  const late = deadline ? times.filter((ms) => ms > deadline).length : 0;
   const ms = (part) => `${say(quantile(sorted, part), 3)} ms`;
   return `p50 ${ms(0.5)}, p95 ${ms(0.95)}, max ${ms(1)}${deadline ? `; ${late} of ${sorted.length} later than ${say(deadline)} ms` : ""}.${realTime > 0 ? ` A step of the environment is ${say(realTime, 3)} ms.` : ""}`;
 }

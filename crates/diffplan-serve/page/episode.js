@@ -22,10 +22,6 @@ export class Episode {
     this.#on = on;
   }
 
-  get id() {
-    return this.#id;
-  }
-
   /** Opens an episode and watches it until `close`. */
   async run(wish) {
     this.#wish = wish;

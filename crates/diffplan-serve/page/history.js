@@ -17,9 +17,8 @@ export class History {
   }
 
   constructor() {
-    /** Milliseconds of the last plans, and whether each was late, `null` where there is no deadline. */
+    /** Milliseconds of the last plans. */
     this.times = [];
-    this.deadline = null;
     this.clear();
   }
 
@@ -37,7 +36,6 @@ export class History {
     if (again) this.frames.pop();
     this.frames.push({ step: frame.step, observation: frame.observation ?? null, position: frame.position ?? null });
     this.frames.splice(0, this.frames.length - FRAMES);
-    if (frame.deadline_ms !== undefined) this.deadline = frame.deadline_ms;
     if (frame.candidates?.length || frame.plan?.length) {
       const values = frame.values ?? [];
       this.plan = {
@@ -54,7 +52,7 @@ export class History {
         this.plans.splice(0, this.plans.length - PLANS);
       }
       if (Number.isFinite(frame.latency_ms)) {
-        this.times.push({ ms: frame.latency_ms, met: frame.deadline?.met ?? null });
+        this.times.push(frame.latency_ms);
         this.times.splice(0, this.times.length - PLANS);
       }
     }

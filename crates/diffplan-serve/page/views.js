@@ -22,6 +22,10 @@ export class Views {
 
   constructor(history) {
     this.#history = history;
+    $("deadline").addEventListener("input", () => {
+      this.#drawCharts();
+      this.#describe();
+    });
   }
 
   /** Another episode: of `model`, in `plane` or in none, to a `goal` (goal.js). */
@@ -74,6 +78,11 @@ export class Views {
     this.#goal.place();
   }, $("plane"));
 
+  /** Milliseconds that a plan may take, as typed; 0 where it may take any. */
+  get #deadline() {
+    return Math.max(0, $("deadline").valueAsNumber || 0);
+  }
+
   /** Milliseconds of the environment's step; 0 where there is none. */
   get #realTime() {
     return (this.#model?.dt ?? 0) * 1000;
@@ -81,14 +90,14 @@ export class Views {
 
   #drawCharts = lazily(
     () => {
-      const { plans, plan, times, deadline } = this.#history;
+      const { plans, plan, times } = this.#history;
       if (plans.length) {
         const to = Math.max(plans.at(-1).step, LEAST_STEPS);
         const from = Math.max(0, to - MOST_STEPS);
         const shown = plans.filter((one) => one.step >= from);
         drawValues($("values-chart"), shown, { values: plan?.values, from, to });
       }
-      drawTimes($("latency-chart"), times, deadline, this.#realTime);
+      drawTimes($("latency-chart"), times, this.#deadline, this.#realTime);
     },
     $("values-chart"),
     $("latency-chart"),
@@ -111,7 +120,7 @@ export class Views {
   }, $("plan-panels"));
 
   #describe = paced(READING, () => {
-    const { now, plan, times, deadline } = this.#history;
+    const { now, plan, times } = this.#history;
     if (!now) return;
     const { environment } = this.#model;
     const parts = [`${environment}, step ${now.step}.`];
@@ -121,7 +130,7 @@ export class Views {
     $("stage-caption").textContent = parts.join(" ");
     $("picture").alt = `Picture of ${environment} at step ${now.step}${plan ? ", with poses of its plan" : ""}`;
     $("values-caption").textContent = plan ? sayValues(plan.values) : "No plan yet.";
-    $("latency-caption").textContent = sayTimes(times, deadline, this.#realTime);
+    $("latency-caption").textContent = sayTimes(times, this.#deadline, this.#realTime);
     const range = bounds(plan?.values ?? []);
     $("stage-legend").hidden = !range || !this.#plane;
     if (range) {

@@ -42,6 +42,11 @@ def test_an_episode_is_played(watch, pendulum):
     seen.wait("/p50 .* ms, p95 .* ms, max .* ms/.test(document.getElementById('latency-caption').textContent)")
     for canvas in ("values-chart", "latency-chart"):
         assert len(set(seen.pixels(canvas)[2])) > 10, f"{canvas} is empty"
+    # No plan is made in a thousandth of a millisecond, and none takes an hour.
+    for deadline, late in (("0.001", r"(\d+) of \1"), ("3600000", "0 of")):
+        seen.page.fill("#deadline", deadline)
+        seen.wait(f"/; {late}.* later than/.test(document.getElementById('latency-caption').textContent)")
+    seen.page.fill("#deadline", "")
     seen.page.wait_for_timeout(2500)
     seen.shot("pendulum-light", full_page=False)
 
