@@ -1,6 +1,6 @@
 // A control loop at 20 Hz in C++17: every 50 ms an observation, the best plan that there is time for, its first action. Another thread calls it off.
 //
-//     control_loop_cpp CHECKPOINT [STEPS]
+//     control_loop_cpp CHECKPOINT [STEPS [CANDIDATES]]
 
 #include "pendulum.h"
 
@@ -24,7 +24,7 @@ namespace {
 struct Loop {
     int made = 0, late = 0;
     double slowest = 0.0, sum = 0.0;
-    Clock::time_point ended;
+    Clock::time_point began, ended;
     diffplan::Status status = DIFFPLAN_STATUS_OK;
 };
 
@@ -40,6 +40,7 @@ Loop run(diffplan::Planner& planner) {
         pendulum_observe(&plant, observation.data());
         diffplan::Timing timing;
         // The rest of the period is for the action's way to the motor.
+        loop.began = Clock::now();
         loop.status = planner.try_plan_within(0.04, observation, diffplan::seed(step), torque, &timing);
         if (loop.status != DIFFPLAN_STATUS_OK) break;
         pendulum_step(&plant, torque[0]);
@@ -53,10 +54,10 @@ Loop run(diffplan::Planner& planner) {
     return loop;
 }
 
-int control(const std::string& checkpoint, int steps) {
+int control(const std::string& checkpoint, int steps, int candidates) {
     diffplan::set_log([](diffplan_level, std::string_view message) { std::cerr << message << '\n'; }, DIFFPLAN_LEVEL_WARNING);
     const auto pipeline = diffplan::Pipeline::open(checkpoint);
-    diffplan::Planner planner(pipeline, diffplan::Options(pipeline).set("batch_size", 16), 1);
+    diffplan::Planner planner(pipeline, diffplan::Options(pipeline).set("batch_size", candidates), 1);
     // A slow spell is no reason to stop: the cheapest plan is made, late.
     planner.measure(0.05, true);
 
@@ -72,7 +73,9 @@ int control(const std::string& checkpoint, int steps) {
     std::printf("%d plans at 20 Hz: %.2f ms each, %.2f ms the slowest, %d of them late\n", loop.made, 1e3 * loop.sum / loop.made, 1e3 * loop.slowest,
                 loop.late);
     std::printf("the last: %s\n", planner.report().c_str());
-    std::printf("cancelled, and over %.3f ms later\n", std::chrono::duration<double, std::milli>(loop.ended - cancelled).count());
+    // Between two plans there is nothing to end.
+    const auto since = std::max(cancelled, loop.began);
+    std::printf("cancelled, and over %.3f ms later\n", std::chrono::duration<double, std::milli>(loop.ended - since).count());
 
     planner.reset_cancel();
     const std::array<float, 3> observation{-1.0F, 0.0F, 0.5F};
@@ -100,11 +103,11 @@ int control(const std::string& checkpoint, int steps) {
 
 int main(int count, char** arguments) {
     if (count < 2) {
-        std::cerr << "usage: " << arguments[0] << " CHECKPOINT [STEPS]\n";
+        std::cerr << "usage: " << arguments[0] << " CHECKPOINT [STEPS [CANDIDATES]]\n";
         return 2;
     }
     try {
-        return control(arguments[1], count > 2 ? std::atoi(arguments[2]) : 60);
+        return control(arguments[1], count > 2 ? std::atoi(arguments[2]) : 60, count > 3 ? std::atoi(arguments[3]) : 16);
     } catch (const std::exception& error) {
         std::cerr << error.what() << '\n';
         return 1;

@@ -7,9 +7,9 @@ use crate::watch::{Watch, watched};
 use crate::work::{Pool, apart};
 use diffplan::data::{self, Finding};
 use diffplan::eval::{self, Registry, env_facts, make_env};
-use diffplan::files::{FileError, write_atomically};
+use diffplan::files::{FileError, FolderLock, write_atomically};
 use diffplan::train::session::{
-    Data, Keys, Kind, Observer, Row, Run, RunFolder, Settings, Start, Summary, Typed, read_record,
+    Data, Keys, Kind, Observer, Output, Row, Run, RunFolder, Settings, Start, Summary, Typed, read_record,
 };
 use diffplan::train::{self as library, StepReport};
 use numpy::PyArray1;
@@ -89,6 +89,15 @@ struct Job {
     typed_env: bool,
 }
 
+/// What is about to be trained, in a folder that is ours for as long.
+struct Begun {
+    data: Data,
+    runs: Vec<Run>,
+    output: Output,
+    warnings: Vec<String>,
+    _lock: FolderLock,
+}
+
 /// What came of it.
 #[derive(Default)]
 struct Trained {
@@ -99,8 +108,8 @@ struct Trained {
 }
 
 impl Job {
-    /// Puts arrays where the run, and whoever goes on with it, reads them.
-    fn keep_arrays(&self) -> PyResult<()> {
+    /// Puts arrays where the run, and whoever goes on with it, reads them. `new` are files that were not there.
+    fn keep_arrays(&self, new: &mut Vec<PathBuf>) -> PyResult<()> {
         for (path, bytes) in &self.arrays {
             let io = |error| FileError::io(path.clone(), error).raise();
             let is_there = path.try_exists().map_err(io)?;
@@ -115,22 +124,38 @@ impl Job {
                 return Err(Trouble::new("InvalidValue", "changed", message).into());
             }
             write_atomically(path, bytes).map_err(io)?;
+            if !is_there {
+                new.push(path.clone());
+            }
         }
         Ok(())
     }
 
-    fn run(mut self, watch: &Arc<Watch<At>>) -> PyResult<Trained> {
+    /// All that can be wrong is found here, before anything is trained; then no file of arrays stays that nobody needs.
+    fn begin(&mut self) -> PyResult<Begun> {
+        let mut new = Vec::new();
+        let begun = self.looked_at(&mut new);
+        if begun.is_err() {
+            for path in new {
+                // What was wrong is to be told, rather than that this is, too.
+                let _ = std::fs::remove_file(path);
+            }
+        }
+        begun
+    }
+
+    fn looked_at(&mut self, new: &mut Vec<PathBuf>) -> PyResult<Begun> {
         let registry = Registry::builtin();
         if let Some(env) = self.settings.made().filter(|_| self.typed_env) {
             use eval::Error as E;
-            match make_env(&registry.envs, &env) {
-                Err(
-                    error @ (E::EnvArgument { .. }
-                    | E::EnvArguments { .. }
-                    | E::Env(diffplan::envs::Error::UnknownEnv { .. })),
-                ) => return Err(error.raise()),
-                // One that only cannot be made on this machine, for want of a simulator, may be played on another.
-                _ => {}
+            // One that only cannot be made on this machine, for want of a simulator, may be played on another.
+            if let Err(
+                error @ (E::EnvArgument { .. }
+                | E::EnvArguments { .. }
+                | E::Env(diffplan::envs::Error::UnknownEnv { .. })),
+            ) = make_env(&registry.envs, &env)
+            {
+                return Err(error.raise());
             }
         }
         // Arrays are read from the folder, so that nobody else may write there from here on.
@@ -138,7 +163,7 @@ impl Job {
             true => None,
             false => Some(self.folder.lock().or_raise()?),
         };
-        self.keep_arrays()?;
+        self.keep_arrays(new)?;
         let settings = &mut self.settings;
         let data = Data::read_knowing(settings, &|env| env_facts(&registry.envs, env)).or_raise()?;
         let warnings: Vec<String> = data.findings.iter().map(ToString::to_string).collect();
@@ -160,18 +185,35 @@ impl Job {
             );
             return Err(Trouble::new("InvalidValue", "odd_data", message).into());
         }
-        let _lock = match early {
+        let lock = match early {
             Some(lock) => lock,
             None => self.folder.lock().or_raise()?,
         };
         let output = Run::begin(&mut runs, self.folder.clone(), self.start, settings, &data).or_raise()?;
+        Ok(Begun {
+            data,
+            runs,
+            output,
+            warnings,
+            _lock: lock,
+        })
+    }
+
+    fn run(mut self, watch: &Arc<Watch<At>>) -> PyResult<Trained> {
+        let Begun {
+            data,
+            mut runs,
+            output,
+            warnings,
+            _lock,
+        } = self.begin()?;
         let mut trained = Trained {
             warnings,
-            env: settings.env.clone(),
+            env: self.settings.env.clone(),
             ..Trained::default()
         };
         for run in &mut runs {
-            match run.advance(settings, &data, &output, &mut Watching(Arc::clone(watch))) {
+            match run.advance(&self.settings, &data, &output, &mut Watching(Arc::clone(watch))) {
                 Ok(summary) => trained.summaries.push(summary),
                 Err(library::Error::Interrupted { at }) => {
                     trained.interrupted = Some(at);

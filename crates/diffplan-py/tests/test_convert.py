@@ -83,9 +83,8 @@ def theirs(name: str) -> str:
     return f"model.{name}"
 
 
-def test_a_state_of_the_original(pendulum_path, tmp_path):
-    """Written by torch, with the original's names and buffers."""
-    torch = pytest.importorskip("torch", reason="torch is not installed")
+def state_of_the_original(torch, pendulum_path, path) -> diffplan.UNet1DModel:
+    """What the original's trainer saves, of the planner of a checkpoint: its names, its buffers, and as average what the checkpoint holds."""
     ours = diffplan.UNet1DModel.from_pretrained(pendulum_path, subfolder="unet")
     state = {theirs(name): torch.from_numpy(values.copy()) for name, values in ours.state_dict().items()}
     config = diffplan.Scheduler.from_pretrained(pendulum_path, subfolder="scheduler").config
@@ -96,7 +95,14 @@ def test_a_state_of_the_original(pendulum_path, tmp_path):
     betas = np.clip(1 - products[1:] / products[:-1], 0, 0.999)
     state["betas"] = torch.tensor(betas, dtype=torch.float32)
     plain = {name: values + 1 if values.dtype == torch.float32 and name != "betas" else values for name, values in state.items()}
-    torch.save({"step": 7, "model": plain, "ema": state}, tmp_path / "state_7.pt")
+    torch.save({"step": 7, "model": plain, "ema": state}, path)
+    return ours
+
+
+def test_a_state_of_the_original(pendulum_path, tmp_path):
+    """Written by torch, with the original's names and buffers."""
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    ours = state_of_the_original(torch, pendulum_path, tmp_path / "state_7.pt")
     keywords = {"stats": pendulum_path / "normalizer.json", "action_dim": 1, "predict_epsilon": False, "clip_denoised": False}
     made = diffplan.convert(None, tmp_path / "made", planner=tmp_path / "state_7.pt", **keywords)
     again = made.pipeline().unet.state_dict()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-import os
+import pickle
 import re
-import shutil
-from pathlib import Path
+import sys
+import types
 
 import numpy as np
 import pytest
 from conftest import PENDULUM, ROOT, DatasetEnv
+
+import diffplan
 
 OBS = np.array([0.8, -0.6, 1.2], dtype=np.float32)
 PAGES = sorted(path.name for path in (ROOT / "docs").glob("coming-from-*.md"))
@@ -42,6 +44,44 @@ def of_cleandiffuser():
     }
 
 
+def of_the_original(place, monkeypatch):
+    """A run folder of the original, with the planner of the checkpoint, and a dataset: as `torch.save` and `pickle` write them there."""
+    torch = pytest.importorskip("torch")
+    from test_convert import state_of_the_original
+
+    run = place / "logs" / "hopper-medium-v2" / "diffusion" / "defaults_H32_T20"
+    run.mkdir(parents=True)
+    state_of_the_original(torch, PENDULUM, run / "state_7.pt")
+    for name in ("diffuser", "diffuser.utils", "diffuser.utils.config", "diffuser.models"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+
+    def named(module, name):
+        made = type(name, (), {"__module__": module})
+        setattr(sys.modules[module], name, made)
+        return made
+
+    config = named("diffuser.utils.config", "Config")
+    settings = {
+        "diffusion": ("GaussianDiffusion", {
+            "horizon": 32, "observation_dim": 3, "action_dim": 1, "n_timesteps": 20, "clip_denoised": True, "predict_epsilon": False,
+            "loss_weights": None,
+        }),
+        "dataset": ("SequenceDataset", {
+            "env": "hopper-medium-v2", "horizon": 32, "normalizer": "GaussianNormalizer", "preprocess_fns": [], "use_padding": True,
+            "max_path_length": 1000,
+        }),
+        "model": ("TemporalUnet", {"transition_dim": 4, "dim": 32, "dim_mults": (1, 2, 4)}),
+        "trainer": ("Trainer", {}),
+    }
+    for name, (kind, values) in settings.items():
+        own = config()
+        own.__dict__.update(_class=named("diffuser.models", kind), _device=None, _dict=values)
+        (run / f"{name}_config.pkl").write_bytes(pickle.dumps(own, protocol=2))
+    rng = np.random.default_rng(0)
+    episode = {"observations": rng.normal(size=(50, 3)), "actions": rng.uniform(-1, 1, (50, 1)), "rewards": np.zeros(50), "terminated": False}
+    diffplan.Dataset.from_episodes([episode, episode]).save(place / "hopper_medium-v2.hdf5")
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_what_a_page_says_runs(page, tmp_path, monkeypatch):
     found = blocks(page)
@@ -54,9 +94,7 @@ def test_what_a_page_says_runs(page, tmp_path, monkeypatch):
     if page == "coming-from-cleandiffuser.md":
         names |= of_cleandiffuser()
     if page == "coming-from-jannerm-diffuser.md":
-        logs = ROOT / "testdata" / "jannerm-logs"
-        shutil.copytree(logs, tmp_path / "logs" / "hopper-medium-v2")
-        os.rename(tmp_path / "logs" / "hopper-medium-v2" / "data.hdf5", tmp_path / "hopper_medium-v2.hdf5")
+        of_the_original(tmp_path, monkeypatch)
     ran = 0
     for needs, text in found:
         if needs and importlib.util.find_spec(needs) is None:

@@ -18,7 +18,7 @@ pub(crate) fn path(model: &Model, observations: ArrayView2<f32>) -> Path {
         Some(walls) => rows
             .map(|row| short(walls.dims.iter().filter_map(|&dim| row.get(dim))))
             .collect(),
-        None => rows.map(|row| short(&row)).collect(),
+        None => rows.map(short).collect(),
     }
 }
 

@@ -34,7 +34,10 @@ files! {
     "words.js": "text/javascript; charset=utf-8",
 }
 
-fn file(name: &str) -> Option<([(HeaderName, HeaderValue); 2], &'static [u8])> {
+/// Headers, and what is in it.
+type File = ([(HeaderName, HeaderValue); 2], &'static [u8]);
+
+fn file(name: &str) -> Option<File> {
     let &(_, kind, content) = FILES.iter().find(|(own, _, _)| *own == name)?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(kind)),

@@ -66,7 +66,7 @@ impl Planned {
             values: plan.values.as_ref().map(short),
             candidates: look::paths(model, observations),
             plan: look::path(model, observations.index_axis(Axis(0), plan.chosen)),
-            plan_actions: actions.outer_iter().map(|row| short(&row)).collect(),
+            plan_actions: actions.outer_iter().map(short).collect(),
         }
     }
 }

@@ -232,7 +232,7 @@ impl Player {
             total: Short(self.total),
             seed: self.seed,
             observation: short(observation),
-            action: begun.then(|| short(&self.playing.action())),
+            action: begun.then(|| short(self.playing.action())),
             position: model
                 .world
                 .as_ref()

@@ -86,14 +86,14 @@ pub(crate) struct Wanted {
 
 /// Where a plan's randomness comes from.
 enum Noise {
-    Seeded(RngNoise),
+    Seeded(Box<RngNoise>),
     Torch(Box<TorchRng>),
 }
 
 impl Noise {
     fn source(&mut self) -> &mut dyn NoiseSource {
         match self {
-            Self::Seeded(noise) => noise,
+            Self::Seeded(noise) => &mut **noise,
             Self::Torch(noise) => &mut **noise,
         }
     }
@@ -153,6 +153,9 @@ impl Order {
         }
         let options = options::of_plan(&request.options, &model.options)?;
         options::check(&options, observations.len().max(1), &model.pipeline, &app.settings)?;
+        // What is wrong is said at once, and not after waiting for a turn.
+        model.pipeline.planner(options.clone())?;
+        check_observations(&observations, model.pipeline.observation_dim())?;
         let deadline = request.deadline_ms.map(deadline).transpose()?;
         if streams && deadline.is_some() {
             return Err(Problem::bad(
@@ -200,6 +203,19 @@ fn held(time: usize, part: Part, dims: Option<Vec<usize>>, values: Vec<f32>, str
         values,
         strength,
     }
+}
+
+/// That each observation is one.
+fn check_observations(observations: &[Vec<f32>], dims: usize) -> Result<(), Problem> {
+    for (index, own) in observations.iter().enumerate() {
+        let wrong = match own.iter().position(|number| !number.is_finite()) {
+            _ if own.len() != dims => format!("has {} numbers, expected {dims}", own.len()),
+            Some(place) => format!("holds {} in place {place}, expected finite numbers", own[place]),
+            None => continue,
+        };
+        return Err(Problem::bad("observation", format!("observation {index} {wrong}")));
+    }
+    Ok(())
 }
 
 fn deadline(ms: f64) -> Result<Duration, Problem> {
@@ -281,8 +297,8 @@ fn noises(
             let seed = seed.unwrap_or_else(rand::random);
             let mut noise = RngNoise::seed(seed);
             let noises = match count {
-                None => vec![Noise::Seeded(noise)],
-                Some(count) => (0..count).map(|_| Noise::Seeded(noise.fork())).collect(),
+                None => vec![Noise::Seeded(Box::new(noise))],
+                Some(count) => (0..count).map(|_| Noise::Seeded(Box::new(noise.fork()))).collect(),
             };
             Ok((noises, Some(seed)))
         }

@@ -214,6 +214,9 @@ fn the_queue_is_bounded_and_those_in_it_are_served() {
     let refused = server.post("/v1/plan", QUICK);
     assert_eq!(refused.problem(), (503, "busy".into()));
     assert!(refused.header("Retry-After").is_some());
+    // What is wrong is said at once, whoever waits.
+    let wrong = r#"{"observation": [0, 0, 0], "options": {"planning_horizon": 33}}"#;
+    assert_eq!(server.post("/v1/plan", wrong).problem(), (400, "option".into()));
     // Who had the turn goes away: the next has it.
     drop(long);
     waiting.join().unwrap().ok();

@@ -99,7 +99,7 @@ impl Running {
         let start = Instant::now();
         while !is(self.metric(name)) {
             assert!(
-                start.elapsed() < Duration::from_secs(20),
+                start.elapsed() < Duration::from_secs(90),
                 "{name} is {}",
                 self.metric(name)
             );
