@@ -38,6 +38,9 @@ impl Env {
     }
 }
 
+/// Observation, reward, terminated, truncated, info.
+type Stepped<'py> = (Py<PyAny>, f64, bool, bool, Bound<'py, PyDict>);
+
 /// What there is: id, limit of steps, threshold of returns.
 #[pyfunction]
 pub(crate) fn envs() -> Vec<(String, Option<usize>, Option<f64>)> {
@@ -138,11 +141,7 @@ impl Env {
         Ok((self.observed(py, observation), to_python(py, &info)?))
     }
 
-    fn step<'py>(
-        &self,
-        py: Python<'py>,
-        action: &Bound<'py, PyAny>,
-    ) -> PyResult<(Py<PyAny>, f64, bool, bool, Bound<'py, PyDict>)> {
+    fn step<'py>(&self, py: Python<'py>, action: &Bound<'py, PyAny>) -> PyResult<Stepped<'py>> {
         let action = arrays::vector(action, "action")?;
         let step = self.ask(|env| env.step(&action))?;
         let observation = self.observed(py, step.observation);

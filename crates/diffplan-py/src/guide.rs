@@ -143,7 +143,7 @@ impl PythonGuide {
 }
 
 /// One of a list of words.
-fn word<'a, T: Copy>(name: &str, text: &str, known: &[(&'a str, T)]) -> PyResult<T> {
+fn word<T: Copy>(name: &str, text: &str, known: &[(&str, T)]) -> PyResult<T> {
     match known.iter().find(|(word, _)| *word == text) {
         Some((_, value)) => Ok(*value),
         None => {

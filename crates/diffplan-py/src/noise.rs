@@ -13,7 +13,7 @@ pub(crate) enum Noise {
     /// torch's stream for a seed, without torch.
     Torch(Box<TorchRng>),
     /// This project's generator.
-    Seeded(RngNoise),
+    Seeded(Box<RngNoise>),
     /// Draws that were recorded.
     Recorded(RecordedNoise),
     /// Functions of Python: torch's global generator, or any other.
@@ -76,7 +76,7 @@ impl Noise {
             .into());
         }
         if let Some(seed) = seed {
-            return Ok(Self::Seeded(RngNoise::seed(seed)));
+            return Ok(Self::Seeded(Box::new(RngNoise::seed(seed))));
         }
         if let Some(seed) = torch_seed {
             return Ok(Self::Torch(Box::new(TorchRng::manual_seed(torch(seed)?))));
@@ -91,7 +91,7 @@ impl Noise {
                 pick,
                 raised: None,
             }),
-            None => Self::Seeded(RngNoise::seed(rand::random())),
+            None => Self::Seeded(Box::new(RngNoise::seed(rand::random()))),
         })
     }
 
@@ -99,7 +99,7 @@ impl Noise {
     pub(crate) fn source(&mut self) -> &mut dyn NoiseSource {
         match self {
             Self::Torch(source) => &mut **source,
-            Self::Seeded(source) => source,
+            Self::Seeded(source) => &mut **source,
             Self::Recorded(source) => source,
             Self::Python(source) => source,
         }
@@ -108,7 +108,7 @@ impl Noise {
     /// One for each of `count` queries: forks of a seed; of anything else there is one stream, which queries cannot share.
     pub(crate) fn forks(self, count: usize) -> PyResult<Vec<Self>> {
         match self {
-            Self::Seeded(mut source) => Ok((0..count).map(|_| Self::Seeded(source.fork())).collect()),
+            Self::Seeded(mut source) => Ok((0..count).map(|_| Self::Seeded(Box::new(source.fork()))).collect()),
             own if count == 1 => Ok(vec![own]),
             _ => Err(Trouble::new(
                 "InvalidValue",

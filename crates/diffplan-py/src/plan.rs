@@ -156,7 +156,7 @@ impl Plan {
 
     /// One like it, of its parts: for ``pickle``.
     #[staticmethod]
-    #[expect(clippy::too_many_arguments, clippy::type_complexity, reason = "all that a plan is")]
+    #[expect(clippy::type_complexity, reason = "all that a plan is")]
     fn _of_parts(
         arrays: (
             Py<PyArray1<f32>>,

@@ -137,6 +137,9 @@ impl Scheduler {
     }
 }
 
+/// The sample after a step, and the clean one that it predicts.
+type Stepped = (Py<PyArrayDyn<f32>>, Py<PyArrayDyn<f32>>);
+
 /// A run of a scheduler: ``begin``, then ``step`` visit by visit.
 #[pyclass(frozen, module = "diffplan")]
 pub(crate) struct Sampler(Mutex<Box<dyn RunSampler>>);
@@ -193,7 +196,7 @@ impl Sampler {
         model_output: &Bound<'_, PyAny>,
         sample: &Bound<'_, PyAny>,
         noise: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<(Py<PyArrayDyn<f32>>, Py<PyArrayDyn<f32>>)> {
+    ) -> PyResult<Stepped> {
         let output = arrays::numbers(model_output, "model_output")?;
         let sample = arrays::numbers(sample, "sample")?;
         let noise = noise.map(|noise| arrays::numbers(noise, "noise")).transpose()?;

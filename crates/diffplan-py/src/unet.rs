@@ -33,6 +33,9 @@ pub(crate) struct UNet1DOutput {
 #[pyclass(frozen, module = "diffplan")]
 pub(crate) struct UNet1DModel(pub(crate) Arc<UNet1dModel>);
 
+/// What makes one like it, and of what: for ``pickle``.
+type Reduced<'py> = (Bound<'py, PyAny>, (Bound<'py, PyAny>, Bound<'py, PyDict>));
+
 /// The shape of a sample.
 const SAMPLE: &str = "(batch, channels, horizon)";
 
@@ -292,9 +295,7 @@ impl UNet1DModel {
         self.0.notes().to_vec()
     }
 
-    fn __reduce__<'py>(
-        slf: &Bound<'py, Self>,
-    ) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyAny>, Bound<'py, PyDict>))> {
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Reduced<'py>> {
         let (py, own) = (slf.py(), slf.get());
         let make = slf.get_type().getattr("from_state_dict")?;
         Ok((make, (own.config(py)?, own.state_dict(py)?)))

@@ -1,11 +1,7 @@
 //! The commands of docs/coming-from-*.md, line by line, in a folder that holds what they name.
 
-#[path = "../../../diffplan-import/tests/convert/runs.rs"]
-#[allow(dead_code)] // for all of `convert`
-mod runs;
-
+use super::convert::runs::Logs;
 use super::*;
-use runs::Logs;
 
 /// The blocks of shell in a page.
 fn commands(page: &str) -> Vec<String> {

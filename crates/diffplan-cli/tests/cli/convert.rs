@@ -1,7 +1,7 @@
 //! `diffplan convert`, and what `inspect` says of its sources.
 
 #[path = "../../../diffplan-import/tests/convert/runs.rs"]
-mod runs;
+pub(super) mod runs;
 
 use super::*;
 use runs::Logs;
