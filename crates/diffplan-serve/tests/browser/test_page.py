@@ -314,7 +314,7 @@ def test_without_an_environment_an_observation_is_typed(watch, without_environme
 
 
 def test_a_token_is_asked_for(watch):
-    server = Served(ROOT / "testdata" / "pendulum-hor32", token="correct horse")
+    server = Served(ROOT / "testdata" / "pendulum-hor32", token="correct-horse-battery-staple")
     try:
         seen = watch(server).open()
         seen.allow("401")
@@ -323,7 +323,7 @@ def test_a_token_is_asked_for(watch):
         seen.page.fill("#token", "wrong")
         seen.page.keyboard.press("Enter")
         seen.wait("document.getElementById('token-dialog').open && !document.getElementById('token-error').hidden")
-        seen.page.fill("#token", "correct horse")
+        seen.page.fill("#token", "correct-horse-battery-staple")
         seen.page.keyboard.press("Enter")
         seen.wait("!document.getElementById('token-dialog').open && Number(document.getElementById('now-step').textContent) > 3")
         seen.page.click("#denoise")
