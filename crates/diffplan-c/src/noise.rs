@@ -38,24 +38,39 @@ pub extern "C" fn diffplan_torch_seed(seed: u64) -> Noise {
     }
 }
 
-/// A generator, begun.
+/// A generator of either kind, begun; the other one's memory stays for when it is asked for again.
 #[derive(Debug)]
-pub(crate) enum Source {
-    Own(RngNoise),
-    Torch(Box<TorchRng>),
+pub(crate) struct Source {
+    own: RngNoise,
+    torch: Option<Box<TorchRng>>,
+    is_torch: bool,
 }
 
-impl Noise {
-    /// Begins the generator in `source`, in the memory that it has.
+impl Source {
+    pub(crate) fn new() -> Self {
+        Self {
+            own: RngNoise::seed(0),
+            torch: None,
+            is_torch: false,
+        }
+    }
+
+    /// Begins as `noise` says.
     ///
     /// # Errors
     /// If it is of no kind.
-    pub(crate) fn begin(self, source: &mut Option<Source>) -> Result<()> {
-        match (self.kind, source.as_mut()) {
-            (0, _) => *source = Some(Source::Own(RngNoise::seed(self.seed))),
-            (1, Some(Source::Torch(torch))) => **torch = TorchRng::manual_seed(self.seed),
-            (1, _) => *source = Some(Source::Torch(Box::new(TorchRng::manual_seed(self.seed)))),
-            (kind, _) => {
+    pub(crate) fn begin(&mut self, noise: Noise) -> Result<()> {
+        match noise.kind {
+            0 => (self.own, self.is_torch) = (RngNoise::seed(noise.seed), false),
+            1 => {
+                let torch = TorchRng::manual_seed(noise.seed);
+                match &mut self.torch {
+                    Some(there) => **there = torch,
+                    None => self.torch = Some(Box::new(torch)),
+                }
+                self.is_torch = true;
+            }
+            kind => {
                 return Err(Fault::new(
                     Status::Value,
                     format!("noise of kind {kind}, expected 0 or 1, as diffplan_seed and diffplan_torch_seed make it"),
@@ -64,20 +79,21 @@ impl Noise {
         }
         Ok(())
     }
+
+    fn current(&mut self) -> &mut dyn NoiseSource {
+        match &mut self.torch {
+            Some(torch) if self.is_torch => torch.as_mut(),
+            _ => &mut self.own,
+        }
+    }
 }
 
 impl NoiseSource for Source {
     fn fill_standard_normal(&mut self, out: &mut [f32]) -> std::result::Result<(), NoiseError> {
-        match self {
-            Self::Own(source) => source.fill_standard_normal(out),
-            Self::Torch(source) => source.fill_standard_normal(out),
-        }
+        self.current().fill_standard_normal(out)
     }
 
     fn pick_index(&mut self, n: usize) -> std::result::Result<usize, NoiseError> {
-        match self {
-            Self::Own(source) => source.pick_index(n),
-            Self::Torch(source) => source.pick_index(n),
-        }
+        self.current().pick_index(n)
     }
 }

@@ -29,7 +29,14 @@ fn fastest(mut call: impl FnMut(u64)) -> f64 {
 fn a_call_through_c_costs_microseconds() {
     let observation = [0.8_f32, 0.6, -0.5];
     let opened = Opened::new();
-    let made = opened.planner(&[("batch_size", "1"), ("num_inference_steps", "1"), ("n_guide_steps", "0")], 1);
+    let made = opened.planner(
+        &[
+            ("batch_size", "1"),
+            ("num_inference_steps", "1"),
+            ("n_guide_steps", "0"),
+        ],
+        1,
+    );
     let c = fastest(|seed| {
         made.plan(&observation, diffplan_seed(seed));
     });
@@ -51,6 +58,8 @@ fn a_call_through_c_costs_microseconds() {
             planner.plan(seen.view(), &mut RngNoise::seed(seed)).unwrap();
         })
     });
-    println!("a plan of one candidate in one step: {c:.1} us through C, {outside:.1} us in Rust from outside of its pool, {inside:.1} us within");
+    println!(
+        "a plan of one candidate in one step: {c:.1} us through C, {outside:.1} us in Rust from outside of its pool, {inside:.1} us within"
+    );
     assert!(c - inside < 1000.0, "{c} {inside}");
 }

@@ -5,7 +5,7 @@ use crate::args::{ActingArgs, CheckpointArgs, EnvArgs, FilesArgs, PLANNER, Plann
 use crate::error::{Error, Result};
 use crate::{guides, hub, output};
 use diffplan_data::RecordedEnv;
-use diffplan_envs::{BoxEnv, Env, Space, d4rl};
+use diffplan_envs::{BoxEnv, Space, d4rl};
 use diffplan_eval::evaluation::check_plan_size;
 use diffplan_eval::{Controller, PolicyOptions, Registry, env_with, make_env};
 use diffplan_files::Folder;

@@ -41,6 +41,9 @@ impl Source {
 /// What arrays of NumPy are called in errors.
 const ARRAYS: &str = "arrays.npz";
 
+/// An environment: its id, what it was made with, and the limit of its episodes.
+type Made<'py> = (String, Bound<'py, PyAny>, Option<usize>);
+
 /// The steps of many episodes. Use ``diffplan.load_dataset``, ``diffplan.Dataset``.
 #[pyclass(frozen, module = "diffplan._diffplan")]
 pub(crate) struct Dataset {
@@ -251,7 +254,7 @@ impl Dataset {
 
     /// The environment's id, what it was made with, and the limit of its episodes.
     #[getter]
-    fn env<'py>(&self, py: Python<'py>) -> PyResult<Option<(String, Bound<'py, PyAny>, Option<usize>)>> {
+    fn env<'py>(&self, py: Python<'py>) -> PyResult<Option<Made<'py>>> {
         let Some(RecordedEnv {
             id,
             kwargs,

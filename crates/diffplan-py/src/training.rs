@@ -148,14 +148,14 @@ impl Job {
         let registry = Registry::builtin();
         if let Some(env) = self.settings.made().filter(|_| self.typed_env) {
             use eval::Error as E;
-            match make_env(&registry.envs, &env) {
-                Err(
-                    error @ (E::EnvArgument { .. }
-                    | E::EnvArguments { .. }
-                    | E::Env(diffplan::envs::Error::UnknownEnv { .. })),
-                ) => return Err(error.raise()),
-                // One that only cannot be made on this machine, for want of a simulator, may be played on another.
-                _ => {}
+            // One that only cannot be made on this machine, for want of a simulator, may be played on another.
+            if let Err(
+                error @ (E::EnvArgument { .. }
+                | E::EnvArguments { .. }
+                | E::Env(diffplan::envs::Error::UnknownEnv { .. })),
+            ) = make_env(&registry.envs, &env)
+            {
+                return Err(error.raise());
             }
         }
         // Arrays are read from the folder, so that nobody else may write there from here on.

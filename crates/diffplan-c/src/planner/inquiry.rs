@@ -27,7 +27,7 @@ pub(super) struct Inquiry {
     numbers: Vec<f32>,
     dims: Vec<usize>,
     /// Generators, as far as there were ever queries.
-    sources: Vec<Option<Source>>,
+    sources: Vec<Source>,
     /// Memory of lists that borrow while a plan is made.
     conditions: Vec<pipelines::Condition<'static>>,
     queries: Vec<Query<'static>>,
@@ -113,10 +113,10 @@ impl Inquiry {
     pub(super) fn ask<R>(&mut self, with: impl FnOnce(&mut [Query]) -> R) -> Result<R> {
         let count = self.noises.len();
         if self.sources.len() < count {
-            self.sources.resize_with(count, || None);
+            self.sources.resize_with(count, Source::new);
         }
         for (noise, source) in self.noises.iter().zip(&mut self.sources) {
-            noise.begin(source)?;
+            source.begin(*noise)?;
         }
         let mut conditions: Vec<pipelines::Condition<'_>> = recycle(std::mem::take(&mut self.conditions));
         let each = self.observations.len() / count.max(1);
@@ -133,7 +133,7 @@ impl Inquiry {
             strength: spot.strength,
         }));
         let mut queries: Vec<Query<'_>> = recycle(std::mem::take(&mut self.queries));
-        let mut sources = self.sources.iter_mut().take(count).flatten();
+        let mut sources = self.sources.iter_mut().take(count);
         match count {
             1 => queries.extend(sources.next().map(|source| Query::new(&conditions, source))),
             // Conditions beside observations are for one query alone.

@@ -278,7 +278,6 @@ pub unsafe extern "C" fn diffplan_planner_plan(
 ///
 /// DIFFPLAN_STATUS_CONDITION also where a checkpoint that was trained with goals is given none.
 #[unsafe(no_mangle)]
-#[expect(clippy::too_many_arguments, reason = "pointers and their sizes")]
 pub unsafe extern "C" fn diffplan_planner_plan_conditioned(
     planner: *mut Planner,
     observation: *const f32,
@@ -316,7 +315,6 @@ pub unsafe extern "C" fn diffplan_planner_plan_conditioned(
 /// Plans from `count` observations at once, which is faster than one after the other: each has the bits that it would have alone. `observations` are `count` rows
 /// (`observations_len` numbers in all), `noises` one each, `actions` `count` rows (`actions_len` numbers in all).
 #[unsafe(no_mangle)]
-#[expect(clippy::too_many_arguments, reason = "pointers and their sizes")]
 pub unsafe extern "C" fn diffplan_planner_plan_batch(
     planner: *mut Planner,
     count: usize,
@@ -403,7 +401,6 @@ pub unsafe extern "C" fn diffplan_planner_measure(planner: *mut Planner, margin:
 ///
 /// DIFFPLAN_STATUS_DEADLINE, before anything is begun, where not even the cheapest plan is to be expected in time: the text says what is.
 #[unsafe(no_mangle)]
-#[expect(clippy::too_many_arguments, reason = "pointers and their sizes")]
 pub unsafe extern "C" fn diffplan_planner_plan_within(
     planner: *mut Planner,
     observation: *const f32,
