@@ -294,7 +294,8 @@ fn noises(
             }
         }
         (seed, None) => {
-            let seed = seed.unwrap_or_else(rand::random);
+            // Of 53 bits, which whoever reads numbers as JavaScript does has whole.
+            let seed = seed.unwrap_or_else(|| rand::random::<u64>() >> 11);
             let mut noise = RngNoise::seed(seed);
             let noises = match count {
                 None => vec![Noise::Seeded(Box::new(noise))],
