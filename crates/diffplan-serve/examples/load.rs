@@ -177,7 +177,7 @@ fn visit(address: SocketAddr, kind: Kind, observation: &str, dice: &mut Dice) ->
     Ok(match kind {
         Kind::Good => Some(ask(address, "/v1/plan", &good)?),
         Kind::Batch => {
-            let all = vec![observation; 8].join(", ");
+            let all = [observation; 8].join(", ");
             let body = format!(r#"{{"observations": [{all}], "seed": 1, "return": ["candidates"]}}"#);
             Some(ask(address, "/v1/plan", &body)?)
         }
