@@ -198,6 +198,7 @@ impl Raise for pipelines::Error {
             E::Start { .. } => ("InvalidValue", "start"),
             E::Infeasible { .. } => ("Infeasible", "infeasible"),
             E::Deadline { .. } => ("DeadlineError", "deadline"),
+            E::Cancelled { .. } => ("Cancelled", "cancelled"),
             E::Diverged { .. } => ("Diverged", "diverged"),
             E::Threads { .. } => ("Error", "threads"),
             E::Noise(_) | E::NoiseOf { .. } | E::NoiseSources { .. } => ("InvalidValue", "noise"),

@@ -73,11 +73,9 @@ impl From<pipelines::Error> for Failed {
 impl From<Failed> for PyErr {
     fn from(failed: Failed) -> PyErr {
         match failed {
-            Failed::Error(pipelines::Error::Cancelled { .. }) | Failed::Cancelled => {
-                Trouble::new("Cancelled", "cancelled", "the plan was cancelled").into()
-            }
             Failed::Error(error) => crate::errors::Raise::raise(error),
             Failed::Raised(raised) => raised,
+            Failed::Cancelled => Trouble::new("Cancelled", "cancelled", "the plan was cancelled").into(),
         }
     }
 }

@@ -146,3 +146,13 @@ def test_a_pipeline_acts_in_them(pendulum_path, quick):
     wrong = make("MountainCarContinuous-v0")
     with pytest.raises(diffplan.InvalidValue, match="observations have 2 dimensions, expected 3"):
         diffplan.ValueGuidedRLPipeline.from_pretrained(pendulum_path, env=wrong)
+
+
+def test_who_only_asks_whether_gymnasium_is_there_changes_nothing():
+    """As many packages do."""
+    asks = "import importlib.util; assert importlib.util.find_spec('gymnasium')"
+    lines = [
+        "import diffplan", asks, asks, "import gymnasium, sys", "gymnasium.make('diffplan/Pendulum-v1')",
+        "assert 'diffplan' not in str(sys.meta_path)",
+    ]
+    subprocess.run([sys.executable, "-W", "ignore", "-c", "\n".join(lines)], check=True)

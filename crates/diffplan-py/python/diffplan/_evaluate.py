@@ -55,27 +55,33 @@ class Comparison:
 
     @property
     def mean_return(self) -> float:
+        """The mean return of the second less that of the first."""
         return float(self._all["difference"]["mean_return"])
 
     @property
     def confidence_interval(self) -> tuple[float, float] | None:
+        """Its 95 % interval, by the percentile bootstrap; None of single episodes."""
         return self._interval("confidence_interval")
 
     @property
     def normalized_score(self) -> float | None:
+        """The same in D4RL's scores; None where it has none."""
         score: float | None = self._all["difference"]["normalized_score"]
         return score
 
     @property
     def normalized_confidence_interval(self) -> tuple[float, float] | None:
+        """The interval of that."""
         return self._interval("normalized_confidence_interval")
 
     @property
     def paired(self) -> bool:
+        """Whether episode i of one began as episode i of the other did."""
         return bool(self._all["difference"]["paired"])
 
     @property
     def warnings(self) -> list[str]:
+        """What one should know before believing it."""
         return list(self._all["warnings"])
 
     def to_dict(self) -> dict[str, Any]:
@@ -119,6 +125,7 @@ class EvaluationResult:
 
     @property
     def env(self) -> str:
+        """The environment's id."""
         return str(self._all["env"])
 
     @property
@@ -163,6 +170,7 @@ class EvaluationResult:
 
     @property
     def mean_return(self) -> float:
+        """The mean over all episodes."""
         return float(self._all["mean_return"])
 
     @property
