@@ -6,7 +6,7 @@ use crate::errors::{OrRaise, Raise, Trouble};
 use crate::normalizers::Normalizers;
 use crate::planner::{self, Planner};
 use crate::scheduler::Scheduler;
-use crate::stock::{Asked, Held, Stock};
+use crate::stock::{Asked, Stock, observed};
 use crate::unet::UNet1DModel;
 use crate::work::{apart, caught};
 use crate::{guide, json};
@@ -314,7 +314,7 @@ impl Pipeline {
         let obs = arrays::vector(obs, "obs")?;
         let stock = self.stock(self.resolve(keywords, of_checkpoint)?, threads)?;
         let asked = Asked {
-            held: vec![Held::observed(obs.to_vec())],
+            held: vec![observed(obs.to_vec())],
             noise: planner::noise(py, seed, torch_seed, noise, generator)?,
             start: None,
         };

@@ -5,7 +5,8 @@ use crate::errors::Trouble;
 use crate::noise::Noise;
 use crate::pipeline::dictionary;
 use crate::plan::{Plan, told_of};
-use crate::stock::{Asked, Held, Stock};
+use crate::stock::{Asked, Stock, observed};
+use diffplan::eval::Held;
 use diffplan::ndarray::{Array3, Axis, Ix2, Ix3};
 use diffplan::pipelines::Part;
 use pyo3::intern;
@@ -111,7 +112,7 @@ fn held(
     Ok(Held {
         time,
         dims,
-        ..Held::observed(arrays::vector(values, "a condition's values")?.to_vec())
+        ..observed(arrays::vector(values, "a condition's values")?.to_vec())
     })
 }
 
@@ -174,7 +175,7 @@ impl Planner {
         generator: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Plan> {
         let horizon = self.0.options().planning_horizon;
-        let mut held = vec![Held::observed(arrays::vector(obs, "obs")?.to_vec())];
+        let mut held = vec![observed(arrays::vector(obs, "obs")?.to_vec())];
         if let Some(given) = conditions {
             held.extend(self::conditions(given, horizon)?);
         }
@@ -232,7 +233,7 @@ impl Planner {
             (seed, torch_seed) => Noise::of(seed, torch_seed.map(|_| 0), None, None)?.forks(rows.nrows())?,
         };
         let asked = rows.outer_iter().zip(noise).map(|(row, noise)| Asked {
-            held: vec![Held::observed(row.to_vec())],
+            held: vec![observed(row.to_vec())],
             noise,
             start: None,
         });

@@ -3,43 +3,22 @@
 use crate::errors::{OrRaise, Trouble};
 use crate::noise::Noise;
 use crate::work::{self, Pool};
+use diffplan::eval::Held;
 use diffplan::ndarray::Array3;
 use diffplan::pipelines::deadline::{CancelToken, DeadlinePlanner, DeadlineSettings, Timely};
 use diffplan::pipelines::{self, Condition, Part, PlanOptions, Planner, Query, Start, ValueGuidedPipeline};
 use pyo3::prelude::*;
-use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A condition that owns its numbers.
-#[derive(Clone, Debug)]
-pub(crate) struct Held {
-    pub(crate) time: usize,
-    pub(crate) part: Part,
-    pub(crate) dims: Option<Vec<usize>>,
-    pub(crate) values: Vec<f32>,
-    pub(crate) strength: f32,
-}
-
-impl Held {
-    pub(crate) fn observed(values: Vec<f32>) -> Self {
-        Self {
-            time: 0,
-            part: Part::Observation,
-            dims: None,
-            values,
-            strength: 1.0,
-        }
-    }
-
-    fn condition(&self) -> Condition<'_> {
-        Condition {
-            time: self.time,
-            part: self.part,
-            dims: self.dims.as_deref(),
-            values: Cow::Borrowed(&self.values),
-            strength: self.strength,
-        }
+/// The observation that is planned from.
+pub(crate) fn observed(values: Vec<f32>) -> Held {
+    Held {
+        time: 0,
+        part: Part::Observation,
+        dims: None,
+        values,
+        strength: 1.0,
     }
 }
 
