@@ -7,6 +7,8 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowD
 /** A key's way, in shares of the plane's shorter side; five times that with Shift. */
 const STEP = 1 / 40;
 
+const shown = (value) => Number(value.toFixed(3));
+
 export class Goal {
   #plane = null;
   #held = false;
@@ -39,13 +41,9 @@ export class Goal {
     handle.addEventListener("lostpointercapture", release);
     canvas.addEventListener("click", (event) => this.at && this.#plane && this.#put(this.#under(event), true));
     handle.addEventListener("keydown", (event) => this.#key(event));
-    for (const field of [x, y]) {
-      field.addEventListener("change", () => {
-        const to = [x.valueAsNumber, y.valueAsNumber];
-        if (to.every(Number.isFinite)) this.#put(to, true, true);
-        else this.#fill();
-      });
-    }
+    // Both numbers at once: when Enter is pressed, or when both fields are left.
+    fields.addEventListener("keydown", (event) => event.key === "Enter" && this.#typed());
+    fields.addEventListener("focusout", (event) => !fields.contains(event.relatedTarget) && this.#typed());
   }
 
   /** The plane it is in; `null` where there is none, and numbers alone say where it is. */
@@ -88,14 +86,23 @@ export class Goal {
     return `Goal at x ${say(this.at[0], 3)}, y ${say(this.at[1], 3)}`;
   }
 
-  #fill() {
+  #typed() {
     const { x, y } = this.parts;
-    for (const [field, value] of [
-      [x, this.at[0]],
-      [y, this.at[1]],
-    ]) {
-      if (document.activeElement !== field) field.value = String(Number(value.toFixed(3)));
-    }
+    const to = [x.valueAsNumber, y.valueAsNumber];
+    const moved = this.at && to.some((value, axis) => value !== shown(this.at[axis]));
+    if (!this.at) return;
+    if (moved && to.every(Number.isFinite)) this.#put(to, true, true);
+    // As it was taken, so that leaving the fields does not send it again.
+    x.value = String(shown(this.at[0]));
+    y.value = String(shown(this.at[1]));
+  }
+
+  /** Says where it is in the fields, unless somebody types there. */
+  #fill() {
+    const { x, y, fields } = this.parts;
+    if (fields.contains(document.activeElement)) return;
+    x.value = String(shown(this.at[0]));
+    y.value = String(shown(this.at[1]));
   }
 
   #under(event) {
