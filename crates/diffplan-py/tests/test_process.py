@@ -230,6 +230,12 @@ print(own)
     assert min(times) < 0.2, times
 
 
+def timed_sum():
+    began = time.perf_counter()
+    sum(range(10_000))
+    return time.perf_counter() - began
+
+
 def test_what_a_call_costs_beside_the_plan(pipeline):
     """On a machine that others use a call waits for a core as often as it hands over to a thread: then only its own work is held against the
     limit, not its time."""
@@ -242,7 +248,9 @@ def test_what_a_call_costs_beside_the_plan(pipeline):
         work.append(time.thread_time() - cpu)
     over, work = (1e6 * sorted(times)[len(times) // 10] for times in (over, work))
     print(f"a call costs {over:.1f} µs beside the plan, {work:.1f} µs of them the calling thread's own work")
-    assert work < 50, f"{work:.1f} µs"
+    # What the limit is meant for: a core that sums ten thousand numbers in some 150 µs. A slower one is given as much more.
+    limit = 50 * max(1, 1e6 * sorted(timed_sum() for _ in range(200))[20] / 150)
+    assert work < limit, f"{work:.1f} µs, expected {limit:.1f}"
     with ThreadPoolExecutor(1) as pool:
         bare = []
         for _ in range(100):
@@ -250,6 +258,6 @@ def test_what_a_call_costs_beside_the_plan(pipeline):
             pool.submit(lambda: None).result()
             bare.append(1e6 * (time.perf_counter() - began))
     bare = sorted(bare)[len(bare) // 10]
-    if over >= 50 and bare >= 50:
+    if over >= limit and bare >= limit:
         pytest.skip(f"to a thread and back takes {bare:.0f} µs here: others use this machine")
-    assert over < 50, f"{over:.1f} µs"
+    assert over < limit + bare, f"{over:.1f} µs, expected {limit:.1f}, or {bare:.1f} more where others use this machine"
