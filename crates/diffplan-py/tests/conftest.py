@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import diffplan
+
+# A shell that starts tests in the background has them ignore Ctrl-C, and so their children: those that press it would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[3]
 PENDULUM = ROOT / "testdata" / "pendulum-hor32"
