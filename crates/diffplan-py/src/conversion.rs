@@ -1,4 +1,4 @@
-//! `_diffplan.convert`: what `diffplan convert` does; `python/diffplan/_import.py` is what people see.
+//! `_diffplan.convert`: what `diffplan convert` does; `python/diffplan/_convert.py` is what people see.
 
 use crate::dataset::{located, options};
 use crate::errors::{OrRaise, Raise, Trouble};

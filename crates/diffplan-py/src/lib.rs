@@ -5,7 +5,7 @@
 //! | name | what | in |
 //! | --- | --- | --- |
 //! | `ValueGuidedRLPipeline` | diffusers' pipeline, by its constructor, `from_pretrained` and call | python/diffplan/_pipeline.py over `pipeline` |
-//! | `from_diffusers` | the same of a live pipeline of diffusers | python/diffplan/_convert.py |
+//! | `from_diffusers` | the same of a live pipeline of diffusers | python/diffplan/_diffusers.py |
 //! | `Planner`, `Plan` | a pipeline with options fixed; candidates, values, the one chosen | `planner`, `plan` |
 //! | `UNet1DModel` | forward, values and gradients, vector-Jacobian products | `unet` |
 //! | `Scheduler`, `Sampler` | what a `scheduler_config.json` describes, and a run of it | `scheduler` |
@@ -15,7 +15,7 @@
 //! | `Dataset`, `load_dataset` | episodes of any layout, as arrays that NumPy shares | python/diffplan/_data.py over `dataset` |
 //! | `train` | a run of diffplan-train's `session` | python/diffplan/_train.py over `training` |
 //! | `evaluate` | episodes of any policy in any environment, summed up and compared | python/diffplan/_evaluate.py over `actor`, `evaluation` |
-//! | `convert` | checkpoints of other projects | python/diffplan/_import.py over `conversion` |
+//! | `convert` | checkpoints of other projects | python/diffplan/_convert.py over `conversion` |
 //! | `diffplan/…` of Gymnasium | the environments of diffplan-envs | python/diffplan/gym.py over `env` |
 //! | `Error` and its kinds | what went wrong, in the library's words | python/diffplan/_errors.py, `errors` |
 //!

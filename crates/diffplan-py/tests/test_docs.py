@@ -82,6 +82,15 @@ def of_the_original(place, monkeypatch):
     diffplan.Dataset.from_episodes([episode, episode]).save(place / "hopper_medium-v2.hdf5")
 
 
+def test_what_the_readme_says_runs(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    names: dict = {}
+    found = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    for text in found:
+        exec(compile(text, "README.md", "exec"), names)
+    assert found and names["action"].shape == (1,)
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_what_a_page_says_runs(page, tmp_path, monkeypatch):
     found = blocks(page)

@@ -49,6 +49,8 @@ def test_checkpoints_that_are_none(pendulum_path, tmp_path):
         load(folder, normalizers=statistics)
     with pytest.raises(diffplan.InvalidType, match="unexpected keyword argument 'envs'"):
         load(folder, envs=None)
+    with pytest.warns(UserWarning, match="token changes nothing: .*HF_TOKEN"):
+        load(pendulum_path, token="hf_…", use_safetensors=True)
     with pytest.raises(diffplan.InvalidValue, match="torch_dtype"):
         load(folder, torch_dtype="float16")
     with pytest.raises(diffplan.InvalidValue, match="there are no statistics"):

@@ -66,6 +66,11 @@ impl Stock {
         }
     }
 
+    /// That there is a planner with these options, which is then idle here for whose turn it is.
+    pub(crate) fn check(&self, options: &PlanOptions) -> Result<()> {
+        self.take(options).map(|planner| self.put(planner))
+    }
+
     pub(crate) fn put(&self, planner: Planner) {
         self.plain.put(planner.options().clone(), planner);
     }

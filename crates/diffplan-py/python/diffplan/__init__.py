@@ -16,12 +16,13 @@ from __future__ import annotations
 from typing import Any
 
 from . import _mujoco, _register
-from ._convert import from_diffusers
+from ._convert import Conversion, convert
 from ._denoiser import Denoiser
 from ._diffplan import Normalizers, Plan, Sampler, Scheduler, UNet1DModel, UNet1DOutput, __version__
 from ._data import Dataset, Episode, load_dataset
 from ._diffplan import options as _options
 from ._diffplan import training_keys as _training_keys
+from ._diffusers import from_diffusers
 from ._errors import (
     Cancelled,
     CheckpointError,
@@ -39,7 +40,6 @@ from ._errors import (
 )
 from ._evaluate import Comparison, EvaluationResult, evaluate
 from ._guide import Condition, Guide
-from ._import import Conversion, convert
 from ._pipeline import ValueGuidedRLPipeline
 from ._planner import Planner
 from ._progress import Progress

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,22 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _diffplan
-from ._convert import statistics_of, to_denoiser, to_scheduler, to_unet
 from ._denoiser import Denoiser
 from ._diffplan import Normalizers, Scheduler, UNet1DModel
+from ._diffusers import statistics_of, to_denoiser, to_scheduler, to_unet
 from ._errors import FileMissing, InvalidType, InvalidValue
 from ._guide import as_guide
 from ._planner import Planner
 
-# Keywords of diffusers' `from_pretrained` that change nothing of what is computed here.
-_WITHOUT_EFFECT = {"use_safetensors", "low_cpu_mem_usage", "force_download", "token", "device_map"}
+# Keywords of diffusers' `from_pretrained` that change nothing of what is computed here, and what they are for instead; None for those that only
+# choose a way.
+_WITHOUT_EFFECT = {
+    "use_safetensors": None,
+    "low_cpu_mem_usage": None,
+    "force_download": "what the Hub's cache has of a revision is what the Hub has; delete the cache's folder to load it anew",
+    "token": "the Hub's token is that of HF_TOKEN, or the one that huggingface_hub has saved",
+    "device_map": "diffplan plans on the CPU",
+}
 
 
 class ValueGuidedRLPipeline:
@@ -173,9 +181,12 @@ class ValueGuidedRLPipeline:
         FileMissing, CheckpointError, FileError
             Which part is missing or wrong, and why.
         """
-        unknown = sorted(set(others) - _WITHOUT_EFFECT)
+        unknown = sorted(set(others) - set(_WITHOUT_EFFECT))
         if unknown:
             raise InvalidType(f"from_pretrained() got an unexpected keyword argument {unknown[0]!r}")
+        for name, instead in _WITHOUT_EFFECT.items():
+            if instead is not None and others.get(name):
+                warnings.warn(f"{name} changes nothing: {instead}", stacklevel=2)
         if torch_dtype is not None and "float32" not in str(torch_dtype):
             raise InvalidValue(f"torch_dtype = {torch_dtype}: expected float32; the option precision='bf16' is for calls")
         folder = os.fspath(pretrained_model_name_or_path)

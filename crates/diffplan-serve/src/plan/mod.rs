@@ -154,7 +154,7 @@ impl Order {
         let options = options::of_plan(&request.options, &model.options)?;
         options::check(&options, observations.len().max(1), &model.pipeline, &app.settings)?;
         // What is wrong is said at once, and not after waiting for a turn.
-        model.pipeline.planner(options.clone())?;
+        app.stock.check(&options)?;
         check_observations(&observations, model.pipeline.observation_dim())?;
         let deadline = request.deadline_ms.map(deadline).transpose()?;
         if streams && deadline.is_some() {
